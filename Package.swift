@@ -1,0 +1,68 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let nio: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
+let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
+let nioEmbedded: Target.Dependency = .product(name: "NIOEmbedded", package: "swift-nio")
+let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
+let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
+let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
+let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let configuration: Target.Dependency = .product(name: "Configuration", package: "swift-configuration")
+let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
+let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+let httpClient: Target.Dependency = .product(name: "AsyncHTTPClient", package: "async-http-client")
+
+// The rooms of the house, in the order of docs/architecture.md: each may use only those above it.
+let package = Package(
+    name: "playhouse",
+    products: [
+        .executable(name: "playhouse", targets: ["playhouse"]),
+        .library(name: "PlayhouseProtocols", targets: ["Media", "RTMP", "MPEGTS", "FragmentedMP4", "HLS"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0", traits: ["YAML"]),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+    ],
+    targets: [
+        .systemLibrary(name: "CCrypt"),
+        .target(name: "Media", dependencies: [nio]),
+        .target(name: "RTMP", dependencies: ["Media", nio, crypto]),
+        .target(name: "MPEGTS", dependencies: ["Media", nio]),
+        .target(name: "FragmentedMP4", dependencies: ["Media", nio]),
+        .target(name: "HLS", dependencies: ["Media", "MPEGTS", "FragmentedMP4", nio]),
+        .target(name: "Usher", dependencies: [crypto]),
+        .target(name: "Storage", dependencies: ["Usher", "CCrypt", crypto, grdb, logging]),
+        .target(name: "Live", dependencies: ["Media", "RTMP", "Usher", "Storage", nio, logging]),
+        .target(
+            name: "PushPublish", dependencies: ["Live", "RTMP", "Storage", nio, nioPosix, nioSSL, logging]),
+        .target(
+            name: "ControlAPI",
+            dependencies: ["Media", "Usher", "Storage", "Live", "PushPublish", crypto, logging]),
+        .target(
+            name: "Delivery",
+            dependencies: ["Media", "HLS", "Usher", "Storage", "Live", hummingbird, logging]),
+        .target(
+            name: "Origin",
+            dependencies: [
+                "Media", "RTMP", "HLS", "Usher", "Storage", "Live", "PushPublish", "ControlAPI", "Delivery",
+                hummingbird, lifecycle, configuration, yams, nio, nioPosix, logging,
+            ]),
+        .executableTarget(
+            name: "playhouse",
+            dependencies: ["Origin", "ControlAPI", "Storage", argumentParser, httpClient, logging, yams]),
+        .testTarget(name: "MediaTests", dependencies: ["Media"]),
+    ],
+    swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,33 @@
+import NIOCore
+
+/// One coded picture, or one coded frame of sound, as the encoder made it.
+public struct AccessUnit: Sendable, Equatable {
+    public var codec: Codec
+    /// When it is decoded, on the stream's unwrapped timeline.
+    public var decodeTime: MediaTime
+    /// Presentation time minus decode time; signed, zero for sound and for pictures without reordering.
+    public var compositionOffset: MediaTime
+    /// A picture that a decoder may start on (for sound: always true).
+    public var isKeyframe: Bool
+    /// The coded bytes, shared with everyone who holds them:
+    /// AVC and HEVC as length-prefixed NAL units (the length's size is in the configuration), AV1 as low-overhead OBUs,
+    /// AAC as a raw_data_block without ADTS, MP3 as whole frames with their headers, Opus as one packet.
+    public var payload: ByteBuffer
+
+    @inlinable
+    public init(
+        codec: Codec, decodeTime: MediaTime, compositionOffset: MediaTime = .zero, isKeyframe: Bool,
+        payload: ByteBuffer
+    ) {
+        self.codec = codec
+        self.decodeTime = decodeTime
+        self.compositionOffset = compositionOffset
+        self.isKeyframe = isKeyframe
+        self.payload = payload
+    }
+
+    @inlinable
+    public var presentationTime: MediaTime {
+        decodeTime + compositionOffset
+    }
+}

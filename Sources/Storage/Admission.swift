@@ -1,0 +1,43 @@
+import Foundation
+import Usher
+
+/// A viewer at the door, as the store sees it.
+public struct AdmissionRequest: Sendable, Hashable {
+    public var facts: ViewerFacts
+    /// The account of the stream's app: where a refusal is logged when the key is unknown.
+    public var cdn: Int
+    public var now: Date
+    /// The id the server chose for the session that would be opened.
+    public var sessionID: String
+    /// Seconds without a request after which an HLS session is over; nil: every admission is a session of its own
+    /// (RTMP, SRT: one connection's play).
+    public var joinWindow: TimeInterval?
+
+    public init(facts: ViewerFacts, cdn: Int, now: Date, sessionID: String, joinWindow: TimeInterval?) {
+        self.facts = facts
+        self.cdn = cdn
+        self.now = now
+        self.sessionID = sessionID
+        self.joinWindow = joinWindow
+    }
+}
+
+public enum AdmissionOutcome: Sendable, Hashable {
+    /// A new session was opened and a use charged; the ticket as it is afterwards.
+    case opened(Ticket)
+    /// A running session of the same ticket, address, app and video goes on, under its own id; nothing was charged.
+    case joined(Ticket, sessionID: String)
+    /// Refused; the attempt row is written.
+    case refused(RefusalReason)
+}
+
+/// A session that was used at `date`.
+public struct SessionTouch: Sendable, Hashable {
+    public var sessionID: String
+    public var date: Date
+
+    public init(sessionID: String, date: Date) {
+        self.sessionID = sessionID
+        self.date = date
+    }
+}

@@ -1,0 +1,67 @@
+import Foundation
+
+/// A customer of this origin. Everything stored belongs to one.
+public struct Account: Sendable, Hashable {
+    /// The CDN id of the API (`cdn`).
+    public var cdn: Int
+    /// The user name; the account's apps are named `<user>-<suffix>`.
+    public var user: String
+    /// Why it is suspended, in words for the customer; nil when it is in good standing.
+    public var suspension: String?
+    public var created: Date
+
+    public init(cdn: Int, user: String, suspension: String? = nil, created: Date) {
+        self.cdn = cdn
+        self.user = user
+        self.suspension = suspension
+        self.created = created
+    }
+
+    /// The apps every account has: live, channels, VOD.
+    public var apps: [String] {
+        ["\(user)-origin", "\(user)-chorigin", "\(user)-vod"]
+    }
+
+    /// Whether `app` is one of this account's.
+    public func owns(app: String) -> Bool {
+        app.utf8.starts(with: "\(user)-".utf8)
+    }
+}
+
+/// What an API key may do (decisions: key rights).
+public enum KeyRights: String, Sendable, Hashable, CaseIterable {
+    /// Every command.
+    case full
+    /// Commands that change nothing.
+    case read
+    /// Tickets and attempts only: `sevu.request`, `status`, `revoke`, `errorlog`, `errorcount`.
+    case tickets
+}
+
+/// A public API key and the private key that signs with it.
+public struct APIKey: Sendable, Hashable {
+    public var id: Int64
+    public var cdn: Int
+    /// `APX` and 29 upper-case letters and digits.
+    public var apiKey: String
+    /// 64 hexadecimal digits, used as ASCII text. Needed in clear to verify signatures; never logged or returned after creation.
+    public var privateKey: String
+    public var rights: KeyRights
+    public var label: String
+    public var created: Date
+    public var revoked: Date?
+
+    public init(
+        id: Int64 = 0, cdn: Int, apiKey: String, privateKey: String, rights: KeyRights, label: String, created: Date,
+        revoked: Date? = nil
+    ) {
+        self.id = id
+        self.cdn = cdn
+        self.apiKey = apiKey
+        self.privateKey = privateKey
+        self.rights = rights
+        self.label = label
+        self.created = created
+        self.revoked = revoked
+    }
+}

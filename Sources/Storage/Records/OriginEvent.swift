@@ -1,0 +1,42 @@
+import Foundation
+
+/// One row of the origin's event log (`log.origin`): what happened to a stream, and who did it.
+public struct OriginEvent: Sendable, Hashable {
+    public enum Kind: String, Sendable, Hashable, CaseIterable {
+        case publish
+        case unpublish
+        case push
+        case unpush
+    }
+
+    public var id: Int64
+    public var cdn: Int
+    public var date: Date
+    public var kind: Kind
+    public var app: String
+    public var instance: String
+    public var stream: String
+    /// For publish: whether the encoder's credentials were right (also true where none are asked for).
+    public var isAuthenticated: Bool
+    public var user: String
+    public var address: String
+    /// Encoder data, push settings without secrets, or an error text under `error`.
+    public var metadata: [String: String]
+
+    public init(
+        id: Int64 = 0, cdn: Int, date: Date, kind: Kind, app: String, instance: String, stream: String,
+        isAuthenticated: Bool = false, user: String = "", address: String = "", metadata: [String: String] = [:]
+    ) {
+        self.id = id
+        self.cdn = cdn
+        self.date = date
+        self.kind = kind
+        self.app = app
+        self.instance = instance
+        self.stream = stream
+        self.isAuthenticated = isAuthenticated
+        self.user = user
+        self.address = address
+        self.metadata = metadata
+    }
+}

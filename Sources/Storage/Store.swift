@@ -1,0 +1,153 @@
+import Foundation
+import Usher
+
+/// What must survive: the one door to durable state. `SQLiteStore` implements it; every implementation passes the same
+/// conformance suite.
+///
+/// Every write is durable when its call returns (a `kill -9` afterwards loses nothing). Writes that arrive together share
+/// one transaction. Calls are safe from any task. All dates are kept with at least millisecond precision, in UTC.
+public protocol Store:
+    AccountStore, StreamStore, TicketStore, AttemptStore, PushStore, EventStore, ReplayStore, SequenceStore
+{
+    /// Finishes what is under way and closes; later calls throw `StoreError.closed`.
+    func close() async throws
+}
+
+/// Accounts and their API keys.
+public protocol AccountStore: Sendable {
+    /// Throws `StoreError.duplicate` when the CDN id or the user name is taken.
+    func insertAccount(_ account: Account) async throws
+    func account(cdn: Int) async throws -> Account?
+    func account(user: String) async throws -> Account?
+    /// By CDN id.
+    func accounts() async throws -> [Account]
+    /// The account whose `<user>-` begins `app`: the longest user name that fits.
+    func account(owningApp app: String) async throws -> Account?
+    /// `suspension` nil lifts it. Throws `StoreError.notFound`.
+    func setSuspension(cdn: Int, _ suspension: String?) async throws
+    /// Gives the key with its id.
+    func insertKey(_ key: APIKey) async throws -> APIKey
+    func key(apiKey: String) async throws -> APIKey?
+    func keys(cdn: Int) async throws -> [APIKey]
+    /// False when there is no such key that is not revoked already.
+    func revokeKey(apiKey: String, at date: Date) async throws -> Bool
+}
+
+/// Stream settings and stream users.
+public protocol StreamStore: Sendable {
+    /// Creates the settings row of (cdn, app, stream), or replaces it, keeping its id and creation date.
+    func upsertStream(_ settings: StreamSettings) async throws -> StreamSettings
+    func stream(id: Int64) async throws -> StreamSettings?
+    func streams(cdn: Int) async throws -> [StreamSettings]
+    /// The row that holds for a stream: its own, else the app's `*` row.
+    func streamSettings(app: String, stream: String) async throws -> StreamSettings?
+    /// Throws `StoreError.duplicate` when (app, stream, user) exists.
+    func insertStreamUser(_ user: StreamUser) async throws -> StreamUser
+    func streamUser(id: Int64) async throws -> StreamUser?
+    /// All users of an account, narrowed by app and stream when given, by id.
+    func streamUsers(cdn: Int, app: String?, stream: String?) async throws -> [StreamUser]
+    /// Those who may publish to a stream: users of the stream itself and of the app's `*`.
+    func publishers(app: String, stream: String) async throws -> [StreamUser]
+    func removeStreamUser(id: Int64) async throws -> Bool
+}
+
+/// Tickets and the sessions they opened.
+public protocol TicketStore: Sendable {
+    /// Gives the ticket with id and revision. Throws `StoreError.duplicate` when the key exists.
+    func insertTicket(_ ticket: Ticket) async throws -> Ticket
+    func ticket(key: String) async throws -> Ticket?
+    /// The ticket after the change; nil when the account has none with that key.
+    func setTicketActive(key: String, cdn: Int, _ isActive: Bool) async throws -> Ticket?
+    /// Decides, and if admitted charges a use, claims an `auto` network, opens the session and writes the attempt row, all in
+    /// one transaction in which no other node can get between.
+    func admit(_ request: AdmissionRequest) async throws -> AdmissionOutcome
+    /// Marks sessions as still in use, so that they are joined again after a restart or on another node.
+    func touchSessions(_ touches: [SessionTouch]) async throws
+    func endSession(id: String) async throws
+    /// Tickets that changed after `revision`, oldest first, at most `limit`.
+    func ticketChanges(after revision: Int64, limit: Int) async throws -> [Ticket]
+    /// The highest revision given so far.
+    func currentTicketRevision() async throws -> Int64
+}
+
+/// The attempt log.
+public protocol AttemptStore: Sendable {
+    /// Writes a refusal, or folds it into the row of the same ticket, address, video and reason that began within the last
+    /// `foldingWindow` seconds.
+    func recordRefusal(_ attempt: Attempt, foldingWindow: TimeInterval) async throws
+    /// Newest first.
+    func attempts(cdn: Int, filter: AttemptFilter, limit: Int, offset: Int) async throws -> [Attempt]
+    /// How many attempts match, folded ones counted with their repeats.
+    func countAttempts(cdn: Int, filter: AttemptFilter) async throws -> Int
+}
+
+/// Which attempts are meant; a nil field does not narrow.
+public struct AttemptFilter: Sendable, Hashable {
+    public var key: String?
+    public var pass: String?
+    /// `*` wildcards.
+    public var app: String?
+    /// `*` wildcards.
+    public var video: String?
+    /// An address or a CIDR block.
+    public var address: String?
+    public var isSuccess: Bool?
+    /// On or after.
+    public var since: Date?
+
+    public init(
+        key: String? = nil, pass: String? = nil, app: String? = nil, video: String? = nil, address: String? = nil,
+        isSuccess: Bool? = nil, since: Date? = nil
+    ) {
+        self.key = key
+        self.pass = pass
+        self.app = app
+        self.video = video
+        self.address = address
+        self.isSuccess = isSuccess
+        self.since = since
+    }
+}
+
+/// Stored push destinations.
+public protocol PushStore: Sendable {
+    func insertPush(_ push: PushService) async throws -> PushService
+    func push(id: Int64, cdn: Int) async throws -> PushService?
+    /// By id.
+    func pushes(cdn: Int) async throws -> [PushService]
+    /// Those with `autopush` whose source is this stream (a push without app, instance or stream is for all of the account's).
+    func autopushes(app: String, instance: String, stream: String) async throws -> [PushService]
+    /// False when there is no such row.
+    func updatePush(_ push: PushService) async throws -> Bool
+    func removePush(id: Int64, cdn: Int) async throws -> Bool
+}
+
+/// The origin's event log.
+public protocol EventStore: Sendable {
+    func recordEvent(_ event: OriginEvent) async throws
+    /// Newest first; `stream` nil: all of the app.
+    func events(cdn: Int, app: String, stream: String?, limit: Int, offset: Int) async throws -> [OriginEvent]
+}
+
+/// Replies already given to signed requests that changed something.
+public protocol ReplayStore: Sendable {
+    /// Claims `digest` (of key and signature): `.new` for the first caller, who then must call `finishReplay`; later callers get
+    /// the first run's reply, or `.running` while there is none.
+    func beginReplay(digest: String, now: Date, expires: Date) async throws -> ReplayClaim
+    func finishReplay(digest: String, reply: String) async throws
+    /// Gives up a claim whose command failed before it changed anything.
+    func abandonReplay(digest: String) async throws
+    func removeReplays(expiredBefore date: Date) async throws
+}
+
+public enum ReplayClaim: Sendable, Hashable {
+    case new
+    case running
+    case answered(String)
+}
+
+/// Numbers that never go back.
+public protocol SequenceStore: Sendable {
+    /// Reserves `count` numbers under `name` and gives the first: past every number given before, in any run.
+    func reserveSequence(name: String, count: Int64) async throws -> Int64
+}

@@ -1,0 +1,18 @@
+/// What a store may fail with.
+public enum StoreError: Error, Sendable, Hashable, CustomStringConvertible {
+    /// What exists already, such as `account user demo`.
+    case duplicate(String)
+    case notFound(String)
+    case closed
+    /// The database's own words, with no values of the query in them.
+    case failed(String)
+
+    public var description: String {
+        switch self {
+        case .duplicate(let what): "\(what) exists already"
+        case .notFound(let what): "\(what) does not exist"
+        case .closed: "the store is closed"
+        case .failed(let reason): "the store failed: \(reason)"
+        }
+    }
+}

@@ -1,0 +1,32 @@
+/// What is known of somebody who asks to watch, whatever the protocol: the input of every decision.
+public struct ViewerFacts: Sendable, Hashable {
+    /// Ticket key as presented; nil when none was.
+    public var key: String?
+    public var pass: String?
+    /// The viewer's address, textual IPv4 or IPv6 without port or zone.
+    public var address: String
+    public var app: String
+    public var instance: String
+    /// Stream name or VOD path, prefixes `mp4:`/`flv:`/`smil:` already removed.
+    public var video: String
+    /// The page that embeds the player, and what referred to it; empty when unknown.
+    public var pageURL: String
+    public var referrerURL: String
+    /// The address of this server that the viewer reached.
+    public var serverAddress: String
+
+    public init(
+        key: String?, pass: String?, address: String, app: String, instance: String, video: String,
+        pageURL: String = "", referrerURL: String = "", serverAddress: String = ""
+    ) {
+        self.key = key
+        self.pass = pass
+        self.address = address
+        self.app = app
+        self.instance = instance
+        self.video = video
+        self.pageURL = pageURL
+        self.referrerURL = referrerURL
+        self.serverAddress = serverAddress
+    }
+}
