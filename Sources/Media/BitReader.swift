@@ -14,9 +14,6 @@ public struct BitReader: Sendable {
     private var current: UInt8 = 0
     private var bitsLeft = 0
 
-    /// How many bits have been read, emulation prevention bytes not counted.
-    public private(set) var bitsRead = 0
-
     /// - Parameters:
     ///   - bytes: the readable bytes are read as they stand.
     ///   - structure: what is being read, named in errors.
@@ -52,7 +49,6 @@ public struct BitReader: Sendable {
             try loadByte()
         }
         bitsLeft -= 1
-        bitsRead += 1
         return UInt32(current >> UInt8(bitsLeft)) & 1
     }
 
@@ -72,7 +68,6 @@ public struct BitReader: Sendable {
             }
             let taken = Swift.min(wanted, bitsLeft)
             bitsLeft -= taken
-            bitsRead += taken
             let mask = UInt32(1) << UInt32(taken) &- 1
             value = value << UInt32(taken) | (UInt32(current >> UInt8(bitsLeft)) & mask)
             wanted -= taken
@@ -93,7 +88,6 @@ public struct BitReader: Sendable {
 
     /// Passes over the rest of a byte that has been begun.
     public mutating func align() {
-        bitsRead += bitsLeft
         bitsLeft = 0
     }
 

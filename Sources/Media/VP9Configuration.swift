@@ -1,0 +1,52 @@
+import NIOCore
+
+/// VP9's VPCodecConfigurationRecord (VP Codec ISO Media File Format Binding §2.2).
+public struct VP9Configuration: Sendable, Hashable {
+    /// 0 to 3.
+    public var profile: UInt8
+    /// Ten times the level; 0 when the encoder did not know it.
+    public var level: UInt8
+    /// 8, 10 or 12.
+    public var bitDepth: Int
+    /// The record as received; see ``fields`` for what stands in `vpcC` behind its version and flags.
+    public var record: ByteBuffer
+    /// Nil until a frame tells it: the record does not.
+    public var resolution: Resolution?
+
+    /// `vp09.PP.LL.DD`: `vp09.00.10.08`.
+    public var codecString: String {
+        "vp09.\(twoDigits(Int(profile))).\(twoDigits(Int(level))).\(twoDigits(bitDepth))"
+    }
+
+    /// The record's fields, without a box's version and flags.
+    public var fields: ByteBuffer {
+        var fields = record
+        if Self.hasVersion(record) {
+            fields.moveReaderIndex(forwardBy: 4)
+        }
+        return fields
+    }
+
+    /// Reads a record with or without the box's version and flags before it; encoders send either.
+    ///
+    /// - Throws: when the record is cut short or its bit depth is not 8, 10 or 12.
+    public init(record: ByteBuffer) throws(MediaParseError) {
+        var reader = BoxFieldReader(record, structure: "vpcC")
+        if Self.hasVersion(record) {
+            try reader.skip(4)
+        }
+        profile = try reader.uint8()
+        guard profile <= 3 else { throw reader.failure("profile \(profile)") }
+        level = try reader.uint8()
+        bitDepth = Int(try reader.uint8() >> 4)
+        guard [8, 10, 12].contains(bitDepth) else { throw reader.failure("a bit depth of \(bitDepth)") }
+        try reader.skip(5)
+        self.record = record
+    }
+
+    /// The fields are 8 bytes (VP9 has no initialisation data), so 12 bytes beginning with version 1 and no flags are
+    /// the box's whole contents.
+    private static func hasVersion(_ record: ByteBuffer) -> Bool {
+        record.readableBytes >= 12 && record.getInteger(at: record.readerIndex, as: UInt32.self) == 0x0100_0000
+    }
+}
