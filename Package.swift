@@ -7,6 +7,7 @@ let nioEmbedded: Target.Dependency = .product(name: "NIOEmbedded", package: "swi
 let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let collections: Target.Dependency = .product(name: "DequeModule", package: "swift-collections")
 let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
 let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
 let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
@@ -26,6 +27,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0", traits: ["YAML"]),
@@ -37,6 +39,7 @@ let package = Package(
     ],
     targets: [
         .systemLibrary(name: "CCrypt"),
+        .systemLibrary(name: "CZlib"),
         .target(name: "Media", dependencies: [nio]),
         .target(name: "RTMP", dependencies: ["Media", nio, crypto]),
         .target(name: "MPEGTS", dependencies: ["Media", nio]),
@@ -44,7 +47,7 @@ let package = Package(
         .target(name: "HLS", dependencies: ["Media", "MPEGTS", "FragmentedMP4", nio]),
         .target(name: "Usher", dependencies: [crypto]),
         .target(name: "Storage", dependencies: ["Usher", "CCrypt", crypto, grdb, logging]),
-        .target(name: "Live", dependencies: ["Media", "RTMP", "Usher", "Storage", nio, logging]),
+        .target(name: "Live", dependencies: ["Media", "RTMP", "Usher", "Storage", nio, logging, collections]),
         .target(
             name: "PushPublish", dependencies: ["Live", "RTMP", "Storage", nio, nioPosix, nioSSL, logging]),
         .target(
@@ -52,7 +55,7 @@ let package = Package(
             dependencies: ["Media", "Usher", "Storage", "Live", "PushPublish", crypto, logging]),
         .target(
             name: "Delivery",
-            dependencies: ["Media", "HLS", "Usher", "Storage", "Live", hummingbird, logging]),
+            dependencies: ["CZlib", "Media", "HLS", "Usher", "Storage", "Live", hummingbird, nio, logging]),
         .target(
             name: "Origin",
             dependencies: [

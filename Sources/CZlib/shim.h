@@ -1,0 +1,2 @@
+// zlib (Debian's zlib1g-dev): gzip for playlists.
+#include <zlib.h>

@@ -1,0 +1,125 @@
+import Logging
+import NIOCore
+
+/// The registry of what is on air: one hub a stream.
+public actor Stage {
+    private var hubs: [StreamAddress: StreamHub] = [:]
+    private var observers: [any StageObserver] = []
+    private let memory: MemoryBudget
+    private let logger: Logger
+    private var isDraining = false
+
+    public init(memory: MemoryBudget, logger: Logger) {
+        self.memory = memory
+        self.logger = logger
+    }
+
+    /// Observers are told in the order they were added.
+    public func add(_ observer: any StageObserver) {
+        observers.append(observer)
+    }
+
+    /// Gives a stream to a publisher.
+    /// - Parameters:
+    ///   - settings: hold for a hub that is made now; one on air keeps its own.
+    ///   - eventLoop: where the publisher's connection lives; a new hub lives there too.
+    public func publish(
+        _ address: StreamAddress, cdn: Int, settings: HubSettings, publisher: Publisher, on eventLoop: any EventLoop
+    ) async throws(StreamHub.PublishRefusal) -> Publication {
+        guard !isDraining else { throw .ended }
+        // A hub that ends in this moment refuses; the next round makes a fresh one.
+        for _ in 0..<3 {
+            let known = hubs[address]
+            if known == nil, memory.isExceeded { throw .outOfMemory }
+            let hub = if let known { known } else { await open(address, cdn: cdn, settings: settings, on: eventLoop) }
+            let refusal = await begin(publisher, on: hub)
+            switch refusal {
+            case nil:
+                for observer in observers {
+                    await observer.published(hub, by: publisher, isReturn: known != nil)
+                }
+                return Publication(hub: hub, publisher: publisher)
+            case .ended?:
+                if hubs[address] === hub { hubs[address] = nil }
+            case let refusal?:
+                throw refusal
+            }
+        }
+        throw .ended
+    }
+
+    private func open(_ address: StreamAddress, cdn: Int, settings: HubSettings, on eventLoop: any EventLoop) async
+        -> StreamHub
+    {
+        let hub = StreamHub(
+            address: address, cdn: cdn, settings: settings, eventLoop: eventLoop, memory: memory, logger: logger
+        ) { hub, last in
+            Task { await self.closed(hub, last: last) }
+        }
+        hubs[address] = hub
+        for observer in observers {
+            await observer.hubOpened(hub)
+        }
+        return hub
+    }
+
+    private func begin(_ publisher: Publisher, on hub: StreamHub) async -> StreamHub.PublishRefusal? {
+        let result = try? await hub.eventLoop.submit { () -> StreamHub.PublishRefusal? in
+            do throws(StreamHub.PublishRefusal) {
+                try hub.begin(publisher)
+                return nil
+            } catch {
+                return error
+            }
+        }.get()
+        return result ?? .ended
+    }
+
+    private func closed(_ hub: StreamHub, last: Publisher?) async {
+        if hubs[hub.address] === hub {
+            hubs[hub.address] = nil
+        }
+        guard let last else { return }
+        for observer in observers {
+            await observer.unpublished(hub, last: last)
+        }
+    }
+
+    /// The hub of a stream on air.
+    public func hub(at address: StreamAddress) -> StreamHub? {
+        hubs[address]
+    }
+
+    /// Everything on air, by address.
+    public func onAir() -> [StreamHub] {
+        hubs.values.sorted { $0.address.description < $1.address.description }
+    }
+
+    /// Sends a stream's encoder away and ends the stream.
+    /// - Returns: false when nothing is on air there.
+    public func close(_ address: StreamAddress) async -> Bool {
+        guard let hub = hubs[address] else { return false }
+        let closed = try? await hub.eventLoop.submit { () -> Bool in
+            guard hub.isOnAir else { return false }
+            if case .live(let publisher) = hub.state {
+                publisher.dismiss(.closedByOperator)
+            }
+            hub.finish()
+            return true
+        }.get()
+        return closed ?? false
+    }
+
+    /// No more publishers; those there are told to go, and every stream ends.
+    public func drain() async {
+        isDraining = true
+        for hub in hubs.values {
+            try? await hub.eventLoop.submit {
+                if case .live(let publisher) = hub.state {
+                    publisher.dismiss(.draining)
+                }
+                hub.finish()
+            }.get()
+        }
+    }
+}

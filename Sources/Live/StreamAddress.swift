@@ -1,0 +1,50 @@
+/// Where a stream lives: application, instance and stream name, as in `rtmp://host/<app>/<instance>/<stream>`.
+public struct StreamAddress: Hashable, Sendable, CustomStringConvertible {
+    public var app: String
+    public var instance: String
+    public var stream: String
+
+    public init(app: String, instance: String, stream: String) {
+        self.app = app
+        self.instance = instance
+        self.stream = stream
+    }
+
+    public var description: String {
+        "\(app)/\(instance)/\(stream)"
+    }
+
+    /// The address that holds the stream a player asks for: on playback `play` and `live` are one instance, and
+    /// `<user>-live`, `<user>-channel` are aliases of `<user>-origin`, `<user>-chorigin` (decisions: Streams, play).
+    public var forPlayback: StreamAddress {
+        var address = self
+        if instance == "play" {
+            address.instance = "live"
+        }
+        if app.hasSuffix("-live") {
+            address.app = app.dropLast("-live".count) + "-origin"
+        } else if app.hasSuffix("-channel") {
+            address.app = app.dropLast("-channel".count) + "-chorigin"
+        }
+        return address
+    }
+
+    /// Letters, digits and `-_.~` without a leading dot: what app, instance and stream names are made of. Longest: 128.
+    public static func isValidName(_ name: String) -> Bool {
+        guard !name.isEmpty, name.utf8.count <= 128, name.utf8.first != UInt8(ascii: ".") else { return false }
+        return name.utf8.allSatisfy { byte in
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "_"), UInt8(ascii: "."),
+                UInt8(ascii: "~"):
+                true
+            default:
+                false
+            }
+        }
+    }
+
+    public var isValid: Bool {
+        StreamAddress.isValidName(app) && StreamAddress.isValidName(instance) && StreamAddress.isValidName(stream)
+    }
+}

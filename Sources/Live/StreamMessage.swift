@@ -1,0 +1,57 @@
+import Media
+import NIOCore
+import RTMP
+
+/// One message of a live stream on its way from the publisher to every subscriber.
+///
+/// The body is the one that was received; everybody shares it.
+public struct StreamMessage: Sendable {
+    public enum Kind: Sendable, Hashable {
+        case audio
+        case video
+        case data
+    }
+
+    /// What the message means to those who look inside. RTMP viewers and pushes get `body` whatever it is.
+    public enum Content: Sendable {
+        /// A sequence header; nil when its codec's configuration cannot be read (it still passes through).
+        case configuration(CodecConfiguration?)
+        case accessUnit(AccessUnit)
+        /// The encoder's `onMetaData`, members in the order they came.
+        case metadata(AMFValue)
+        /// Other data, command frames, ends of sequence, codecs unknown to us.
+        case other
+    }
+
+    public var kind: Kind
+    /// Decode time on the stream's own timeline.
+    public var timestamp: MediaTime
+    public var body: ByteBuffer
+    public var content: Content
+
+    public init(kind: Kind, timestamp: MediaTime, body: ByteBuffer, content: Content) {
+        self.kind = kind
+        self.timestamp = timestamp
+        self.body = body
+        self.content = content
+    }
+
+    /// A picture that a viewer may start on.
+    public var isVideoKeyframe: Bool {
+        guard kind == .video, case .accessUnit(let unit) = content else { return false }
+        return unit.isKeyframe
+    }
+
+    public var isConfiguration: Bool {
+        if case .configuration = content { true } else { false }
+    }
+
+    /// RTMP's message type id (§7.1): audio 8, video 9, data 18.
+    public var typeID: UInt8 {
+        switch kind {
+        case .audio: 8
+        case .video: 9
+        case .data: 18
+        }
+    }
+}
