@@ -12,7 +12,7 @@ import Testing
     }
 
     @Test func everyTickOfNinetyKilohertzSurvivesTheRoundTrip() {
-        for start: Int64 in [-100_000, 0, 8_589_934_592 - 50_000, 1 << 50] {
+        for start: Int64 in [-100_000, 0, 8_589_934_592 - 50_000, 1 << 49] {
             for ticks in start..<(start + 100_000) {
                 let time = MediaTime(ticks: ticks, timescale: 90_000)
                 guard time.ticks(timescale: 90_000) == ticks else {
