@@ -1,0 +1,47 @@
+/// The application a client connects to, taken apart: `app/inst?user=&pass=`.
+public struct AppPath: Sendable, Hashable {
+    /// The first part of the path.
+    public var app: String
+    /// Everything after the first `/`; nil when there is none (or the default instance `_definst_`).
+    public var instance: String?
+    public var parameters: RTMPParameters
+
+    /// - Parameter text: `connect`'s `app`, with or without a query; leading and trailing slashes are dropped, as ffmpeg
+    ///   and hardware encoders leave them. The path is percent-decoded.
+    public init(_ text: String) {
+        let (path, query) = RTMPParameters.split(text)
+        parameters = RTMPParameters(query: query ?? "")
+        var parts = path.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: true)[...]
+        app = PercentCoding.decode(String(parts.popFirst() ?? ""))
+        var rest = parts.popFirst() ?? ""
+        while rest.hasSuffix("/") { rest.removeLast() }
+        while rest.hasPrefix("/") { rest.removeFirst() }
+        instance = rest.isEmpty || rest == "_definst_" ? nil : PercentCoding.decode(String(rest))
+    }
+}
+
+/// A stream's name as published or played, taken apart: `name?user=&pass=`, with the prefix Flash uses for files.
+public struct StreamName: Sendable, Hashable {
+    /// The name without query and prefix; slashes inside stay: `folder/file`.
+    public var name: String
+    /// `mp4`, `flv`, `mp3` or `smil` of `mp4:folder/file`; nil when there is none.
+    public var prefix: String?
+    public var parameters: RTMPParameters
+    /// As received, query and all.
+    public var raw: String
+
+    /// - Parameter text: the argument of `publish` or `play`. The name is percent-decoded.
+    public init(_ text: String) {
+        raw = text
+        let (path, query) = RTMPParameters.split(text)
+        parameters = RTMPParameters(query: query ?? "")
+        var name = path[...]
+        prefix = nil
+        for known in ["mp4", "flv", "mp3", "smil", "raw", "f4v"] where name.hasPrefix(known + ":") {
+            prefix = known
+            name = name.dropFirst(known.count + 1)
+            break
+        }
+        self.name = PercentCoding.decode(String(name))
+    }
+}
