@@ -1,0 +1,132 @@
+import Configuration
+import Foundation
+
+extension PlayhouseConfiguration {
+    /// The defaults, under what the file says, under what the environment says.
+    ///
+    /// - Parameters:
+    ///   - file: The YAML file; nil: none is read.
+    ///   - environment: All environment variables; those that begin with `PLAYHOUSE_` count.
+    /// - Throws: Everything that is wrong, not only the first thing.
+    public static func load(
+        file: String?, environment: [String: String]
+    ) throws(ConfigurationProblems) -> PlayhouseConfiguration {
+        try load(file: file.map(ConfigurationFile.init(path:)), environment: environment)
+    }
+
+    static func load(
+        file: ConfigurationFile?, environment: [String: String]
+    ) throws(ConfigurationProblems) -> PlayhouseConfiguration {
+        var configuration = PlayhouseConfiguration()
+        var problems = file?.problems ?? []
+        var environmentProblems = ConfigurationEnvironment.problems(environment)
+        var origins: [String: ConfigurationProblem.Origin] = [:]
+
+        func assign(_ raw: RawSetting, to key: ConfigurationKey, from origin: ConfigurationProblem.Origin)
+            -> ConfigurationProblem?
+        {
+            do throws(UnacceptableValue) {
+                try key.assign(raw, &configuration)
+                origins[key.name] = origin
+                return nil
+            } catch {
+                return ConfigurationProblem(
+                    .value, at: origin, key: key.name, "expected \(key.expectation), found \(error.found)")
+            }
+        }
+
+        let reader = reader(file: file, environment: environment)
+        for key in ConfigurationKey.all {
+            let isOverridden = environment[key.variable] != nil
+            if let entry = file?.entries[key.name], let file {
+                // A wrong value is reported even where the environment hides it: some day it will not.
+                let raw = isOverridden ? entry.value : reader.raw(key) ?? entry.value
+                let origin = ConfigurationProblem.Origin.file(file.name, line: entry.line)
+                if let problem = assign(raw, to: key, from: origin) { problems.append(problem) }
+            }
+            if isOverridden, let raw = reader.raw(key),
+                let problem = assign(raw, to: key, from: .variable(key.variable))
+            {
+                environmentProblems.append(problem)
+            }
+        }
+        problems.sort { $0.line < $1.line }
+        problems += environmentProblems
+        problems += configuration.conflicts(origins)
+        guard problems.isEmpty else { throw ConfigurationProblems(problems) }
+        configuration.complete(file: file?.name, pathOrigin: origins["storage.path"])
+        return configuration
+    }
+
+    /// Environment over file.
+    private static func reader(file: ConfigurationFile?, environment: [String: String]) -> ConfigReader {
+        let variables = EnvironmentVariablesProvider(environmentVariables: environment).prefixKeys(with: "playhouse")
+        let values = (file?.entries ?? [:]).map { name, entry in
+            let content: ConfigContent =
+                switch entry.value {
+                case .scalar(let text): .string(text)
+                case .list(let texts): .stringArray(texts)
+                }
+            return (AbsoluteConfigKey(ConfigKey(name)), ConfigValue(content, isSecret: false))
+        }
+        let settings = InMemoryProvider(name: file?.name, values: Dictionary(values) { first, _ in first })
+        return ConfigReader(providers: [variables, settings])
+    }
+
+    /// What no single key can say: settings that contradict each other.
+    private func conflicts(_ origins: [String: ConfigurationProblem.Origin]) -> [ConfigurationProblem] {
+        var problems: [ConfigurationProblem] = []
+        func require(_ holds: Bool, _ key: String, atLeast other: String) {
+            guard !holds else { return }
+            // Whoever set one of the two is to be told where; the default is nobody's mistake.
+            let isBlamed = origins[key] != nil
+            let origin = origins[key] ?? origins[other] ?? .standard
+            let sentence = isBlamed ? "must be at least \(other)" : "must be at most \(key)"
+            problems.append(ConfigurationProblem(.conflict, at: origin, key: isBlamed ? key : other, sentence))
+        }
+        require(
+            hls.segmentMaxDuration >= hls.segmentDuration, "hls.segment_max_duration", atLeast: "hls.segment_duration")
+        require(push.retryMax >= push.retryInitial, "push.retry_max", atLeast: "push.retry_initial")
+        require(limits.memory >= live.gopBytes, "limits.memory", atLeast: "live.gop_bytes")
+        if http.listen == rtmp.listen, http.listen.port != 0 {
+            let origin = origins["rtmp.listen"] ?? origins["http.listen"] ?? .standard
+            let key = origins["rtmp.listen"] != nil ? "rtmp.listen" : "http.listen"
+            problems.append(
+                ConfigurationProblem(
+                    .conflict, at: origin, key: key, "http.listen and rtmp.listen are the same address"))
+        }
+        return problems
+    }
+
+    /// Fills in what depends on the machine: the host's name, and where relative paths start.
+    private mutating func complete(file: String?, pathOrigin: ConfigurationProblem.Origin?) {
+        if server.publicHost.isEmpty {
+            let name = ProcessInfo.processInfo.hostName
+            server.publicHost = name.isEmpty || name == "localhost" ? "127.0.0.1" : name
+        }
+        var base = URL(fileURLWithPath: FileManager.default.currentDirectoryPath, isDirectory: true)
+        if let file {
+            var isFromEnvironment = false
+            if case .variable = pathOrigin { isFromEnvironment = true }
+            if !isFromEnvironment { base = URL(fileURLWithPath: file).deletingLastPathComponent() }
+        }
+        storage.path = URL(fileURLWithPath: storage.path, isDirectory: true, relativeTo: base).standardizedFileURL.path
+    }
+}
+
+extension ConfigReader {
+    /// A key's text from whichever provider has it first.
+    fileprivate func raw(_ key: ConfigurationKey) -> RawSetting? {
+        let name = ConfigKey(key.name)
+        guard key.isList else { return string(forKey: name).map(RawSetting.scalar) }
+        guard let texts = stringArray(forKey: name) else { return nil }
+        // A variable set to nothing is an empty list, not a list of one empty text.
+        return .list(texts == [""] ? [] : texts)
+    }
+}
+
+extension ConfigurationProblem {
+    fileprivate var line: Int {
+        if case .file(_, .some(let line)) = origin { line } else { 0 }
+    }
+}
