@@ -1,0 +1,121 @@
+import Media
+import NIOCore
+
+/// Writes audio as PES packets of several frames each: one frame a packet would be a third stuffing.
+struct AudioTrackWriter: Sendable {
+    private enum Framing: Sendable {
+        case adts(AACConfiguration)
+        case mp3(MP3Configuration)
+        case opus
+    }
+
+    /// A PES packet's length has 16 bits and counts its header too.
+    private static let maximumPayload = 65_000
+    /// Frames further than this from where the ones before them end begin a packet of their own, with their own time:
+    /// milliseconds are rounded by up to one, and a receiver counts samples inside a packet.
+    private static let tolerance = MediaTime(milliseconds: 2)
+
+    private let framing: Framing
+    private let codec: Codec
+    /// The longest time one packet holds.
+    private let limit: MediaTime
+    /// Without video, audio carries the clock.
+    private let carriesClock: Bool
+    var packets = PacketWriter(pid: ProgramTables.audioPID)
+
+    private var pending = ByteBuffer()
+    private var start = MediaTime.zero
+    private var end = MediaTime.zero
+
+    /// Nil for codecs that MPEG-TS does not carry.
+    init?(_ configuration: CodecConfiguration, limit: MediaTime, carriesClock: Bool) {
+        codec = configuration.codec
+        self.limit = carriesClock ? min(limit, ClockReference.interval) : limit
+        self.carriesClock = carriesClock
+        switch configuration {
+        case .aac(let value): framing = .adts(value)
+        case .mp3(let value): framing = .mp3(value)
+        case .opus: framing = .opus
+        default: return nil
+        }
+    }
+
+    /// Takes a frame, and writes the frames before it when it does not go with them. An empty one is nothing to write.
+    mutating func write(
+        _ unit: AccessUnit, offset: MediaTime, clock: inout ClockReference, into output: inout ByteBuffer
+    ) throws(TransportStreamError) {
+        let size = unit.payload.readableBytes
+        guard size > 0 else { return }
+        guard size <= Self.maximumPayload / 2 else {
+            throw .malformedUnit(codec, MediaParseError("audio frame", "\(size) bytes are too long"))
+        }
+        let time = unit.presentationTime + offset
+        let distance = time - end
+        if pending.readableBytes > 0,
+            distance > Self.tolerance || distance < MediaTime.zero - Self.tolerance
+                || pending.readableBytes + 2 * size + 64 > Self.maximumPayload
+        {
+            flush(clock: &clock, into: &output)
+        }
+        if pending.readableBytes == 0 {
+            start = time
+            end = time
+        }
+        let duration = try append(unit.payload)
+        end += duration
+        if end + duration - start > limit {
+            flush(clock: &clock, into: &output)
+        }
+    }
+
+    /// Writes the frames taken if they have waited long enough when `time` is decoded elsewhere.
+    mutating func flush(before time: MediaTime, clock: inout ClockReference, into output: inout ByteBuffer) {
+        if time - start > limit {
+            flush(clock: &clock, into: &output)
+        }
+    }
+
+    /// Writes the frames taken.
+    mutating func flush(clock: inout ClockReference, into output: inout ByteBuffer) {
+        let size = pending.readableBytes
+        guard size > 0 else { return }
+        var reference: MediaTime?
+        if carriesClock {
+            while let between = clock.nextBetween(time: start) {
+                packets.writeClock(between, into: &output)
+            }
+            reference = clock.next(time: start, isForced: true)
+        }
+        let header = PESHeader(streamID: streamID, presentation: start, decode: start)
+        packets.begin(
+            length: header.length + size, clock: reference, isRandomAccess: carriesClock, into: &output)
+        header.write(payloadLength: size, to: &packets, into: &output)
+        packets.append(pending, into: &output)
+        pending.clear()
+    }
+
+    private var streamID: UInt8 {
+        if case .opus = framing { PESHeader.privateStream } else { PESHeader.audio }
+    }
+
+    /// Appends a frame with what must stand before it; returns how long it plays.
+    private mutating func append(_ payload: ByteBuffer) throws(TransportStreamError) -> MediaTime {
+        switch framing {
+        case .adts(let configuration):
+            do throws(MediaParseError) {
+                try configuration.writeADTSHeader(frameLength: payload.readableBytes, into: &pending)
+            } catch {
+                throw .malformedUnit(codec, error)
+            }
+            pending.writeImmutableBuffer(payload)
+            return configuration.frameDuration
+        case .mp3(let configuration):
+            pending.writeImmutableBuffer(payload)
+            return configuration.frameDuration
+        case .opus:
+            OpusMapping.writeControlHeader(packetLength: payload.readableBytes, into: &pending)
+            pending.writeImmutableBuffer(payload)
+            return OpusConfiguration.duration(ofPacket: payload) ?? .zero
+        }
+    }
+}
