@@ -1,0 +1,50 @@
+import Media
+import NIOCore
+
+extension VideoTag {
+    /// What a decoder must know, when this is a sequence header.
+    /// - Returns: nil for other contents and for VP8, which has no configuration.
+    /// - Throws: when the record does not parse.
+    public func codecConfiguration() throws(MediaParseError) -> CodecConfiguration? {
+        guard case .sequenceHeader(let record) = content else { return nil }
+        switch codec {
+        case .avc: return .avc(try AVCConfiguration(record: record))
+        case .hevc: return .hevc(try HEVCConfiguration(record: record))
+        case .av1: return .av1(try AV1Configuration(record: record))
+        case .vp9: return .vp9(try VP9Configuration(record: record))
+        case .vp8: return nil
+        }
+    }
+
+    /// The coded picture, when this is one.
+    /// - Parameter decodeTime: the message's timestamp, unwrapped; the tag's nanoseconds are added.
+    public func accessUnit(decodeTime: MediaTime) -> AccessUnit? {
+        guard case .codedFrames(let payload, let offset) = content, payload.readableBytes > 0 else { return nil }
+        return AccessUnit(
+            codec: .video(codec), decodeTime: decodeTime + MediaTime(nanoseconds: nanosecondOffset),
+            compositionOffset: MediaTime(milliseconds: Int64(offset)), isKeyframe: isKeyframe, payload: payload)
+    }
+}
+
+extension AudioTag {
+    /// What a decoder must know: from a sequence header, or for MP3, which has none, from a frame.
+    /// - Returns: nil for other contents and for codecs without a configuration type (AC-3, E-AC-3, FLAC).
+    /// - Throws: when the record or the frame's header does not parse.
+    public func codecConfiguration() throws(MediaParseError) -> CodecConfiguration? {
+        switch (codec, content) {
+        case (.aac, .sequenceHeader(let record)): .aac(try AACConfiguration(record: record))
+        case (.opus, .sequenceHeader(let record)): .opus(try OpusConfiguration(record: record))
+        case (.mp3, .codedFrames(let frame)): .mp3(try MP3Configuration(frame: frame))
+        default: nil
+        }
+    }
+
+    /// The coded frame, when this is one.
+    /// - Parameter decodeTime: the message's timestamp, unwrapped; the tag's nanoseconds are added.
+    public func accessUnit(decodeTime: MediaTime) -> AccessUnit? {
+        guard case .codedFrames(let payload) = content, payload.readableBytes > 0 else { return nil }
+        return AccessUnit(
+            codec: .audio(codec), decodeTime: decodeTime + MediaTime(nanoseconds: nanosecondOffset), isKeyframe: true,
+            payload: payload)
+    }
+}

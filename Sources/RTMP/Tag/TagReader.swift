@@ -1,0 +1,87 @@
+import NIOCore
+
+/// Reads the fields of an audio or video body; running out of bytes is a `malformedTag` that names the body.
+struct TagReader {
+    var buffer: ByteBuffer
+    let what: StaticString
+
+    mutating func byte() throws(RTMPError) -> UInt8 {
+        guard let value = buffer.readInteger(as: UInt8.self) else { throw endsEarly() }
+        return value
+    }
+
+    mutating func unsigned24() throws(RTMPError) -> UInt32 {
+        guard let (high, low) = buffer.readMultipleIntegers(as: (UInt8, UInt16).self) else { throw endsEarly() }
+        return UInt32(high) << 16 | UInt32(low)
+    }
+
+    mutating func signed24() throws(RTMPError) -> Int32 {
+        Int32(bitPattern: try unsigned24() << 8) >> 8
+    }
+
+    mutating func fourCC() throws(RTMPError) -> FourCC {
+        guard let value = buffer.readInteger(as: UInt32.self) else { throw endsEarly() }
+        return FourCC(rawValue: value)
+    }
+
+    mutating func slice(_ length: Int) throws(RTMPError) -> ByteBuffer {
+        guard let slice = buffer.readSlice(length: length) else { throw endsEarly() }
+        return slice
+    }
+
+    /// Skips the ModEx packets in front of the real one (enhanced RTMP v2).
+    /// - Returns: the packet type that follows them, and the last `TimestampOffsetNano`.
+    mutating func modifiers(_ packetType: UInt8, modEx: UInt8) throws(RTMPError) -> (type: UInt8, nanoseconds: Int64) {
+        var type = packetType
+        var nanoseconds: Int64 = 0
+        // Each takes three bytes at least, so the loop is bounded by the body.
+        while type == modEx {
+            var size = Int(try byte()) + 1
+            if size == 256 {
+                guard let long = buffer.readInteger(as: UInt16.self) else { throw endsEarly() }
+                size = Int(long) + 1
+            }
+            var data = TagReader(buffer: try slice(size), what: what)
+            let next = try byte()
+            if next >> 4 == 0, data.buffer.readableBytes >= 3 {
+                // The field has room for 16 ms; the specification allows 0…999,999 ns.
+                nanoseconds = Int64(min(try data.unsigned24(), 999_999))
+            }
+            type = next & 0x0F
+        }
+        return (type, nanoseconds)
+    }
+
+    func endsEarly() -> RTMPError {
+        RTMPError(.malformedTag, "\(what) message ends inside its header.")
+    }
+}
+
+/// Which of several tracks in one message a tag is (enhanced RTMP v2 multitrack).
+public struct TrackSelection: Sendable, Hashable {
+    /// The track's id; 0 is the default track.
+    public var trackID: UInt8
+    /// Whether the message holds further tracks, which are not shown.
+    public var hasMoreTracks: Bool
+}
+
+extension TagReader {
+    /// Reads a multitrack body: finds the default track (id 0), else the first.
+    mutating func multitrack(type: UInt8, codec: FourCC?) throws(RTMPError) -> (FourCC, ByteBuffer, TrackSelection) {
+        var chosen: (FourCC, ByteBuffer, UInt8)?
+        var count = 0
+        while buffer.readableBytes > 0 {
+            let trackCodec = if let codec { codec } else { try fourCC() }
+            let id = try byte()
+            // One track (type 0) has no size: it takes the rest.
+            let length = type == 0 ? buffer.readableBytes : Int(try unsigned24())
+            let data = try slice(length)
+            count += 1
+            if chosen == nil || (id == 0 && chosen?.2 != 0) {
+                chosen = (trackCodec, data, id)
+            }
+        }
+        guard let chosen else { throw endsEarly() }
+        return (chosen.0, chosen.1, TrackSelection(trackID: chosen.2, hasMoreTracks: count > 1))
+    }
+}
