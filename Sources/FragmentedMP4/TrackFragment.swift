@@ -1,0 +1,90 @@
+import Media
+import NIOCore
+
+/// The samples of one track that wait for their fragment.
+struct TrackFragment {
+    struct Sample {
+        /// Decode time in the track's ticks.
+        var time: Int64
+        var compositionOffset: Int32
+        /// What the codec says one sample lasts, if it says.
+        var nominalDuration: Int64?
+        var isSync: Bool
+        var payload: ByteBuffer
+    }
+
+    let kind: TrackKind
+    let configuration: CodecConfiguration
+    let codec: Codec
+    let timescale: Int64
+    let origin: MediaTime
+    var samples: [Sample] = []
+    /// Where the next frame of sound starts if the track has no gap.
+    private var expected: Int64?
+    /// The latest known distance between two samples, for the last one of a file.
+    private var usualDuration: Int64 = 0
+
+    init(kind: TrackKind, configuration: CodecConfiguration, origin: MediaTime) {
+        self.kind = kind
+        self.configuration = configuration
+        self.codec = configuration.codec
+        self.timescale = Int64(TrackKind.timescale(of: configuration))
+        self.origin = origin
+    }
+
+    mutating func append(_ unit: AccessUnit) {
+        let start = unit.decodeTime - origin
+        var time = start.ticks(timescale: timescale)
+        let offset = (start + unit.compositionOffset).ticks(timescale: timescale).subtractingReportingOverflow(time)
+        let nominal = frameDuration(of: unit.payload)
+        if let nominal {
+            // RTMP's milliseconds make frames of 1,024 samples look like 1,014 and 1,058; browsers would hear gaps and
+            // overlaps. Within 20 ms the frames stand end to end.
+            if let expected {
+                let (distance, overflow) = time.subtractingReportingOverflow(expected)
+                if !overflow, distance.magnitude <= (timescale / 50).magnitude { time = expected }
+            }
+            expected = time.addingReportingOverflow(nominal).partialValue
+        }
+        if let previous = samples.last {
+            let (distance, overflow) = time.subtractingReportingOverflow(previous.time)
+            if !overflow, distance > 0 { usualDuration = distance }
+        }
+        samples.append(
+            Sample(
+                time: time,
+                compositionOffset: offset.overflow ? 0 : Int32(clamping: offset.partialValue),
+                nominalDuration: nominal,
+                isSync: unit.isKeyframe || kind == .audio,
+                payload: unit.payload))
+    }
+
+    /// The duration of the sample at `index`: up to the next one; for the last, up to `end` when that is known and
+    /// later, else what the codec says, else as before. A sample never lasts less than nothing: where timestamps go
+    /// back, the next fragment's `tfdt` puts the timeline right.
+    func duration(at index: Int, end: Int64?) -> UInt32 {
+        let sample = samples[index]
+        let next = index + 1 < samples.count ? samples[index + 1].time : end
+        if let next, next > sample.time {
+            let (distance, overflow) = next.subtractingReportingOverflow(sample.time)
+            return overflow ? .max : UInt32(clamping: distance)
+        }
+        if index + 1 < samples.count { return 0 }
+        return UInt32(clamping: sample.nominalDuration ?? usualDuration)
+    }
+
+    /// How long one frame of sound lasts; nil where the codec does not say.
+    private func frameDuration(of payload: ByteBuffer) -> Int64? {
+        switch configuration {
+        case .aac(let value): Int64(value.samplesPerFrame)
+        case .mp3(let value): Int64(value.samplesPerFrame)
+        case .opus: OpusConfiguration.samples(inPacket: payload).map(Int64.init)
+        case .avc, .hevc, .av1, .vp9: nil
+        }
+    }
+
+    /// A time of the stream in this track's ticks.
+    func ticks(_ time: MediaTime) -> Int64 {
+        (time - origin).ticks(timescale: timescale)
+    }
+}

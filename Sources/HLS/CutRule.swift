@@ -1,0 +1,44 @@
+import Media
+
+/// Decides whether a segment ends before an access unit.
+struct CutRule {
+    /// What the decision depends on.
+    struct Facts {
+        /// From the segment's first decode time to the unit's.
+        var elapsed: MediaTime
+        var isVideo: Bool
+        var isKeyframe: Bool
+        /// The segment has a picture track.
+        var hasVideo: Bool
+        /// From the latest picture of the segment (or its start) to the unit.
+        var sinceLastPicture: MediaTime
+        /// Bytes of the segment with the unit in it.
+        var bytes: Int
+    }
+
+    /// An encoder's two seconds are sometimes 1.999 s in RTMP's milliseconds; waiting for the next keyframe would double
+    /// the segment.
+    private let keyframeDuration: MediaTime
+    private let audioDuration: MediaTime
+    /// How long pictures may be missing before sound is cut without them: well over what encoders delay pictures by.
+    let pictureSilence: MediaTime
+    private let maximumDuration: MediaTime
+    private let maximumBytes: Int
+
+    init(_ configuration: SegmenterConfiguration) {
+        let duration = configuration.segmentDuration
+        let early = min(MediaTime(nanoseconds: duration.nanoseconds / 10), MediaTime(milliseconds: 250))
+        keyframeDuration = duration - early
+        audioDuration = duration
+        pictureSilence = max(duration + duration, MediaTime(milliseconds: 5_000))
+        maximumDuration = configuration.maximumSegmentDuration
+        maximumBytes = configuration.maximumSegmentBytes
+    }
+
+    func cuts(_ facts: Facts) -> Bool {
+        if facts.bytes > maximumBytes || facts.elapsed >= maximumDuration { return true }
+        guard facts.hasVideo else { return facts.elapsed >= audioDuration }
+        if facts.isVideo { return facts.isKeyframe && facts.elapsed >= keyframeDuration }
+        return facts.elapsed >= pictureSilence && facts.sinceLastPicture >= pictureSilence
+    }
+}

@@ -1,0 +1,42 @@
+import Media
+import NIOCore
+
+/// A finished media segment. Its bytes never change, and its name is never used again for other bytes.
+public struct Segment: Sendable {
+    /// The media sequence number (RFC 8216 §3).
+    public let sequence: Int64
+    /// `media_<sequence>.ts` or `.m4s`.
+    public let name: String
+    public let container: SegmentContainer
+    /// What `EXT-X-MAP` names for this segment; nil for MPEG-TS.
+    public let initialization: InitializationFile?
+    /// `EXTINF`: from this segment's first decode time to the next one's; always above zero.
+    public let duration: MediaTime
+    /// An `EXT-X-DISCONTINUITY` stands before it.
+    public let isDiscontinuity: Bool
+    /// When its first access unit happened, in Unix milliseconds.
+    public let programDateTime: Int64
+    /// Its first access unit is a keyframe, so that playback may start here (sound alone: always).
+    public let startsWithKeyframe: Bool
+    /// Decode times of the first access unit and of the latest one.
+    public let firstTime: MediaTime
+    public let lastTime: MediaTime
+    /// Pictures in it, and the time from the first one's decoding to the last one's: for the measured frame rate.
+    public let pictures: Int
+    public let pictureSpan: MediaTime
+    /// What it carries.
+    public let tracks: TrackSet
+    public let bytes: ByteBuffer
+
+    /// A strong entity tag with its quotation marks. Date and size are part of it, so that a name reused by mistake
+    /// after a lost counter still gets another tag.
+    public var entityTag: String {
+        let date = String(programDateTime, radix: 16)
+        return "\"\(sequence)-\(date)-\(String(bytes.readableBytes, radix: 16))\""
+    }
+
+    /// Bits per second over its duration.
+    public var bandwidth: Int {
+        BandwidthMeter.bitsPerSecond(bytes: bytes.readableBytes, duration: duration)
+    }
+}

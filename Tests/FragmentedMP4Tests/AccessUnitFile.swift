@@ -1,0 +1,1 @@
+../HLSTests/AccessUnitFile.swift

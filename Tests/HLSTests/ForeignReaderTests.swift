@@ -1,0 +1,118 @@
+import Foundation
+import Media
+import NIOCore
+import Testing
+
+@testable import HLS
+
+/// ffmpeg's HLS reader must get out what a real encoder put in.
+@Suite struct ForeignReaderTests {
+    /// Packages the units, writes the playlist and its files into the folder, and returns the last snapshot.
+    private func package(_ lives: [AccessUnitFile], into directory: URL) throws -> PlaylistSnapshot {
+        var packager = LivePackager(configuration: SegmenterConfiguration(window: 20))
+        for (index, file) in lives.enumerated() {
+            if index > 0 { _ = packager.discontinuity(now: 0) }
+            try packager.setTracks(file.tracks)
+            for unit in file.units { _ = packager.append(unit, now: unit.decodeTime.milliseconds) }
+        }
+        let ended = packager.end(now: 0)
+        let snapshot = try #require(ended)
+        _ = try PlaylistChecker(snapshot.mediaPlaylist)
+        try Data(snapshot.mediaPlaylist.readableBytesView).write(to: directory.appendingPathComponent("list.m3u8"))
+        for segment in snapshot.listed {
+            for name in [segment.name, segment.initialization?.name].compactMap(\.self) {
+                let bytes = try #require(snapshot.file(named: name)).bytes
+                try Data(bytes.readableBytesView).write(to: directory.appendingPathComponent(name))
+            }
+        }
+        return snapshot
+    }
+
+    /// One track's packets, times counted from `start`.
+    private func track(_ packets: [ForeignProgram.Packet], video: Bool, from start: Int64) -> [ForeignProgram.Packet] {
+        packets.filter { $0.isVideo == video }.map { packet in
+            var packet = packet
+            packet.decodeTime -= start
+            packet.presentationTime -= start
+            return packet
+        }
+    }
+
+    private func packets(of units: [AccessUnit]) -> [ForeignProgram.Packet] {
+        units.map {
+            ForeignProgram.Packet(
+                isVideo: $0.codec.isVideo, isKeyframe: $0.isKeyframe, decodeTime: $0.decodeTime.nanoseconds,
+                presentationTime: $0.presentationTime.nanoseconds)
+        }
+    }
+
+    /// Both tracks' packets are the units, with the same distances between all their times.
+    private func expectSame(_ read: [ForeignProgram.Packet], _ units: [AccessUnit], tolerance: Int64) throws {
+        // Sound before the first keyframe goes into no segment.
+        let sent = packets(of: Array(units.drop { !$0.codec.isVideo }))
+        let readStart = try #require(read.first { $0.isVideo }).decodeTime
+        let sentStart = try #require(sent.first { $0.isVideo }).decodeTime
+        for video in [true, false] {
+            let got = track(read, video: video, from: readStart)
+            let expected = track(sent, video: video, from: sentStart)
+            #expect(got.count == expected.count)
+            for (one, other) in zip(got, expected) {
+                let isSame =
+                    abs(one.decodeTime - other.decodeTime) <= tolerance
+                    && abs(one.presentationTime - other.presentationTime) <= tolerance
+                    && one.isKeyframe == other.isKeyframe
+                #expect(isSame, "\(one) for \(other)")
+            }
+        }
+    }
+
+    @Test func ffmpegReadsTransportStreamsBackUnchanged() throws {
+        let file = try SyntheticStream.file("avc-aac.units")
+        try ForeignProgram.withTemporaryDirectory { directory in
+            let snapshot = try package([file], into: directory)
+            #expect(snapshot.listed.count == 5)
+            let read = try ForeignProgram.packets(of: "list.m3u8", in: directory)
+            // Two ticks of 90 kHz: where several frames of sound share a packet, the reader works out their times.
+            try expectSame(read, file.units, tolerance: 25_000)
+            _ = try ForeignProgram.run(
+                "ffmpeg", ["-v", "error", "-xerror", "-i", "list.m3u8", "-f", "null", "-"], in: directory)
+        }
+    }
+
+    @Test func everySegmentPlaysAlone() throws {
+        let file = try SyntheticStream.file("avc-aac.units")
+        try ForeignProgram.withTemporaryDirectory { directory in
+            for segment in try package([file], into: directory).listed {
+                let read = try ForeignProgram.packets(of: segment.name, in: directory)
+                #expect(read.first { $0.isVideo }?.isKeyframe == true)
+                #expect(read.filter(\.isVideo).count == segment.pictures)
+                _ = try ForeignProgram.run(
+                    "ffmpeg", ["-v", "error", "-xerror", "-i", segment.name, "-f", "null", "-"], in: directory)
+            }
+        }
+    }
+
+    @Test func ffmpegReadsOverATakeover() throws {
+        let file = try SyntheticStream.file("avc-aac.units")
+        var later = file
+        for index in later.units.indices { later.units[index].decodeTime += MediaTime(milliseconds: 3_600_000) }
+        try ForeignProgram.withTemporaryDirectory { directory in
+            let snapshot = try package([file, later], into: directory)
+            #expect(snapshot.listed.map(\.isDiscontinuity) == (0..<10).map { $0 == 5 })
+            let read = try ForeignProgram.packets(of: "list.m3u8", in: directory)
+            #expect(read.count == file.units.count * 2)
+        }
+    }
+
+    @Test func ffmpegReadsFragmentedMP4BackUnchanged() throws {
+        let file = try SyntheticStream.file("av1-opus.units")
+        try ForeignProgram.withTemporaryDirectory { directory in
+            let snapshot = try package([file], into: directory)
+            #expect(snapshot.listed.count == 2)
+            let read = try ForeignProgram.packets(of: "list.m3u8", in: directory)
+            try expectSame(read, file.units, tolerance: 25_000)
+            _ = try ForeignProgram.run(
+                "ffmpeg", ["-v", "error", "-xerror", "-i", "list.m3u8", "-f", "null", "-"], in: directory)
+        }
+    }
+}

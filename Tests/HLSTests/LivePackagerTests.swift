@@ -1,0 +1,132 @@
+import Media
+import NIOCore
+import Testing
+
+@testable import HLS
+
+@Suite struct LivePackagerTests {
+    /// Feeds units and checks every playlist on the way, on its own and against the one before.
+    private struct Broadcast {
+        var packager: LivePackager
+        var playlists: [PlaylistChecker] = []
+        var wall: Int64 = 1_700_000_000_000
+
+        mutating func send(_ units: [AccessUnit]) throws {
+            guard let first = units.first else { return }
+            for unit in units {
+                let now = wall + (unit.decodeTime - first.decodeTime).milliseconds
+                try check(packager.append(unit, now: now))
+            }
+            wall += 60_000
+        }
+
+        mutating func check(_ snapshot: PlaylistSnapshot?) throws {
+            guard let snapshot else { return }
+            let playlist = try PlaylistChecker(snapshot.mediaPlaylist)
+            if let last = playlists.last { try playlist.checkReplaces(last) }
+            for entry in playlist.entries {
+                #expect(snapshot.file(named: entry.uri) != nil)
+                if let map = entry.map { #expect(snapshot.file(named: map) != nil) }
+            }
+            playlists.append(playlist)
+        }
+    }
+
+    @Test func everyPlaylistOfALongAndTroubledLifeIsValid() throws {
+        let tracks = try SyntheticStream.tracks()
+        var broadcast = Broadcast(
+            packager: LivePackager(configuration: SegmenterConfiguration(window: 4)))
+        try broadcast.packager.setTracks(tracks)
+        try broadcast.send(SyntheticStream.both(0..<30_000))
+        try broadcast.check(broadcast.packager.discontinuity(now: broadcast.wall))
+        try broadcast.send(SyntheticStream.both(0..<15_000, gop: 3_000))
+        try broadcast.packager.setTracks(TrackSet(audio: tracks.audio))
+        try broadcast.send(SyntheticStream.sound(15_000..<24_000))
+        let modern = try SyntheticStream.file("av1-opus.units")
+        try broadcast.packager.setTracks(modern.tracks)
+        try broadcast.send(modern.units)
+        try broadcast.check(broadcast.packager.discontinuity(now: broadcast.wall))
+        try broadcast.packager.setTracks(tracks)
+        try broadcast.send(SyntheticStream.both(0..<30_000, gop: 5_000))
+        try broadcast.check(broadcast.packager.end(now: broadcast.wall))
+
+        let last = try #require(broadcast.playlists.last)
+        #expect(last.isEnded)
+        #expect(broadcast.playlists.dropLast().allSatisfy { !$0.isEnded })
+        #expect(last.target == 5)
+        #expect(last.version == 7)
+        #expect(last.discontinuitySequence == 4)
+        #expect(broadcast.packager.resumePoint == ResumePoint(sequence: 33, discontinuitySequence: 4))
+    }
+
+    @Test func saysNothingBeforeTheFirstSegmentIsFinished() throws {
+        var packager = LivePackager()
+        try packager.setTracks(try SyntheticStream.tracks())
+        for unit in SyntheticStream.both(0..<2_000) {
+            #expect(packager.append(unit, now: 0) == nil)
+        }
+        #expect(packager.snapshot == nil)
+        #expect(packager.append(SyntheticStream.video(2_000, key: true), now: 0) != nil)
+    }
+
+    @Test func aStreamWithoutASegmentEndsWithoutAPlaylist() throws {
+        var packager = LivePackager()
+        #expect(packager.end(now: 0) == nil)
+        #expect(packager.snapshot == nil)
+    }
+
+    @Test func anotherLifeDoesNotGoBack() throws {
+        let tracks = try SyntheticStream.tracks()
+        var first = Broadcast(packager: LivePackager(configuration: SegmenterConfiguration(window: 3)))
+        try first.packager.setTracks(tracks)
+        try first.send(SyntheticStream.both(0..<9_000))
+        let resume = try #require(first.packager.snapshot?.resumePoint)
+        #expect(resume == ResumePoint(sequence: 4, discontinuitySequence: 0))
+        // What a player sees that has polled through a restart.
+        var second = Broadcast(
+            packager: LivePackager(configuration: SegmenterConfiguration(window: 3), resume: resume))
+        second.playlists = first.playlists
+        try second.packager.setTracks(tracks)
+        try second.send(SyntheticStream.both(0..<9_000))
+        let playlist = try #require(second.playlists.last)
+        #expect(playlist.sequence == 5)
+        #expect(playlist.discontinuitySequence == 1)
+    }
+
+    @Test func aSnapshotDescribesItself() throws {
+        let file = try SyntheticStream.file("avc-aac.units")
+        var packager = LivePackager()
+        try packager.setTracks(file.tracks)
+        for unit in file.units { _ = packager.append(unit, now: 1_700_000_000_000 + unit.decodeTime.milliseconds) }
+        let ended = packager.end(now: 1_700_000_010_000)
+        let snapshot = try #require(ended)
+        #expect(snapshot.isEnded)
+        #expect(snapshot.modified == 1_700_000_010_000)
+        #expect(snapshot.listed.map { PlaylistText.seconds($0.duration) }.prefix(4) == .init(repeating: "2.000000", count: 4))
+        #expect(snapshot.listed.map(\.pictures) == [50, 50, 50, 50, 5])
+        let rendition = snapshot.rendition(uri: "chunklist.m3u8")
+        #expect(rendition.codecs == ["avc1.64000b", "mp4a.40.2"])
+        #expect(rendition.resolution == Resolution(width: 160, height: 90))
+        #expect(rendition.frameRate == 25)
+        let average = try #require(rendition.averageBandwidth)
+        #expect(rendition.peakBandwidth >= average && average > 50_000)
+        let segment = try #require(snapshot.listed.first)
+        let found = try #require(snapshot.file(named: "media_0.ts"))
+        #expect(found.bytes == segment.bytes && found.contentType == "video/mp2t")
+        #expect(found.entityTag == segment.entityTag)
+        #expect(segment.entityTag == "\"0-18bcfe56be8-\(String(segment.bytes.readableBytes, radix: 16))\"")
+        #expect(snapshot.file(named: "media_5.ts") == nil)
+        #expect(snapshot.file(named: "../media_0.ts") == nil)
+    }
+
+    @Test func entityTagsFollowTheContent() throws {
+        var packager = LivePackager()
+        try packager.setTracks(try SyntheticStream.tracks())
+        var tags: [String] = []
+        for unit in SyntheticStream.both(0..<6_100) {
+            if let snapshot = packager.append(unit, now: 0) { tags.append(snapshot.entityTag) }
+        }
+        #expect(tags.count == 3 && Set(tags).count == 3)
+        #expect(tags.allSatisfy { $0.hasPrefix("\"") && $0.hasSuffix("\"") })
+    }
+}

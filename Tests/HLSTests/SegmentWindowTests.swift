@@ -1,0 +1,74 @@
+import Media
+import Testing
+
+@testable import HLS
+
+@Suite struct SegmentWindowTests {
+    private func window(_ configuration: SegmenterConfiguration, _ segments: [Segment]) -> SegmentWindow {
+        var window = SegmentWindow(configuration: configuration)
+        for segment in segments { window.append(segment) }
+        return window
+    }
+
+    @Test func listsTheNewestAndKeepsWhatPlayersMayStillAskFor() {
+        let window = window(
+            SegmenterConfiguration(window: 3, retainedSegments: 0), (0..<20).map { SyntheticStream.segment($0) })
+        #expect(window.listed.map(\.sequence) == [17, 18, 19])
+        // Each for its own 2 s and the playlist's 6 s after it has left: four segments' time.
+        #expect(window.retained.map(\.sequence) == [13, 14, 15, 16])
+        #expect(window.totalBytes == 7_000)
+    }
+
+    @Test func keepsAtLeastTheConfiguredNumber() {
+        let window = window(
+            SegmenterConfiguration(window: 3, retainedSegments: 9), (0..<20).map { SyntheticStream.segment($0) })
+        #expect(window.retained.map(\.sequence) == Array(8..<17))
+    }
+
+    @Test func neverListsLessThanThreeTargetDurations() {
+        let segments = [SyntheticStream.segment(0, milliseconds: 10_000)]
+        let window = window(
+            SegmenterConfiguration(window: 3), segments + (1..<30).map { SyntheticStream.segment($0) })
+        #expect(window.targetDuration == 10)
+        #expect(window.listed.map(\.sequence) == Array(15..<30))
+    }
+
+    @Test func theTargetDurationOnlyGrows() {
+        var window = SegmentWindow(configuration: SegmenterConfiguration())
+        var targets: [Int] = []
+        for duration: Int64 in [2_000, 2_499, 2_500, 9_600, 2_000] {
+            window.append(SyntheticStream.segment(0, milliseconds: duration))
+            targets.append(window.targetDuration)
+        }
+        #expect(targets == [2, 2, 3, 10, 10])
+    }
+
+    @Test func countsDiscontinuitiesThatHaveLeft() {
+        var window = SegmentWindow(
+            configuration: SegmenterConfiguration(window: 3), discontinuitySequence: 5)
+        var seen: [Int64] = []
+        for sequence: Int64 in 0..<7 {
+            window.append(SyntheticStream.segment(sequence, discontinuity: sequence == 1 || sequence == 2))
+            seen.append(window.discontinuitySequence)
+        }
+        // Segment 1 leaves with the fifth one, segment 2 with the sixth.
+        #expect(seen == [5, 5, 5, 5, 6, 7, 7])
+        #expect(window.discontinuities == 7)
+    }
+
+    @Test func bytesAreBoundedWhateverTheDurations() {
+        let configuration = SegmenterConfiguration(
+            window: 6, maximumSegmentBytes: 64 << 10, maximumTotalBytes: 100_000)
+        let window = window(configuration, (0..<20).map { SyntheticStream.segment($0, bytes: 30_000) })
+        #expect(window.retained.isEmpty)
+        #expect(window.listed.map(\.sequence) == [17, 18, 19])
+        #expect(window.totalBytes == 90_000)
+    }
+
+    @Test func takesNothingAfterItsEnd() {
+        var window = window(SegmenterConfiguration(), [SyntheticStream.segment(0)])
+        window.end()
+        window.append(SyntheticStream.segment(1))
+        #expect(window.listed.map(\.sequence) == [0])
+    }
+}

@@ -1,0 +1,136 @@
+import Media
+import NIOCore
+import Testing
+
+@testable import HLS
+
+@Suite struct SegmenterDiscontinuityTests {
+    private func segmenter(resume: ResumePoint = ResumePoint()) throws -> Segmenter {
+        var segmenter = Segmenter(resume: resume)
+        try segmenter.setTracks(try SyntheticStream.tracks())
+        return segmenter
+    }
+
+    /// The same tracks with another picture size in the sequence parameter set's bytes: another configuration.
+    private func otherTracks() throws -> TrackSet {
+        var tracks = try SyntheticStream.tracks()
+        guard case .avc(var configuration)? = tracks.video else { return tracks }
+        configuration.record.writeInteger(UInt8(0))
+        tracks.video = .avc(configuration)
+        return tracks
+    }
+
+    @Test(arguments: [7_000, -90_000, 4_000_000_000]) func jumpsOpenADiscontinuity(by jump: Int64) throws {
+        var segmenter = try segmenter()
+        var segments = segmenter.append(SyntheticStream.both(0..<3_000))
+        segments += segmenter.append(SyntheticStream.both(3_000 + jump..<5_100 + jump))
+        #expect(segments.map(\.summary) == ["0:2000", "1:1000", "2:2000!"])
+    }
+
+    @Test func waitsForAKeyframeAfterAJump() throws {
+        var segmenter = try segmenter()
+        var segments = segmenter.append(SyntheticStream.both(0..<1_000))
+        segments += segmenter.append([SyntheticStream.video(90_000), SyntheticStream.audio(90_000)])
+        segments += segmenter.append(SyntheticStream.both(90_040..<92_100))
+        #expect(segments.map(\.summary) == ["0:1000", "1:2000!"])
+        #expect(segmenter.discardedUnits == 2)
+    }
+
+    @Test func aSmallStepBackStaysInItsSegment() throws {
+        var segmenter = try segmenter()
+        let units = SyntheticStream.pictures(0..<1_000) + SyntheticStream.pictures(600..<3_000).dropFirst()
+        #expect(segmenter.append(units).map(\.summary) == ["0:2600"])
+    }
+
+    @Test func anotherPublisherOpensADiscontinuity() throws {
+        var segmenter = try segmenter()
+        #expect(segmenter.append(SyntheticStream.both(0..<900)).isEmpty)
+        #expect(segmenter.discontinuity()?.summary == "0:920")
+        #expect(segmenter.discontinuity() == nil)
+        #expect(segmenter.append(SyntheticStream.both(50_000..<52_100)).map(\.summary) == ["1:2000!"])
+    }
+
+    @Test func nothingPublishedYetNeedsNoDiscontinuity() throws {
+        var segmenter = try segmenter()
+        #expect(segmenter.discontinuity() == nil)
+        #expect(segmenter.append(SyntheticStream.both(0..<2_100)).map(\.summary) == ["0:2000"])
+    }
+
+    @Test func anotherConfigurationTakesEffectAtTheNextKeyframe() throws {
+        var segmenter = try segmenter()
+        var segments = segmenter.append(SyntheticStream.both(0..<2_500))
+        let other = try otherTracks()
+        try segmenter.setTracks(other)
+        // Neither picture can be decoded with the old configuration; the sound goes on.
+        segments += segmenter.append([
+            SyntheticStream.video(2_520), SyntheticStream.audio(2_520), SyntheticStream.video(2_560),
+        ])
+        segments += segmenter.append(SyntheticStream.both(2_600..<4_700))
+        #expect(segments.map(\.summary) == ["0:2000", "1:600", "2:2000!"])
+        #expect(segments.map { $0.tracks == other } == [false, false, true])
+        #expect(segmenter.discardedUnits == 2)
+    }
+
+    @Test func goingBackBeforeTheKeyframeChangesNothing() throws {
+        var segmenter = try segmenter()
+        var segments = segmenter.append(SyntheticStream.both(0..<1_000))
+        try segmenter.setTracks(try otherTracks())
+        try segmenter.setTracks(try SyntheticStream.tracks())
+        segments += segmenter.append(SyntheticStream.both(1_000..<3_100))
+        #expect(segments.map(\.summary) == ["0:3000"])
+    }
+
+    @Test func aTrackThatJoinsRightAtTheStartCostsNoSegment() throws {
+        let tracks = try SyntheticStream.tracks()
+        var segmenter = Segmenter()
+        try segmenter.setTracks(TrackSet(audio: tracks.audio))
+        #expect(segmenter.append(SyntheticStream.sound(0..<100)).isEmpty)
+        try segmenter.setTracks(tracks)
+        let segments = segmenter.append(SyntheticStream.both(100..<2_200))
+        #expect(segments.map(\.summary) == ["0:2000"])
+    }
+
+    @Test func picturesThatEndLeaveSoundAlone() throws {
+        let tracks = try SyntheticStream.tracks()
+        var segmenter = try segmenter()
+        var segments = segmenter.append(SyntheticStream.both(0..<2_600))
+        try segmenter.setTracks(TrackSet(audio: tracks.audio))
+        segments += segmenter.append(SyntheticStream.sound(2_600..<4_700))
+        #expect(segments.map(\.summary) == ["0:2000", "1:600", "2:2000!"])
+        #expect(segments.last?.tracks.video == nil)
+    }
+
+    @Test func anotherLifeGoesOnCountingWithADiscontinuity() throws {
+        var segmenter = try segmenter(resume: ResumePoint(sequence: 41, discontinuitySequence: 3))
+        #expect(segmenter.upcomingSequence == 41)
+        #expect(segmenter.append(SyntheticStream.both(0..<4_100)).map(\.summary) == ["41:2000!", "42:2000"])
+        #expect(segmenter.upcomingSequence == 43)
+    }
+
+    @Test func codecsThatTransportStreamsCannotCarryGoIntoMP4AndStayThere() throws {
+        let modern = try SyntheticStream.file("av1-opus.units")
+        var segmenter = Segmenter()
+        try segmenter.setTracks(modern.tracks)
+        var segments = segmenter.append(modern.units)
+        segments.append(contentsOf: [segmenter.discontinuity()].compactMap(\.self))
+        #expect(segments.map(\.name) == ["media_0.m4s", "media_1.m4s"])
+        #expect(segments.map { $0.initialization?.name } == ["init_0.mp4", "init_0.mp4"])
+        try segmenter.setTracks(try SyntheticStream.tracks())
+        // No tag takes an EXT-X-MAP back, so H.264 goes into MP4 now as well.
+        let classic = segmenter.append(SyntheticStream.both(100_000..<102_100))
+        #expect(classic.map(\.name) == ["media_2.m4s"])
+        #expect(classic.map { $0.initialization?.name } == ["init_2.mp4"])
+        #expect(classic.map(\.isDiscontinuity) == [true])
+    }
+
+    @Test func theInitializationIsKeptOverADiscontinuity() throws {
+        let modern = try SyntheticStream.file("av1-opus.units")
+        var segmenter = Segmenter()
+        try segmenter.setTracks(modern.tracks)
+        _ = segmenter.append(modern.units)
+        _ = segmenter.discontinuity()
+        _ = segmenter.append(modern.units)
+        let last = segmenter.end()
+        #expect(last?.initialization?.name == "init_0.mp4")
+    }
+}

@@ -1,0 +1,86 @@
+import Foundation
+import Media
+import NIOCore
+
+@testable import HLS
+
+/// Access units with real configurations and tiny payloads, for the rules that look at times only.
+enum SyntheticStream {
+    static let fixtures = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+        .appendingPathComponent("Fixtures")
+
+    static func file(_ name: String) throws -> AccessUnitFile {
+        try AccessUnitFile(named: name, in: fixtures)
+    }
+
+    /// H.264 and AAC.
+    static func tracks() throws -> TrackSet {
+        try file("avc-aac.units").tracks
+    }
+
+    static func video(_ milliseconds: Int64, key: Bool = false, offset: Int64 = 0, size: Int = 8) -> AccessUnit {
+        var payload = ByteBuffer(integer: UInt32(size))
+        // One slice, of an IDR picture or of another.
+        payload.writeInteger(UInt8(key ? 0x65 : 0x41))
+        payload.writeRepeatingByte(0x88, count: size - 1)
+        return AccessUnit(
+            codec: .video(.avc), decodeTime: MediaTime(milliseconds: milliseconds),
+            compositionOffset: MediaTime(milliseconds: offset), isKeyframe: key, payload: payload)
+    }
+
+    static func audio(_ milliseconds: Int64) -> AccessUnit {
+        AccessUnit(
+            codec: .audio(.aac), decodeTime: MediaTime(milliseconds: milliseconds), isKeyframe: true,
+            payload: ByteBuffer(repeating: 0x21, count: 6))
+    }
+
+    /// Pictures every 40 ms with a keyframe every `gop`, and sound every 20 ms, in order of decode time.
+    static func both(_ range: Range<Int64>, gop: Int64 = 2_000) -> [AccessUnit] {
+        var units: [AccessUnit] = []
+        for time in stride(from: range.lowerBound, to: range.upperBound, by: 20) {
+            let offset = time - range.lowerBound
+            if offset % 40 == 0 { units.append(video(time, key: offset % gop == 0)) }
+            units.append(audio(time))
+        }
+        return units
+    }
+
+    static func pictures(_ range: Range<Int64>, gop: Int64 = 2_000) -> [AccessUnit] {
+        both(range, gop: gop).filter { $0.codec.isVideo }
+    }
+
+    static func sound(_ range: Range<Int64>) -> [AccessUnit] {
+        both(range).filter { !$0.codec.isVideo }
+    }
+
+    /// A finished segment, for rules about lists of them.
+    static func segment(
+        _ sequence: Int64, milliseconds: Int64 = 2_000, bytes: Int = 1_000, discontinuity: Bool = false,
+        keyframe: Bool = true, date: Int64 = 0, initialization: InitializationFile? = nil, pictures: Int = 50,
+        pictureSpan: Int64 = 1_960
+    ) -> Segment {
+        let container: SegmentContainer = initialization == nil ? .transportStream : .fragmentedMP4
+        return Segment(
+            sequence: sequence, name: "media_\(sequence)\(container.fileExtension)", container: container,
+            initialization: initialization, duration: MediaTime(milliseconds: milliseconds),
+            isDiscontinuity: discontinuity, programDateTime: date, startsWithKeyframe: keyframe,
+            firstTime: .zero, lastTime: .zero, pictures: pictures,
+            pictureSpan: MediaTime(milliseconds: pictureSpan), tracks: TrackSet(),
+            bytes: ByteBuffer(repeating: 0, count: bytes))
+    }
+}
+
+extension Segmenter {
+    /// Appends them all, with the wall clock running like the media from `start`.
+    mutating func append(_ units: [AccessUnit], start: Int64 = 1_700_000_000_000) -> [Segment] {
+        units.compactMap { append($0, now: start + $0.decodeTime.milliseconds) }
+    }
+}
+
+extension Segment {
+    /// What a test says about a segment: number, duration in milliseconds, and `!` for a discontinuity, `~` when it does
+    /// not start with a keyframe.
+    var summary: String {
+        "\(sequence):\(duration.milliseconds)\(isDiscontinuity ? "!" : "")\(startsWithKeyframe ? "" : "~")"
+    }
+}
