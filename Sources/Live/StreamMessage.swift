@@ -46,12 +46,43 @@ public struct StreamMessage: Sendable {
         if case .configuration = content { true } else { false }
     }
 
-    /// RTMP's message type id (§7.1): audio 8, video 9, data 18.
-    public var typeID: UInt8 {
+    /// RTMP's message type (§7.1).
+    public var type: RTMPMessageType {
         switch kind {
-        case .audio: 8
-        case .video: 9
-        case .data: 18
+        case .audio: .audio
+        case .video: .video
+        case .data: .dataAMF0
         }
+    }
+}
+
+extension StreamMessage.Content {
+    /// What a video message's tag means at `time`. Only the default track of a multitrack message is looked into.
+    init(_ tag: VideoTag, time: MediaTime) throws {
+        if let unit = tag.accessUnit(decodeTime: time) {
+            self = tag.track.isDefault ? .accessUnit(unit) : .other
+        } else if case .sequenceHeader = tag.content, tag.track.isDefault {
+            self = .configuration(try tag.codecConfiguration())
+        } else {
+            self = .other
+        }
+    }
+
+    /// What an audio message's tag means at `time`.
+    init(_ tag: AudioTag, time: MediaTime) throws {
+        if let unit = tag.accessUnit(decodeTime: time) {
+            self = tag.track.isDefault ? .accessUnit(unit) : .other
+        } else if case .sequenceHeader = tag.content, tag.track.isDefault {
+            self = .configuration(try tag.codecConfiguration())
+        } else {
+            self = .other
+        }
+    }
+}
+
+extension TrackSelection? {
+    /// Packagers carry one track of a kind: the one outside multitrack messages, or track 0 in them.
+    fileprivate var isDefault: Bool {
+        self.map { $0.trackID == 0 } ?? true
     }
 }

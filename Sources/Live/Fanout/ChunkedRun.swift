@@ -46,11 +46,10 @@ public struct ChunkedRun: Sendable {
 
     public mutating func append(_ message: StreamMessage, timestamp: MediaTime? = nil) {
         let offset = bytes.writerIndex
-        SharedChunks.encode(
-            type: message.typeID,
-            timestamp: UInt32(truncatingIfNeeded: (timestamp ?? message.timestamp).milliseconds),
-            messageStreamID: ChunkedRun.messageStreamID, body: message.body, chunkSize: RTMP.outgoingChunkSize,
-            into: &bytes)
+        let isWritten = SharedChunks.encode(
+            message.type, timestamp: UInt32(truncatingIfNeeded: (timestamp ?? message.timestamp).milliseconds),
+            messageStreamID: ChunkedRun.messageStreamID, body: message.body, into: &bytes)
+        guard isWritten else { return }
         entries.append(Entry(kind: message.kind, offset: offset, length: bytes.writerIndex - offset))
     }
 
