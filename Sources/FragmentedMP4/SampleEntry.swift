@@ -44,7 +44,8 @@ enum SampleEntry {
     }
 
     private static func visual(
-        _ type: BoxType, _ resolution: Resolution?, into writer: inout BoxWriter, configuration: (inout BoxWriter) -> Void
+        _ type: BoxType, _ resolution: Resolution?, into writer: inout BoxWriter,
+        configuration: (inout BoxWriter) -> Void
     ) {
         writer.box(type) { writer in
             writer.writeZeros(6)

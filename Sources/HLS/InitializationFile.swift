@@ -6,10 +6,13 @@ public struct InitializationFile: Sendable, Hashable {
     /// another name, so caches may keep it for ever.
     public let name: String
     public let bytes: ByteBuffer
-
     /// A strong entity tag with its quotation marks.
-    public var entityTag: String {
-        ContentHash.entityTag(of: bytes)
+    public let entityTag: String
+
+    init(name: String, bytes: ByteBuffer) {
+        self.name = name
+        self.bytes = bytes
+        entityTag = ContentHash.entityTag(of: bytes)
     }
 
     /// The `Content-Type`.

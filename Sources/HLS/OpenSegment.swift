@@ -2,6 +2,10 @@ import Media
 import NIOCore
 
 /// The segment that is being written.
+///
+/// Its clock is that of the track it starts with, the pictures' as a rule. The other track's times are taken as they
+/// are where they agree with that clock; an encoder whose sound is minutes away from its pictures must not make segments
+/// that last minutes, so otherwise only their steps count.
 struct OpenSegment {
     let sequence: Int64
     let firstTime: MediaTime
@@ -11,14 +15,22 @@ struct OpenSegment {
     let initialization: InitializationFile?
     var bytes: ByteBuffer
 
-    private var video: Tail?
-    private var audio: Tail?
+    private let leadsWithVideo: Bool
+    private var lead: Tail?
+    private var other: Tail?
+    /// Where the leading track is, from the segment's start.
+    private var leadPosition = MediaTime.zero
+    /// The other track's time when the leading one was there.
+    private var otherAnchor: MediaTime?
+
+    /// Where the latest picture is, from the segment's start; zero before there is one.
+    private(set) var lastPicturePosition = MediaTime.zero
     private(set) var lastTime: MediaTime
     private(set) var pictures = 0
     /// Access units of both tracks.
     private(set) var units = 0
 
-    /// The end of a track so far.
+    /// The stretch of a track so far.
     private struct Tail {
         let start: MediaTime
         var time: MediaTime
@@ -26,50 +38,67 @@ struct OpenSegment {
         var step = MediaTime.zero
     }
 
+    /// - Parameter unit: what the segment starts with; it is counted when it has been written.
     init(
-        sequence: Int64, firstTime: MediaTime, programDateTime: Int64, isDiscontinuity: Bool,
+        sequence: Int64, startingWith unit: AccessUnit, programDateTime: Int64, isDiscontinuity: Bool,
         startsWithKeyframe: Bool, initialization: InitializationFile?, bytes: ByteBuffer
     ) {
         self.sequence = sequence
-        self.firstTime = firstTime
+        self.firstTime = unit.decodeTime
         self.programDateTime = programDateTime
         self.isDiscontinuity = isDiscontinuity
         self.startsWithKeyframe = startsWithKeyframe
         self.initialization = initialization
         self.bytes = bytes
-        self.lastTime = firstTime
+        self.leadsWithVideo = unit.codec.isVideo
+        self.lastTime = unit.decodeTime
+    }
+
+    /// From the segment's start to this access unit.
+    func position(of unit: AccessUnit) -> MediaTime {
+        unit.codec.isVideo == leadsWithVideo ? unit.decodeTime - firstTime : otherPosition(at: unit.decodeTime)
     }
 
     /// Takes note of an access unit that has been written.
     mutating func count(_ unit: AccessUnit) {
+        let position = position(of: unit)
+        let isVideo = unit.codec.isVideo
+        if isVideo == leadsWithVideo {
+            leadPosition = position
+            otherAnchor = other?.time
+            Self.extend(&lead, to: unit.decodeTime)
+        } else {
+            if otherAnchor == nil { otherAnchor = unit.decodeTime }
+            Self.extend(&other, to: unit.decodeTime)
+        }
+        if isVideo {
+            pictures += 1
+            lastPicturePosition = position
+        }
         lastTime = unit.decodeTime
         units += 1
-        if unit.codec.isVideo {
-            pictures += 1
-            Self.extend(&video, to: unit.decodeTime)
-        } else {
-            Self.extend(&audio, to: unit.decodeTime)
-        }
-    }
-
-    /// When the latest picture is decoded; the segment's start before there is one.
-    var lastPictureTime: MediaTime {
-        video?.time ?? firstTime
     }
 
     /// From the first picture to the latest one.
     var pictureSpan: MediaTime {
-        video.map { $0.time - $0.start } ?? .zero
+        (leadsWithVideo ? lead : other).map { $0.time - $0.start } ?? .zero
     }
 
-    /// Where the segment ends if nothing follows: the latest access unit of either track and as long again as the one
-    /// before it lasted.
-    var endTime: MediaTime {
-        var end = firstTime
-        for tail in [video, audio] {
-            if let tail { end = max(end, tail.time + tail.step) }
-        }
-        return end
+    /// How long the segment is if nothing follows: to the latest access unit of either track, and as long again as the
+    /// one before it lasted.
+    var length: MediaTime {
+        let leadEnd = lead.map { $0.time - firstTime + $0.step } ?? .zero
+        let otherEnd = other.map { otherPosition(at: $0.time) + $0.step } ?? .zero
+        return max(leadEnd, otherEnd)
+    }
+
+    private func otherPosition(at time: MediaTime) -> MediaTime {
+        let steps = otherAnchor.map { time - $0 } ?? .zero
+        let estimate = leadPosition + steps
+        let direct = time - firstTime
+        let distance = direct - estimate
+        let tolerance = TimelineContinuity.tolerance
+        return distance <= tolerance && distance >= MediaTime.zero - tolerance ? direct : estimate
     }
 
     private static func extend(_ tail: inout Tail?, to time: MediaTime) {

@@ -30,9 +30,29 @@ public struct Segment: Sendable {
 
     /// A strong entity tag with its quotation marks. Date and size are part of it, so that a name reused by mistake
     /// after a lost counter still gets another tag.
-    public var entityTag: String {
+    public let entityTag: String
+
+    init(
+        sequence: Int64, container: SegmentContainer, initialization: InitializationFile?, duration: MediaTime,
+        isDiscontinuity: Bool, programDateTime: Int64, startsWithKeyframe: Bool, firstTime: MediaTime,
+        lastTime: MediaTime, pictures: Int, pictureSpan: MediaTime, tracks: TrackSet, bytes: ByteBuffer
+    ) {
+        self.sequence = sequence
+        self.name = "media_\(sequence)\(container.fileExtension)"
+        self.container = container
+        self.initialization = initialization
+        self.duration = duration
+        self.isDiscontinuity = isDiscontinuity
+        self.programDateTime = programDateTime
+        self.startsWithKeyframe = startsWithKeyframe
+        self.firstTime = firstTime
+        self.lastTime = lastTime
+        self.pictures = pictures
+        self.pictureSpan = pictureSpan
+        self.tracks = tracks
+        self.bytes = bytes
         let date = String(programDateTime, radix: 16)
-        return "\"\(sequence)-\(date)-\(String(bytes.readableBytes, radix: 16))\""
+        self.entityTag = "\"\(sequence)-\(date)-\(String(bytes.readableBytes, radix: 16))\""
     }
 
     /// Bits per second over its duration.

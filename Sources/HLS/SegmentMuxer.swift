@@ -7,6 +7,7 @@ import NIOCore
 struct SegmentMuxer {
     let container: SegmentContainer
     let tracks: TrackSet
+    let hasVideo: Bool
     /// `ftyp` and `moov`, for fragmented MP4.
     let initialization: ByteBuffer?
     // One of the two is there. Optionals instead of an enum, because a payload of an enum cannot be changed in place.
@@ -22,6 +23,7 @@ struct SegmentMuxer {
     ///   - start: the first decode time. MP4 has no negative times; MPEG-TS wraps.
     init(tracks: TrackSet, container: SegmentContainer, start: MediaTime) throws {
         self.tracks = tracks
+        hasVideo = tracks.video != nil
         self.container = container
         switch container {
         case .transportStream:

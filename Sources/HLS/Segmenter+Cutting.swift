@@ -16,20 +16,21 @@ extension Segmenter {
 
     /// The tracks of the segment that starts with this access unit; nil when the open one goes on.
     func tracksOfSegmentStarting(with unit: AccessUnit) -> TrackSet? {
-        guard let open, let muxer else { return nil }
+        // Asked for piece by piece: a copy of either would count references for every access unit.
+        guard let position = open?.position(of: unit), let lastPicture = open?.lastPicturePosition else { return nil }
         let isVideo = unit.codec.isVideo
         if videoChanged || audioChanged {
             if wanted.video == nil ? !isVideo : isVideo && unit.isKeyframe { return wanted }
             if isVideo ? videoChanged : audioChanged { return nil }
         }
         let facts = CutRule.Facts(
-            elapsed: unit.decodeTime - open.firstTime,
+            elapsed: position,
             isVideo: isVideo,
             isKeyframe: unit.isKeyframe,
-            hasVideo: muxer.tracks.video != nil,
-            sinceLastPicture: unit.decodeTime - open.lastPictureTime,
-            bytes: open.bytes.readableBytes + muxer.pendingBytes + unit.payload.readableBytes)
-        return cutRule.cuts(facts) ? muxer.tracks : nil
+            hasVideo: muxer?.hasVideo ?? false,
+            sinceLastPicture: position - lastPicture,
+            bytes: (open?.bytes.readableBytes ?? 0) + (muxer?.pendingBytes ?? 0) + unit.payload.readableBytes)
+        return cutRule.cuts(facts) ? muxer?.tracks : nil
     }
 
     /// Opens a segment whose first access unit is this one, which is not written yet.
@@ -42,7 +43,7 @@ extension Segmenter {
         muxer?.begin(isDiscontinuity: discontinuityPending, into: &bytes)
         open = OpenSegment(
             sequence: sequence,
-            firstTime: unit.decodeTime,
+            startingWith: unit,
             programDateTime: clock.date(of: unit.decodeTime, now: now),
             isDiscontinuity: discontinuityPending,
             startsWithKeyframe: tracks.video == nil || (unit.codec.isVideo && unit.isKeyframe),
@@ -59,24 +60,25 @@ extension Segmenter {
     ///   - next: the access unit the following segment starts with, if that follows without a break.
     ///   - changesTracks: the following segment has other tracks.
     mutating func close(next: AccessUnit?, changesTracks: Bool) -> Segment? {
-        guard var segment = open.take(), let muxer else { return nil }
-        let end = next?.decodeTime ?? segment.endTime
-        if changesTracks, isFresh, end - segment.firstTime < configuration.segmentDuration {
+        guard var segment = open.take(), let container = muxer?.container, let tracks = muxer?.tracks else {
+            return nil
+        }
+        let duration = next.map(segment.position(of:)) ?? segment.length
+        if changesTracks, isFresh, duration < configuration.segmentDuration {
             // The tracks were still being told: nobody has seen this moment, and players that begin with sound alone
             // do not take pictures later.
             abandon(segment)
             return nil
         }
         let nextVideo = next.flatMap { $0.codec.isVideo ? $0.decodeTime : nil }
-        self.muxer?.finish(nextVideo: nextVideo, into: &segment.bytes)
+        muxer?.finish(nextVideo: nextVideo, into: &segment.bytes)
         isFresh = false
         expectedBytes = min(segment.bytes.readableBytes + segment.bytes.readableBytes / 8, 8 << 20)
         return Segment(
             sequence: segment.sequence,
-            name: "media_\(segment.sequence)\(muxer.container.fileExtension)",
-            container: muxer.container,
+            container: container,
             initialization: segment.initialization,
-            duration: max(end - segment.firstTime, MediaTime(milliseconds: 1)),
+            duration: max(duration, MediaTime(milliseconds: 1)),
             isDiscontinuity: segment.isDiscontinuity,
             programDateTime: segment.programDateTime,
             startsWithKeyframe: segment.startsWithKeyframe,
@@ -84,7 +86,7 @@ extension Segmenter {
             lastTime: segment.lastTime,
             pictures: segment.pictures,
             pictureSpan: segment.pictureSpan,
-            tracks: muxer.tracks,
+            tracks: tracks,
             bytes: segment.bytes)
     }
 

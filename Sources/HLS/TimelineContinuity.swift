@@ -4,7 +4,8 @@ import Media
 ///
 /// A unit continues it when it is within three seconds of the latest unit of the stream, or of the latest of its own
 /// track: so a microphone that is silent for a minute, or a slide every ten seconds, is no jump while the other track
-/// flows.
+/// flows. A track that begins, begins where it likes: sound that is always ten seconds away from its pictures is the
+/// encoder's fault, but no reason to break the stream again and again.
 struct TimelineContinuity {
     enum Verdict: Equatable {
         case continuous
@@ -27,15 +28,16 @@ struct TimelineContinuity {
             record(isVideo: isVideo, time: time)
             return .continuous
         }
-        if Self.near(time, latest) || Self.near(time, isVideo ? latestVideo : latestAudio) {
+        let own = isVideo ? latestVideo : latestAudio
+        // Only the other track's units are taken for stragglers: if the track that jumped comes back, its jump was a
+        // single wrong timestamp, and waiting for it to be right again would be waiting for ever.
+        if own == nil, let left, left.videoJumped != isVideo, Self.near(time, left.latest), !Self.near(time, latest) {
+            return .straggler
+        }
+        if own == nil || Self.near(time, own) || Self.near(time, latest) {
             if let left, left.videoJumped != isVideo { self.left = nil }
             record(isVideo: isVideo, time: time)
             return .continuous
-        }
-        // Only the other track's units are taken for stragglers: if the track that jumped comes back, its jump was a
-        // single wrong timestamp, and waiting for it to be right again would be waiting for ever.
-        if let left, left.videoJumped != isVideo, Self.near(time, left.latest) {
-            return .straggler
         }
         latestVideo = nil
         latestAudio = nil

@@ -26,7 +26,8 @@ import Testing
         Case(name: "a GOP that does not end", elapsed: 30_000, cuts: true),
         Case(name: "sound beside pictures", elapsed: 20_000, isVideo: false, cuts: false),
         Case(name: "sound while pictures pause", elapsed: 5_100, isVideo: false, sinceLastPicture: 4_999, cuts: false),
-        Case(name: "sound while pictures stay away", elapsed: 5_100, isVideo: false, sinceLastPicture: 5_000, cuts: true),
+        Case(
+            name: "sound while pictures stay away", elapsed: 5_100, isVideo: false, sinceLastPicture: 5_000, cuts: true),
         Case(name: "sound alone, early", elapsed: 1_999, isVideo: false, hasVideo: false, cuts: false),
         Case(name: "sound alone", elapsed: 2_000, isVideo: false, hasVideo: false, cuts: true),
         Case(name: "the last byte allowed", elapsed: 100, bytes: 65_536, cuts: false),

@@ -13,7 +13,7 @@ import Testing
         for (index, file) in lives.enumerated() {
             if index > 0 { _ = packager.discontinuity(now: 0) }
             try packager.setTracks(file.tracks)
-            for unit in file.units { _ = packager.append(unit, now: unit.decodeTime.milliseconds) }
+            for unit in file.units { _ = packager.append(unit, now: 1_700_000_000_000 + unit.decodeTime.milliseconds) }
         }
         let ended = packager.end(now: 0)
         let snapshot = try #require(ended)
@@ -76,6 +76,19 @@ import Testing
             try expectSame(read, file.units, tolerance: 25_000)
             _ = try ForeignProgram.run(
                 "ffmpeg", ["-v", "error", "-xerror", "-i", "list.m3u8", "-f", "null", "-"], in: directory)
+        }
+    }
+
+    /// Before zero, and over the end of MPEG-TS's 33 bits of 90 kHz (95,443.718 s; the writer adds ten seconds).
+    @Test(arguments: [-5_000, 95_429_000])
+    func timestampsMayBeNegativeAndMayWrap(shift: Int64) throws {
+        var file = try SyntheticStream.file("avc-aac.units")
+        for index in file.units.indices { file.units[index].decodeTime += MediaTime(milliseconds: shift) }
+        try ForeignProgram.withTemporaryDirectory { directory in
+            let snapshot = try package([file], into: directory)
+            #expect(snapshot.listed.map(\.isDiscontinuity) == Array(repeating: false, count: 5))
+            let read = try ForeignProgram.packets(of: "list.m3u8", in: directory)
+            try expectSame(read, file.units, tolerance: 25_000)
         }
     }
 

@@ -94,7 +94,9 @@ struct PlaylistChecker {
         guard target > 0, version >= (entries.contains { $0.map != nil } ? 6 : 3) else { throw Invalid("header") }
         for (index, entry) in entries.enumerated() {
             guard Int(entry.duration.rounded()) <= target else { throw Invalid("\(entry) is over the target") }
-            guard entry.uri.hasPrefix("media_\(sequence + index).") else { throw Invalid("\(entry) has another number") }
+            guard entry.uri.hasPrefix("media_\(sequence + index).") else {
+                throw Invalid("\(entry) has another number")
+            }
             guard entry.uri.hasSuffix(entry.map == nil ? ".ts" : ".m4s") else { throw Invalid("\(entry) and its map") }
             if index > 0, !entry.isDiscontinuity {
                 let expected = entries[index - 1].date + entries[index - 1].duration

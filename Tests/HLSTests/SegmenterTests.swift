@@ -96,6 +96,21 @@ import Testing
         #expect(segmenter.append(units).map(\.summary) == ["0:5960", "1:5000~"])
     }
 
+    @Test(arguments: [3_600_000, -3_600_000]) func soundFarFromItsPicturesDoesNotStretchSegments(by far: Int64) throws {
+        var segmenter = try segmenter()
+        let units = SyntheticStream.both(0..<8_500).map { unit in
+            var unit = unit
+            if !unit.codec.isVideo { unit.decodeTime += MediaTime(milliseconds: far) }
+            return unit
+        }
+        #expect(segmenter.append(units).map(\.summary) == ["0:2000", "1:2000", "2:2000", "3:2000"])
+        #expect(segmenter.discardedUnits == 0)
+        // Nor does sound that goes on alone, nor the end.
+        let alone = SyntheticStream.sound(8_500 + far..<16_000 + far)
+        #expect(segmenter.append(alone).map(\.summary) == ["4:5480"])
+        #expect(segmenter.end()?.summary == "5:2540~")
+    }
+
     @Test func leavesOutATrackNobodyAnnounced() throws {
         var segmenter = try segmenter(video: false)
         let segments = segmenter.append(SyntheticStream.both(0..<2_100))

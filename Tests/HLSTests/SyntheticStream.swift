@@ -61,7 +61,7 @@ enum SyntheticStream {
     ) -> Segment {
         let container: SegmentContainer = initialization == nil ? .transportStream : .fragmentedMP4
         return Segment(
-            sequence: sequence, name: "media_\(sequence)\(container.fileExtension)", container: container,
+            sequence: sequence, container: container,
             initialization: initialization, duration: MediaTime(milliseconds: milliseconds),
             isDiscontinuity: discontinuity, programDateTime: date, startsWithKeyframe: keyframe,
             firstTime: .zero, lastTime: .zero, pictures: pictures,

@@ -13,7 +13,8 @@ import Testing
 
     static let cases: [Case] = [
         Case(name: "the first unit starts a timeline", steps: [("v", 9_000_000, "c")]),
-        Case(name: "three seconds are no jump, more are", steps: [("v", 0, "c"), ("v", 3_000, "c"), ("v", 6_001, "j")]),
+        Case(
+            name: "three seconds are no jump, more are", steps: [("v", 0, "c"), ("v", 3_000, "c"), ("v", 6_001, "j")]),
         Case(name: "nor are three seconds back", steps: [("v", 9_000, "c"), ("v", 6_000, "c"), ("v", 2_999, "j")]),
         Case(
             name: "a silent track may come back while the other flows",
@@ -23,7 +24,19 @@ import Testing
             steps: [("a", 0, "c"), ("v", 0, "c"), ("v", 2_900, "c"), ("v", 5_800, "c"), ("a", 20, "c")]),
         Case(
             name: "the slower track's rest is left out after a jump",
-            steps: [("v", 0, "c"), ("a", 0, "c"), ("v", 90_000, "j"), ("a", 20, "s"), ("a", 90_000, "c"), ("v", 90_040, "c")]),
+            steps: [
+                ("v", 0, "c"), ("a", 0, "c"), ("v", 90_000, "j"), ("a", 20, "s"), ("a", 90_000, "c"),
+                ("v", 90_040, "c"),
+            ]),
+        Case(
+            name: "a track that stays behind after a jump is taken as it is in the end",
+            steps: [
+                ("v", 0, "c"), ("a", 0, "c"), ("v", 90_000, "j"), ("a", 2_900, "s"), ("v", 92_000, "c"),
+                ("a", 3_100, "c"), ("v", 94_000, "c"), ("a", 3_120, "c"),
+            ]),
+        Case(
+            name: "a track may begin anywhere",
+            steps: [("v", 90_000, "c"), ("a", 0, "c"), ("v", 90_040, "c"), ("a", 20, "c"), ("a", 3_021, "j")]),
         Case(
             name: "one wrong timestamp does not swallow what follows",
             steps: [("v", 0, "c"), ("v", 90_000, "j"), ("v", 40, "j"), ("v", 80, "c")]),
