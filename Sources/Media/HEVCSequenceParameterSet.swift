@@ -3,6 +3,8 @@ import NIOCore
 /// What a packager needs of H.265's sequence parameter set (ITU-T H.265 §7.3.2.2).
 public struct HEVCSequenceParameterSet: Sendable, Hashable {
     public let profile: HEVCProfile
+    /// 0 to 15.
+    public let identifier: UInt32
     /// chroma_format_idc: 0 monochrome, 1 4:2:0, 2 4:2:2, 3 4:4:4.
     public let chromaFormat: UInt32
     /// 8 to 16.
@@ -23,7 +25,8 @@ public struct HEVCSequenceParameterSet: Sendable, Hashable {
         _ = try reader.flag()
         profile = try HEVCProfile(&reader)
         try Self.skipSubLayers(&reader, count: subLayers)
-        _ = try reader.unsignedGolomb()
+        identifier = try reader.unsignedGolomb()
+        guard identifier < 16 else { throw reader.failure("identifier \(identifier) is over 15") }
         chromaFormat = try reader.unsignedGolomb()
         guard chromaFormat <= 3 else { throw reader.failure("chroma format \(chromaFormat)") }
         let separatePlanes = chromaFormat == 3 ? try reader.flag() : false

@@ -1,0 +1,54 @@
+import Media
+import NIOCore
+
+/// One track while it is read: its packets' counter, the PES packet being put together, the codec's reader.
+struct ElementaryStream: Sendable {
+    private enum Reader: Sendable {
+        case video(VideoTrackReader)
+        case audio(AudioTrackReader)
+    }
+
+    let pid: UInt16
+    let codec: Codec
+    /// The last packet's continuity counter; nil before the first and after a discontinuity.
+    var counter: UInt8?
+    var assembler = PESAssembler()
+    private var reader: Reader
+
+    /// - Parameter opus: what the program map told, for Opus.
+    init(pid: UInt16, codec: Codec, opus: OpusConfiguration?) {
+        self.pid = pid
+        self.codec = codec
+        switch codec {
+        case .video(let codec): reader = .video(VideoTrackReader(isHEVC: codec == .hevc))
+        case .audio(let codec):
+            reader = .audio(AudioTrackReader(codec == .aac ? .adts : opus.map { .opus($0) } ?? .mp3))
+        }
+    }
+
+    /// Bytes of the track are missing before what comes next.
+    mutating func lose() {
+        if case .audio(var audio) = reader {
+            audio.lose()
+            reader = .audio(audio)
+        }
+    }
+
+    /// Reads a PES packet's payload; false when it could not be used at all.
+    mutating func read(
+        _ payload: ByteBuffer, decode: MediaTime?, presentation: MediaTime?, dropped: inout Int,
+        into events: inout [TransportStreamDemuxer.Event]
+    ) -> Bool {
+        switch reader {
+        case .video(var video):
+            guard let decode, let presentation else { return false }
+            video.read(
+                payload, decode: decode, compositionOffset: presentation - decode, dropped: &dropped, into: &events)
+            reader = .video(video)
+        case .audio(var audio):
+            audio.read(payload, time: presentation, dropped: &dropped, into: &events)
+            reader = .audio(audio)
+        }
+        return true
+    }
+}
