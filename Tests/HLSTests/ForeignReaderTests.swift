@@ -96,6 +96,12 @@ import Testing
         let file = try SyntheticStream.file("avc-aac.units")
         try ForeignProgram.withTemporaryDirectory { directory in
             for segment in try package([file], into: directory).listed {
+                // ffmpeg finds its way without them, browsers do not: the program association table in a packet of
+                // PID 0, the program map table in the next one.
+                let start = segment.bytes.readerIndex
+                #expect(segment.bytes.getInteger(at: start, as: UInt32.self).map { $0 >> 8 } == 0x474000)
+                #expect(segment.bytes.getInteger(at: start + 4, as: UInt16.self) == 0x0000)
+                #expect(segment.bytes.getInteger(at: start + 188 + 4, as: UInt16.self) == 0x0002)
                 let read = try ForeignProgram.packets(of: segment.name, in: directory)
                 #expect(read.first { $0.isVideo }?.isKeyframe == true)
                 #expect(read.filter(\.isVideo).count == segment.pictures)
