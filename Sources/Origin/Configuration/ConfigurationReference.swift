@@ -10,7 +10,7 @@ public enum ConfigurationReference {
             lines += ["", "# \(group.text)", "\(group.name):"]
             for key in ConfigurationKey.all where key.group == group.name {
                 lines += wrapped(key.text, width: 100).map { "  # \($0)" }
-                lines.append("  # \(remark(key))")
+                lines.append("  # (\(remark(key)))")
                 lines.append("  \(key.member): \(key.defaultValue)")
             }
         }

@@ -1,0 +1,84 @@
+import ArgumentParser
+import AsyncHTTPClient
+import ControlAPI
+import Foundation
+
+struct CallCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "call",
+        abstract: "Sign and send an API command and print the reply.",
+        discussion: """
+            Fields are field=value for text (numbers may be sent so too), and
+            field:=json for lists, objects, true, false and null. URL and keys come
+            from the profile, never from the command line, where others could see
+            them. Ends with exit code 1 when the reply's status is failure.
+
+            The profile is a YAML file that only you may read (chmod 600):
+              url: http://127.0.0.1:8080/stable/
+              cdn: 1
+              api_key: APX…
+              private_key: …
+
+            Examples:
+              playhouse call app.list
+              playhouse call sevu.request app=demo-origin video=mystream pass=v1 uses=5
+              playhouse call pushpublish.services filters:='{"app":"demo-origin"}'
+              playhouse call sevu.errorcount --raw | jq .error_count
+            """)
+
+    @Argument(help: "The command, such as sevu.request.")
+    var command: String
+
+    @Argument(help: ArgumentHelp("Its fields.", valueName: "field=value"))
+    var fields: [String] = []
+
+    @Option(
+        help: ArgumentHelp(
+            "The profile (default: $PLAYHOUSE_PROFILE, else ~/.config/playhouse/profile.yaml).", valueName: "file"))
+    var profile: String?
+
+    @Option(help: ArgumentHelp("Further fields as one JSON object.", valueName: "object"))
+    var jsonFields: String?
+
+    @Flag(help: "Ask for a reply in PHP's serialize() format.")
+    var php = false
+
+    @Flag(help: "Print the reply byte for byte.")
+    var raw = false
+
+    @Flag(help: "Accept a profile that others may read.")
+    var insecureProfile = false
+
+    @Option(help: "Seconds to wait for the reply.")
+    var timeout = 30
+
+    func validate() throws {
+        guard (1...3600).contains(timeout) else { throw ValidationError("--timeout must be from 1 to 3600") }
+        do throws(Failure) {
+            _ = try CallFields.parse(fields, object: jsonFields)
+        } catch {
+            throw ValidationError(error.description)
+        }
+    }
+
+    func run() async throws {
+        let path = profile ?? Profile.standardPath(ProcessInfo.processInfo.environment)
+        let profile = try Profile.read(path, allowsOthers: insecureProfile)
+        let fields = try CallFields.parse(fields, object: jsonFields)
+        let text = SignedCall(cdn: profile.cdn, apiKey: profile.apiKey, privateKey: profile.privateKey)
+            .text(command: command, fields: fields, now: Date())
+        let reply = try await CallTransport.post(
+            text, as: php ? "php" : "json", to: profile.url, timeout: .seconds(Int64(timeout)))
+        let isSuccess = ReplyText.isSuccess(reply.body, isPHP: php)
+        guard isSuccess != nil || reply.status == 200 else {
+            throw Failure("\(profile.url) answered HTTP \(reply.status): \(reply.body.prefix(500))")
+        }
+        if raw {
+            FileHandle.standardOutput.write(Data(reply.body.utf8))
+        } else {
+            Terminal.print(php ? reply.body : ReplyText.indented(reply.body))
+        }
+        guard let isSuccess else { throw Failure("the reply has no status: is \(profile.url) the API?") }
+        if !isSuccess { throw ExitCode.failure }
+    }
+}

@@ -1,0 +1,53 @@
+import AsyncHTTPClient
+import Foundation
+import NIOCore
+
+/// Carries a signed text to the API and the reply back.
+enum CallTransport {
+    /// Replies are lists of at most a thousand rows; what is longer than this is no reply.
+    static let maximumReply = 64 << 20
+
+    /// Posts `text` as the form field `field`.
+    static func post(
+        _ text: String, as field: String, to url: String, timeout: TimeAmount
+    ) async throws -> (status: UInt, body: String) {
+        // A redirect would carry the signed request to a host the profile does not name.
+        let client = HTTPClient(configuration: .init(redirectConfiguration: .disallow))
+        do {
+            var request = HTTPClientRequest(url: url)
+            request.method = .POST
+            request.headers.add(name: "Content-Type", value: "application/x-www-form-urlencoded")
+            request.body = .bytes(ByteBuffer(string: "\(field)=\(encoded(text))"))
+            let response = try await client.execute(request, timeout: timeout)
+            let body = try await response.body.collect(upTo: maximumReply)
+            try await client.shutdown()
+            return (response.status.code, String(buffer: body))
+        } catch {
+            try? await client.shutdown()
+            throw Failure("\(url) cannot be reached: \(reason(error))")
+        }
+    }
+
+    /// Percent-encoding of everything but letters and digits.
+    static func encoded(_ text: String) -> String {
+        var output: [UInt8] = []
+        for byte in text.utf8 {
+            switch byte {
+            case 0x30...0x39, 0x41...0x5A, 0x61...0x7A: output.append(byte)
+            default:
+                output.append(UInt8(ascii: "%"))
+                output.append(hexadecimal[Int(byte >> 4)])
+                output.append(hexadecimal[Int(byte & 15)])
+            }
+        }
+        return String(decoding: output, as: UTF8.self)
+    }
+
+    private static let hexadecimal = Array("0123456789ABCDEF".utf8)
+
+    private static func reason(_ error: any Error) -> String {
+        if let error = error as? HTTPClientError { return error.shortDescription }
+        // The address and the system's word for it, on one line.
+        return String(describing: error).split(separator: "\n").first.map(String.init) ?? "unknown"
+    }
+}

@@ -1,0 +1,70 @@
+import ArgumentParser
+import ControlAPI
+import Foundation
+import Origin
+
+struct ConfigCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "config",
+        abstract: "Check the configuration, or print the defaults.",
+        subcommands: [ConfigCheck.self, ConfigPrintDefault.self])
+}
+
+struct ConfigCheck: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "check",
+        abstract: "Say everything that is wrong with the configuration file and the environment.",
+        discussion: """
+            Ends with exit code 0, or 78 when something is wrong.
+
+            Examples:
+              playhouse config check --config playhouse.yaml
+              playhouse config check --config playhouse.yaml --json
+            """)
+
+    @OptionGroup var settings: ConfigurationOption
+
+    @Flag(help: "Print {\"valid\":…,\"problems\":[{\"code\",\"origin\",\"key\",\"message\"}]}.")
+    var json = false
+
+    func run() throws {
+        guard json else {
+            _ = try settings.load()
+            Terminal.print("\(settings.path ?? "defaults and environment"): ok")
+            return
+        }
+        var problems: [ConfigurationProblem] = []
+        do throws(ConfigurationProblems) {
+            _ = try PlayhouseConfiguration.load(
+                file: settings.path, environment: ProcessInfo.processInfo.environment)
+        } catch {
+            problems = error.problems
+        }
+        let rows = problems.map { problem in
+            JSONValue.object([
+                "code": .string(problem.code.rawValue), "origin": .string(problem.origin.description),
+                "key": problem.key.map(JSONValue.string) ?? .null, "message": .string(problem.sentence),
+            ])
+        }
+        Terminal.print(Terminal.json(.object(["valid": .bool(problems.isEmpty), "problems": .array(rows)])))
+        if !problems.isEmpty { throw ExitCode.configuration }
+    }
+}
+
+struct ConfigPrintDefault: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "print-default",
+        abstract: "Print a configuration file with every key, its default and what it is for.",
+        discussion: """
+            Example:
+              playhouse config print-default > playhouse.yaml
+            """)
+
+    @Flag(help: "Print the reference in docs/configuration.md instead.")
+    var markdown = false
+
+    func run() {
+        let text = markdown ? ConfigurationReference.markdown : ConfigurationReference.yaml
+        FileHandle.standardOutput.write(Data(text.utf8))
+    }
+}

@@ -1,0 +1,102 @@
+import Foundation
+import Testing
+
+@Suite struct AccountCommandTests {
+    @Test func `account create prints exactly four members`() throws {
+        let program = try Program()
+        defer { program.remove() }
+        let outcome = try program.run("account", "create", "demo", "--cdn", "158", "--json")
+        #expect(outcome.code == 0)
+        #expect(outcome.errors == "")
+        let form = /\{"cdn":158,"user":"demo","api_key":"APX[A-Z0-9]{29}","private_key":"[0-9a-f]{64}"\}\n/
+        #expect(outcome.output.wholeMatch(of: form) != nil)
+    }
+
+    @Test func `accounts are kept in the configured folder, numbered from 1`() throws {
+        let program = try Program()
+        defer { program.remove() }
+        try program.write("storage.path: data\n", to: "c.yaml")
+        try program.run("account", "create", "second", "--cdn", "2", "--config", "c.yaml", "--json")
+        try program.run("account", "create", "first", "--config", "c.yaml", "--json")
+        try program.run("account", "create", "third", environment: ["PLAYHOUSE_CONFIG": "c.yaml"])
+        let list = try program.run("account", "list", "--json", "--config", "c.yaml").output
+        let rows = try #require(try JSONSerialization.jsonObject(with: Data(list.utf8)) as? [[String: Any]])
+        #expect(rows.map { $0["user"] as? String } == ["first", "second", "third"])
+        #expect(rows.map { $0["cdn"] as? Int } == [1, 2, 3])
+        #expect(rows.allSatisfy { $0["suspension"] is NSNull })
+        #expect(FileManager.default.fileExists(atPath: program.folder.appendingPathComponent("data").path))
+    }
+
+    @Test func `a name or number that is taken is refused`() throws {
+        let program = try Program()
+        defer { program.remove() }
+        try program.run("account", "create", "demo", "--cdn", "7")
+        let name = try program.run("account", "create", "demo")
+        #expect(name == .init(code: 1, output: "", errors: "Error: the account demo exists already, with CDN 7\n"))
+        let number = try program.run("account", "create", "other", "--cdn", "7")
+        #expect(number == .init(code: 1, output: "", errors: "Error: CDN 7 is taken by the account demo\n"))
+    }
+
+    @Test(arguments: [
+        ["a"], ["Demo"], ["1demo"], ["demo-x"], ["demo_x"], ["démo"], [String(repeating: "a", count: 33)],
+        ["demo", "--cdn", "0"],
+        ["demo", "--cdn", "x"],
+    ])
+    func `a wrong name or number is wrong usage`(arguments: [String]) throws {
+        let program = try Program()
+        defer { program.remove() }
+        let cdn = arguments.count > 1 ? arguments[2] : "1"
+        #expect(try program.run("account", "create", arguments[0], "--cdn", cdn).code == 64)
+    }
+
+    @Test func `suspend and resume`() throws {
+        let program = try Program()
+        defer { program.remove() }
+        try program.run("account", "create", "demo")
+        #expect(try program.run("account", "suspend", "demo", "--reason", "The invoice is unpaid").code == 0)
+        #expect(
+            try program.run("account", "list", "--json").output.contains("\"suspension\":\"The invoice is unpaid\""))
+        #expect(try program.run("account", "resume", "demo").code == 0)
+        #expect(try program.run("account", "list", "--json").output.contains("\"suspension\":null"))
+        let nobody = try program.run("account", "suspend", "nobody", "--reason", "x")
+        #expect(nobody == .init(code: 1, output: "", errors: "Error: there is no account nobody\n"))
+        #expect(try program.run("account", "suspend", "demo").code == 64)
+    }
+
+    @Test func `keys are created, listed without their secret, and revoked once`() throws {
+        let program = try Program()
+        defer { program.remove() }
+        try program.run("account", "create", "demo", "--cdn", "3")
+        let created = try program.run("key", "create", "demo", "--rights", "tickets", "--label", "shop", "--json")
+            .output
+        let object = try #require(try JSONSerialization.jsonObject(with: Data(created.utf8)) as? [String: Any])
+        let key = try #require(object["api_key"] as? String)
+        let secret = try #require(object["private_key"] as? String)
+        #expect(object["rights"] as? String == "tickets")
+        let list = try program.run("key", "list", "demo", "--json").output
+        #expect(list.contains("\"api_key\":\"\(key)\",\"rights\":\"tickets\",\"label\":\"shop\""))
+        #expect(!list.contains(secret))
+        #expect(try program.run("key", "revoke", key).code == 0)
+        #expect(try program.run("key", "revoke", key).code == 1)
+        #expect(try program.run("key", "create", "demo", "--rights", "all").code == 64)
+    }
+
+    @Test func `a profile is written for its owner alone and never over another`() throws {
+        let program = try Program()
+        defer { program.remove() }
+        let path = program.folder.appendingPathComponent("keys/demo.yaml").path
+        let outcome = try program.run(
+            "account", "create", "demo", "--profile", path, environment: ["PLAYHOUSE_HTTP_LISTEN": "[::]:9090"])
+        #expect(outcome.code == 0)
+        let attributes = try FileManager.default.attributesOfItem(atPath: path)
+        #expect((attributes[.posixPermissions] as? NSNumber)?.intValue == 0o600)
+        let text = try String(contentsOfFile: path, encoding: .utf8)
+        #expect(text.contains("\nurl: http://127.0.0.1:9090/stable/\ncdn: 1\napi_key: APX"))
+        let secret = try #require(text.firstMatch(of: /private_key: "([0-9a-f]{64})"/)).1
+        #expect(!outcome.output.contains(secret))
+        let again = try program.run("account", "create", "other", "--profile", path)
+        #expect(again.errors == "Error: \(path) exists already; give --overwrite to replace it\n")
+        #expect(again.code == 1)
+        #expect(!(try program.run("account", "list", "--json").output.contains("other")))
+    }
+}

@@ -1,0 +1,163 @@
+import Foundation
+import Testing
+
+/// `playhouse call` against a server in Python that checks the signature with Python's own means.
+@Suite struct CallCommandTests {
+    static let secret = String(repeating: "0123456789abcdef", count: 4)
+
+    static let server = """
+        import base64, hashlib, hmac, http.server, json, sys, urllib.parse
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers['Content-Length'])).decode()
+                (field, text), = urllib.parse.parse_qsl(body, strict_parsing=True)
+                call = json.loads(text)
+                signature = call.pop('signature')
+                signed = text[:text.rindex(',"signature"')] + '}'
+                digest = hmac.new(b'\(secret)', signed.encode(), hashlib.sha256).digest()
+                ok = base64.b64encode(digest).decode() == signature and call['command'] != 'fail.now'
+                call.pop('timestamp')
+                status = 'success' if ok else 'failure'
+                reply = json.dumps({'status': status, 'field': field, 'path': 'a/b', 'call': call, 'none': []})
+                reply = reply.replace('/', '\\\\/').encode()
+                if field == 'php':
+                    reply = ('a:1:{s:6:"status";s:7:"%s";}' % status).encode()
+                self.send_response(200)
+                self.send_header('Content-Length', str(len(reply)))
+                self.end_headers()
+                self.wfile.write(reply)
+            def log_message(self, *arguments):
+                pass
+
+        server = http.server.HTTPServer(('127.0.0.1', 0), Handler)
+        print(server.server_port, flush=True)
+        server.serve_forever()
+        """
+
+    /// Starts the server, writes a profile for it, and ends the server afterwards.
+    private func withServer(_ body: (Program) throws -> Void) throws {
+        let program = try Program()
+        defer { program.remove() }
+        let server = Process()
+        server.executableURL = URL(fileURLWithPath: "/usr/bin/python3")
+        server.arguments = ["-c", Self.server]
+        let pipe = Pipe()
+        server.standardOutput = pipe
+        try server.run()
+        defer {
+            // Not SIGTERM: a child of a dispatch thread inherits its signal mask, in which that is blocked.
+            kill(server.processIdentifier, SIGKILL)
+            server.waitUntilExit()
+        }
+        let line = String(decoding: pipe.fileHandleForReading.availableData, as: UTF8.self)
+        let port = try #require(Int(line.trimmingCharacters(in: .newlines)))
+        try program.write(
+            "url: http://127.0.0.1:\(port)/stable/\ncdn: 158\napi_key: APXTEST\nprivate_key: \(Self.secret)\n",
+            to: "profile.yaml")
+        try body(program)
+    }
+
+    @Test func `signs, sends and prints`() throws {
+        try withServer { program in
+            let outcome = try program.run(
+                "call", "sevu.request", "app=demo-origin", "video=a/é=b", "uses=5", "list:=[1,{\"x\":null}]",
+                "--json-fields",
+                "{\"first\":true}", "--profile", "profile.yaml")
+            #expect(outcome.errors == "")
+            #expect(outcome.code == 0)
+            #expect(
+                outcome.output == """
+                    {
+                      "status": "success",
+                      "field": "json",
+                      "path": "a/b",
+                      "call": {
+                        "command": "sevu.request",
+                        "api_key": "APXTEST",
+                        "cdn": 158,
+                        "first": true,
+                        "app": "demo-origin",
+                        "video": "a/\\u00e9=b",
+                        "uses": "5",
+                        "list": [
+                          1,
+                          {
+                            "x": null
+                          }
+                        ]
+                      },
+                      "none": []
+                    }
+
+                    """)
+        }
+    }
+
+    @Test func `a failure is printed and ends with 1`() throws {
+        try withServer { program in
+            let outcome = try program.run(
+                "call", "fail.now", "--raw", environment: ["PLAYHOUSE_PROFILE": "profile.yaml"])
+            #expect(outcome.code == 1)
+            #expect(outcome.errors == "")
+            #expect(outcome.output.hasPrefix("{\"status\": \"failure\", \"field\": \"json\", \"path\": \"a\\/b\""))
+        }
+    }
+
+    @Test func `PHP replies`() throws {
+        try withServer { program in
+            let good = try program.run("call", "app.list", "--php", "--profile", "profile.yaml")
+            #expect(good == .init(code: 0, output: "a:1:{s:6:\"status\";s:7:\"success\";}\n", errors: ""))
+            let bad = try program.run("call", "fail.now", "--php", "--profile", "profile.yaml")
+            #expect(bad == .init(code: 1, output: "a:1:{s:6:\"status\";s:7:\"failure\";}\n", errors: ""))
+        }
+    }
+
+    @Test func `a profile that others may read is refused`() throws {
+        let program = try Program()
+        defer { program.remove() }
+        try program.write(
+            "url: http://127.0.0.1:1/stable/\ncdn: 1\napi_key: A\nprivate_key: B\n", to: "p.yaml", mode: 0o640)
+        let outcome = try program.run("call", "app.list", "--profile", "p.yaml")
+        #expect(outcome.code == 1)
+        #expect(
+            outcome.errors == """
+                Error: others may read the keys in p.yaml: run chmod 600 on it, or give --insecure-profile
+
+                """)
+        let unreachable = try program.run("call", "app.list", "--profile", "p.yaml", "--insecure-profile")
+        #expect(unreachable.code == 1)
+        #expect(unreachable.errors.hasPrefix("Error: http://127.0.0.1:1/stable/ cannot be reached: "))
+    }
+
+    @Test(arguments: [
+        ("url: ftp://x/\ncdn: 1\napi_key: A\nprivate_key: hidden\n", "p.yaml: url: expected an http or https address"),
+        ("url: http://x/\ncdn: one\napi_key: A\nprivate_key: hidden\n", "p.yaml: cdn: expected a whole number"),
+        ("url: http://x/\ncdn: 1\nprivate_key: hidden\n", "p.yaml: api_key is missing"),
+        ("url: http://x/\nhidden: 1\n", "p.yaml:2: expected one of url, cdn, api_key, private_key with its value"),
+        ("hidden", "p.yaml is not a profile"),
+    ])
+    func `a wrong profile is explained without its content`(text: String, message: String) throws {
+        let program = try Program()
+        defer { program.remove() }
+        try program.write(text, to: "p.yaml")
+        let outcome = try program.run("call", "app.list", "--profile", "p.yaml")
+        #expect(outcome.code == 1)
+        #expect(outcome.errors.hasPrefix("Error: \(message)"))
+        #expect(!outcome.errors.contains("hidden"))
+    }
+
+    @Test(arguments: [
+        ("novalue", "\"novalue\": expected field=value, or field:=json"),
+        ("=x", "\"=x\": expected field=value, or field:=json"), ("x:=[", "x: not JSON: "),
+        ("api_key=x", "api_key is not a field: it comes from the profile and the command"),
+        ("a=2", "the field a is given twice"),
+    ])
+    func `a wrong field is wrong usage`(field: String, message: String) throws {
+        let program = try Program()
+        defer { program.remove() }
+        let outcome = try program.run("call", "app.list", "a=1", field)
+        #expect(outcome.code == 64)
+        #expect(outcome.errors.hasPrefix("Error: \(message)"))
+    }
+}

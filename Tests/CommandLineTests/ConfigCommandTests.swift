@@ -1,0 +1,78 @@
+import Foundation
+import Testing
+
+@Suite struct ConfigCommandTests {
+    static let bad = "http:\n  lisen: 1\nhls.window: two\n"
+    static let complaints = """
+        c.yaml:2: http.lisen: unknown key; did you mean http.listen?
+        c.yaml:3: hls.window: expected a whole number from 3 to 100, found "two"
+
+        """
+
+    @Test(arguments: [["config", "check"], ["serve"], ["account", "list"], ["key", "list", "demo"]])
+    func `every command that needs the settings says all that is wrong and ends with 78`(command: [String]) throws {
+        let program = try Program()
+        defer { program.remove() }
+        try program.write(Self.bad, to: "c.yaml")
+        let environment = ["PLAYHOUSE_CONFIG": "c.yaml"]
+        let outcome =
+            switch command.count {
+            case 1: try program.run(command[0], environment: environment)
+            case 2: try program.run(command[0], command[1], environment: environment)
+            default: try program.run(command[0], command[1], command[2], environment: environment)
+            }
+        #expect(outcome == .init(code: 78, output: "", errors: Self.complaints))
+    }
+
+    @Test func `config check --json`() throws {
+        let program = try Program()
+        defer { program.remove() }
+        try program.write("hls.window: two\n", to: "c.yaml")
+        let outcome = try program.run("config", "check", "--config", "c.yaml", "--json")
+        #expect(outcome.code == 78)
+        #expect(
+            outcome.output == """
+                {"valid":false,"problems":[{"code":"value","origin":"c.yaml:1","key":"hls.window","message":"expected a whole \
+                number from 3 to 100, found \\"two\\""}]}
+
+                """)
+        #expect(try program.run("config", "check", "--json").output == "{\"valid\":true,\"problems\":[]}\n")
+    }
+
+    @Test func `a variable nobody knows stops the start`() throws {
+        let program = try Program()
+        defer { program.remove() }
+        let outcome = try program.run("serve", environment: ["PLAYHOUSE_HTTP_LISTN": "x"])
+        #expect(
+            outcome.errors == """
+                PLAYHOUSE_HTTP_LISTN: no setting has this environment variable; did you mean PLAYHOUSE_HTTP_LISTEN?
+
+                """)
+        #expect(outcome.code == 78)
+    }
+
+    @Test func `the printed defaults pass the check`() throws {
+        let program = try Program()
+        defer { program.remove() }
+        try program.write(try program.run("config", "print-default").output, to: "c.yaml")
+        let outcome = try program.run("config", "check", "--config", "c.yaml")
+        #expect(outcome == .init(code: 0, output: "c.yaml: ok\n", errors: ""))
+    }
+
+    @Test func `a file that is not there`() throws {
+        let program = try Program()
+        defer { program.remove() }
+        let outcome = try program.run("config", "check", "--config", "nowhere.yaml")
+        #expect(outcome == .init(code: 78, output: "", errors: "nowhere.yaml: cannot be read: there is no such file\n"))
+    }
+
+    @Test func `wrong usage is 64, help and version are 0`() throws {
+        let program = try Program()
+        defer { program.remove() }
+        #expect(try program.run("serve", "--cofnig", "x").code == 64)
+        #expect(try program.run("dance").code == 64)
+        #expect(try program.run("call", "--help").code == 0)
+        let version = try program.run("version", "--json").output
+        #expect(version.wholeMatch(of: /\{"name":"playhouse","version":"\d+\.\d+\.\d+"\}\n/) != nil)
+    }
+}
