@@ -1,0 +1,66 @@
+import Crypto
+import Foundation
+import RTMP
+import Storage
+
+/// The server's side of Adobe's challenge authentication (`authmod=adobe`), which takes place at connect.
+///
+/// A connection is challenged when it asks for it (`authmod=adobe` on its app), or when it is an encoder without
+/// credentials and its app is among `rtmp.challenge_apps`: nothing in a connect tells whether an encoder holds a user name
+/// for this or will show `?user=&pass=` on its stream name later, so which apps challenge is the operator's choice.
+struct ChallengeAuthentication: Sendable {
+    enum Step: Sendable, Equatable {
+        /// Nothing to do with this authentication, or nothing asked for.
+        case notNeeded
+        case accepted(user: String)
+        case rejected(AdobeAuthentication.Rejection)
+    }
+
+    private let authorizer: PublishAuthorizer
+    private let issuer: AdobeChallengeIssuer
+    /// Gives unknown users a salt that looks like any other and is always the same.
+    private let secret: ServerSecret
+    private let apps: [ConfigurationPattern]
+
+    init(authorizer: PublishAuthorizer, secret: ServerSecret, apps: [ConfigurationPattern]) {
+        self.authorizer = authorizer
+        self.secret = secret
+        self.apps = apps
+        issuer = AdobeChallengeIssuer(secret: SymmetricKey(data: secret.hmac("adobe challenge")))
+    }
+
+    /// What to answer a connect with. Looks at the store only when a user has been named.
+    func step(_ request: ConnectRequest, address: String, now: Date) async -> Step {
+        guard request.parameter("authmod") == "adobe" else {
+            let isAsked =
+                request.isPublisher && request.parameter("user") == nil
+                && apps.contains { $0.matches(request.path.app) }
+            return isAsked ? .rejected(.needAuthentication) : .notNeeded
+        }
+        guard let user = request.parameter("user"), !user.isEmpty else { return .rejected(.needAuthentication) }
+        guard authorizer.failures.allows(address) else { return .rejected(.authenticationFailed(opaque: "")) }
+        let seconds = UInt32(clamping: Int64(now.timeIntervalSince1970))
+        let known = await authorizer.challengeVerifier(app: request.path.app, user: user)
+        guard let response = request.parameter("response"), let answer = request.parameter("challenge") else {
+            let challenge = issuer.issue(user: user, now: seconds)
+            let salt = known?.salt ?? String(hexadecimal(secret.hmac("salt \(user)")).prefix(16))
+            return .rejected(.challenge(user: user, salt: salt, challenge: challenge, opaque: challenge))
+        }
+        let opaque = request.parameter("opaque") ?? ""
+        if let known, issuer.isValid(opaque, user: user, now: seconds),
+            AdobeAuthentication.verify(
+                response: response, verifier: known.verifier, challenge: opaque, opaque: opaque, clientChallenge: answer)
+        {
+            return .accepted(user: user)
+        }
+        authorizer.failures.note(address)
+        return .rejected(.authenticationFailed(opaque: opaque))
+    }
+
+    private func hexadecimal(_ bytes: some Sequence<UInt8>) -> String {
+        bytes.map { byte in
+            let digits = String(byte, radix: 16)
+            return digits.utf8.count == 1 ? "0" + digits : digits
+        }.joined()
+    }
+}

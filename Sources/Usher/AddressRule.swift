@@ -1,0 +1,115 @@
+/// The addresses a ticket is good for: its `ip` field, parsed.
+///
+/// Entries are separated by `|`; any one that fits admits. An `auto` entry stands empty until the first admitted session
+/// from an address that nothing else covers claims it (decisions: SEVU, auto).
+public struct AddressRule: Sendable, Hashable {
+    public enum Entry: Sendable, Hashable {
+        case address(IPAddress)
+        /// `0.0.0.0/0` and `::/0` mean anybody, of either family, as customers write the first for "unrestricted".
+        case network(IPNetwork)
+        /// `auto` (nil): the whole address of who comes first. `auto/N`: the network of N bits around it.
+        case auto(prefix: Int?)
+    }
+
+    public enum Match: Sendable, Hashable {
+        case allowed
+        /// The address may come in if the `auto` entry at `entry` becomes `network`.
+        case claims(entry: Int, network: IPNetwork)
+        case denied
+    }
+
+    public let entries: [Entry]
+
+    /// Longest text, in bytes, and most entries of a rule.
+    public static let maximumLength = 4096
+    public static let maximumEntries = 128
+
+    /// Spaces around entries are ignored. The error says which entry is wrong and what was expected.
+    public init(_ text: String) throws(RuleError) {
+        guard text.utf8.count <= Self.maximumLength else {
+            throw RuleError(field: "ip", value: "", expected: "at most \(Self.maximumLength) bytes")
+        }
+        let parts = text.split(separator: "|", omittingEmptySubsequences: false)
+        guard parts.count <= Self.maximumEntries else {
+            throw RuleError(field: "ip", value: "", expected: "at most \(Self.maximumEntries) entries")
+        }
+        var entries: [Entry] = []
+        for part in parts {
+            entries.append(try Self.entry(part.trimmingSpaces))
+        }
+        self.entries = entries
+    }
+
+    private static func entry(_ text: Substring) throws(RuleError) -> Entry {
+        if text == "auto" { return .auto(prefix: nil) }
+        if text.hasPrefix("auto/") {
+            guard let prefix = IPNetwork.prefix(text.dropFirst(5)), (1...128).contains(prefix) else {
+                throw RuleError(field: "ip", value: text, expected: "auto/N with N from 1 to 128")
+            }
+            return .auto(prefix: prefix)
+        }
+        if text.contains("/") {
+            guard let network = IPNetwork(text) else {
+                throw RuleError(
+                    field: "ip", value: text, expected: "a CIDR block such as 192.0.2.0/24 or 2001:db8::/32")
+            }
+            return .network(network)
+        }
+        guard let address = IPAddress(text) else {
+            throw RuleError(
+                field: "ip", value: text,
+                expected: "an IPv4 or IPv6 address, a CIDR block, auto or auto/N, several separated by |")
+        }
+        return .address(address)
+    }
+
+    /// Whether `address` may come in, when the `auto` entries claimed so far are `claimed`, in the order of claiming:
+    /// the first claim filled the first `auto` entry, and so on.
+    ///
+    /// A claim that cannot be read still fills its entry, so that damage closes a ticket rather than opens it.
+    public func match(_ address: IPAddress, claimed: [String]) -> Match {
+        if coveringNetwork(address, claimed: claimed) != nil { return .allowed }
+        let free = entries.indices.filter { index in
+            if case .auto = entries[index] { true } else { false }
+        }.dropFirst(claimed.count).first
+        guard let free, case .auto(let prefix) = entries[free] else { return .denied }
+        return .claims(entry: free, network: Self.claim(address, prefix: prefix))
+    }
+
+    /// The narrowest network of the rule, fixed or claimed, that holds `address`; nil when none does.
+    public func coveringNetwork(_ address: IPAddress, claimed: [String]) -> IPNetwork? {
+        var candidates = claimed.compactMap { IPNetwork($0) }
+        for entry in entries {
+            switch entry {
+            case .address(let fixed): candidates.append(IPNetwork(fixed))
+            case .network(let network) where network.prefix == 0: candidates.append(IPNetwork(address, prefix: 0))
+            case .network(let network): candidates.append(network)
+            case .auto: break
+            }
+        }
+        return candidates.filter { $0.contains(address) }.max { $0.prefix < $1.prefix }
+    }
+
+    /// The network an `auto` entry becomes for `address`.
+    ///
+    /// A prefix of 1-31 is meant for IPv4 ("the first subnet"); an IPv6 viewer then gets the /64 that is one network
+    /// there, where /24 would be a whole provider. 33-127 is meant for IPv6; an IPv4 viewer then gets a /24, the usual
+    /// subnet. 32, 128 and plain `auto` are the whole address of either family.
+    static func claim(_ address: IPAddress, prefix: Int?) -> IPNetwork {
+        switch (prefix, address.family) {
+        case (nil, _), (32, _), (128, _): IPNetwork(address)
+        case (let prefix?, .v4): IPNetwork(address, prefix: prefix < 32 ? prefix : 24)
+        case (let prefix?, .v6): IPNetwork(address, prefix: prefix > 32 ? prefix : 64)
+        }
+    }
+}
+
+extension StringProtocol {
+    /// Without spaces and tabs at either end.
+    var trimmingSpaces: SubSequence {
+        var rest = self[...]
+        while let first = rest.first, first == " " || first == "\t" { rest = rest.dropFirst() }
+        while let last = rest.last, last == " " || last == "\t" { rest = rest.dropLast() }
+        return rest
+    }
+}

@@ -1,0 +1,46 @@
+/// How names of streams and paths of files compare (decisions: SEVU, wildcards).
+public enum VideoName {
+    /// Without the prefix by which players name a container: `mp4:`, `flv:` or `smil:`.
+    public static func normalized(_ name: some StringProtocol) -> String {
+        for prefix in ["mp4:", "flv:", "smil:"] where name.utf8.starts(with: prefix.utf8) {
+            return String(decoding: name.utf8.dropFirst(prefix.utf8.count), as: UTF8.self)
+        }
+        return String(name)
+    }
+
+    /// The stream that `name` is only a form of: `S` for the rendition `S_360p` and for `S.smil`, which lists the
+    /// renditions of `S`. nil when it is a form of nothing.
+    public static func source(of name: String) -> String? {
+        let bytes = Array(name.utf8)
+        if name.utf8.count > 5, name.hasSuffix(".smil") {
+            return String(name.dropLast(5))
+        }
+        guard bytes.last == UInt8(ascii: "p"), let underscore = bytes.lastIndex(of: UInt8(ascii: "_")), underscore > 0
+        else { return nil }
+        let digits = bytes[(underscore + 1)..<(bytes.count - 1)]
+        guard (1...5).contains(digits.count),
+            digits.allSatisfy((UInt8(ascii: "0")...UInt8(ascii: "9")).contains)
+        else { return nil }
+        return String(decoding: bytes[..<underscore], as: UTF8.self)
+    }
+
+    /// Whether somebody who may watch `granted` may watch `name`: the same, or a form of it.
+    public static func isSame(_ name: String, orFormOf granted: String) -> Bool {
+        let name = normalized(name)
+        let granted = normalized(granted)
+        return name == granted || source(of: name) == granted
+    }
+}
+
+/// How names of applications compare.
+public enum AppName {
+    /// The other name of the same app for playback (`<user>-live` for `<user>-origin`, `<user>-channel` for
+    /// `<user>-chorigin`, and back); nil when it has one only.
+    public static func alias(of app: String) -> String? {
+        for (one, other) in [("-live", "-origin"), ("-channel", "-chorigin")] {
+            if app.hasSuffix(one) { return app.dropLast(one.count) + other }
+            if app.hasSuffix(other) { return app.dropLast(other.count) + one }
+        }
+        return nil
+    }
+}

@@ -1,0 +1,37 @@
+/// A pipe list of wildcard patterns: a ticket's `app` or `video` field, parsed.
+public struct WildcardList: Sendable, Hashable {
+    public let patterns: [Wildcard]
+
+    /// Longest text of a list in bytes, and most patterns.
+    public static let maximumLength = 4096
+    public static let maximumEntries = 128
+
+    /// Spaces around patterns are ignored, and empty ones. A list without patterns matches nothing.
+    public init(_ text: String) {
+        patterns = text.split(separator: "|").map(\.trimmingSpaces).filter { !$0.isEmpty }.map(Wildcard.init)
+    }
+
+    /// A list of videos: the player's prefixes (`mp4:` …) mean nothing in patterns either.
+    public init(videos text: String) {
+        patterns = text.split(separator: "|").map(\.trimmingSpaces).filter { !$0.isEmpty }.map {
+            Wildcard(VideoName.normalized($0))
+        }
+    }
+
+    public func matches(_ text: some StringProtocol) -> Bool {
+        patterns.contains { $0.matches(text) }
+    }
+
+    /// What a customer sends as `field`: refused when there is no pattern in it, or more than a ticket may hold.
+    public static func validate(_ text: String, field: String) throws(RuleError) {
+        guard text.utf8.count <= maximumLength else {
+            throw RuleError(field: field, value: "", expected: "at most \(maximumLength) bytes")
+        }
+        let count = WildcardList(text).patterns.count
+        guard (1...maximumEntries).contains(count) else {
+            throw RuleError(
+                field: field, value: "",
+                expected: "1 to \(maximumEntries) names, separated by |, in which * stands for any characters")
+        }
+    }
+}
