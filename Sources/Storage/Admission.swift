@@ -4,7 +4,8 @@ import Usher
 /// A viewer at the door, as the store sees it.
 public struct AdmissionRequest: Sendable, Hashable {
     public var facts: ViewerFacts
-    /// The account of the stream's app: where a refusal is logged when the key is unknown.
+    /// The account of the stream's app: where the attempt is logged. Another account's ticket is as good as none, whatever
+    /// apps it names.
     public var cdn: Int
     public var now: Date
     /// The id the server chose for the session that would be opened.
@@ -12,13 +13,19 @@ public struct AdmissionRequest: Sendable, Hashable {
     /// Seconds without a request after which an HLS session is over; nil: every admission is a session of its own
     /// (RTMP, SRT: one connection's play).
     public var joinWindow: TimeInterval?
+    /// A refusal joins the row of the same one that began no longer ago than this, in seconds.
+    public var foldingWindow: TimeInterval
 
-    public init(facts: ViewerFacts, cdn: Int, now: Date, sessionID: String, joinWindow: TimeInterval?) {
+    public init(
+        facts: ViewerFacts, cdn: Int, now: Date, sessionID: String, joinWindow: TimeInterval?,
+        foldingWindow: TimeInterval = 10
+    ) {
         self.facts = facts
         self.cdn = cdn
         self.now = now
         self.sessionID = sessionID
         self.joinWindow = joinWindow
+        self.foldingWindow = foldingWindow
     }
 }
 

@@ -7,7 +7,8 @@ import Usher
 /// Every write is durable when its call returns (a `kill -9` afterwards loses nothing). Writes that arrive together share
 /// one transaction. Calls are safe from any task. All dates are kept with at least millisecond precision, in UTC.
 public protocol Store:
-    AccountStore, StreamStore, TicketStore, AttemptStore, PushStore, EventStore, ReplayStore, SequenceStore
+    AccountStore, StreamStore, TicketStore, AttemptStore, PushStore, EventStore, ReplayStore, SequenceStore,
+    RetentionStore
 {
     /// Finishes what is under way and closes; later calls throw `StoreError.closed`.
     func close() async throws
@@ -35,13 +36,15 @@ public protocol AccountStore: Sendable {
 
 /// Stream settings and stream users.
 public protocol StreamStore: Sendable {
-    /// Creates the settings row of (cdn, app, stream), or replaces it, keeping its id and creation date.
+    /// Creates the settings row of (app, stream), or replaces it, keeping its id and creation date. Throws
+    /// `StoreError.duplicate` when the row is another account's.
     func upsertStream(_ settings: StreamSettings) async throws -> StreamSettings
     func stream(id: Int64) async throws -> StreamSettings?
     func streams(cdn: Int) async throws -> [StreamSettings]
     /// The row that holds for a stream: its own, else the app's `*` row.
     func streamSettings(app: String, stream: String) async throws -> StreamSettings?
-    /// Throws `StoreError.duplicate` when (app, stream, user) exists.
+    /// With `streamID` 0 the user belongs to the settings row of its app and stream, which is made when there is none.
+    /// Throws `StoreError.duplicate` when (app, stream, user) exists, `notFound` when the settings row given does not.
     func insertStreamUser(_ user: StreamUser) async throws -> StreamUser
     func streamUser(id: Int64) async throws -> StreamUser?
     /// All users of an account, narrowed by app and stream when given, by id.
@@ -58,11 +61,13 @@ public protocol TicketStore: Sendable {
     func ticket(key: String) async throws -> Ticket?
     /// The ticket after the change; nil when the account has none with that key.
     func setTicketActive(key: String, cdn: Int, _ isActive: Bool) async throws -> Ticket?
-    /// Decides, and if admitted charges a use, claims an `auto` network, opens the session and writes the attempt row, all in
+    /// Joins the running session of the same ticket, address, app and video if the request may, for which no use need be
+    /// left. Else decides, and if admitted charges a use, claims an `auto` network, opens the session and writes the attempt row, all in
     /// one transaction in which no other node can get between.
     func admit(_ request: AdmissionRequest) async throws -> AdmissionOutcome
     /// Marks sessions as still in use, so that they are joined again after a restart or on another node.
     func touchSessions(_ touches: [SessionTouch]) async throws
+    /// The session is not joined any more. Without effect when there is none.
     func endSession(id: String) async throws
     /// Tickets that changed after `revision`, oldest first, at most `limit`.
     func ticketChanges(after revision: Int64, limit: Int) async throws -> [Ticket]
@@ -134,6 +139,7 @@ public protocol ReplayStore: Sendable {
     /// Claims `digest` (of key and signature): `.new` for the first caller, who then must call `finishReplay`; later callers get
     /// the first run's reply, or `.running` while there is none.
     func beginReplay(digest: String, now: Date, expires: Date) async throws -> ReplayClaim
+    /// Throws `StoreError.notFound` when nobody claimed `digest`.
     func finishReplay(digest: String, reply: String) async throws
     /// Gives up a claim whose command failed before it changed anything.
     func abandonReplay(digest: String) async throws
@@ -148,6 +154,17 @@ public enum ReplayClaim: Sendable, Hashable {
 
 /// Numbers that never go back.
 public protocol SequenceStore: Sendable {
-    /// Reserves `count` numbers under `name` and gives the first: past every number given before, in any run.
+    /// Reserves `count` (at least 1) numbers under `name` and gives the first: past every number given before, in any run.
     func reserveSequence(name: String, count: Int64) async throws -> Int64
+}
+
+/// Removal of what has been kept long enough. Each gives how many rows went, and lets other writes between its steps.
+public protocol RetentionStore: Sendable {
+    @discardableResult
+    func removeAttempts(before date: Date) async throws -> Int
+    /// Sessions that have ended or were last used before `date`, which must lie before any session's time-out.
+    @discardableResult
+    func removeEndedSessions(before date: Date) async throws -> Int
+    @discardableResult
+    func removeEvents(before date: Date) async throws -> Int
 }

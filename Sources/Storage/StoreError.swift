@@ -4,6 +4,8 @@ public enum StoreError: Error, Sendable, Hashable, CustomStringConvertible {
     case duplicate(String)
     case notFound(String)
     case closed
+    /// More writes wait than may wait; try again later.
+    case overloaded
     /// The database's own words, with no values of the query in them.
     case failed(String)
 
@@ -12,6 +14,7 @@ public enum StoreError: Error, Sendable, Hashable, CustomStringConvertible {
         case .duplicate(let what): "\(what) exists already"
         case .notFound(let what): "\(what) does not exist"
         case .closed: "the store is closed"
+        case .overloaded: "the store has more to write than it can take"
         case .failed(let reason): "the store failed: \(reason)"
         }
     }

@@ -1,0 +1,14 @@
+import GRDB
+
+/// The steps by which databases of every age come to today's tables. A step that has been released is never changed;
+/// what is different now is a new step at the end.
+enum Migrations {
+    static func migrate(_ pool: DatabasePool) throws {
+        var migrator = DatabaseMigrator()
+        migrator.registerMigration("001 first tables", migrate: firstTables)
+        guard try !pool.read(migrator.hasBeenSuperseded) else {
+            throw StoreError.failed("the database was written by a newer version of Playhouse")
+        }
+        try migrator.migrate(pool)
+    }
+}

@@ -1,0 +1,96 @@
+import Foundation
+import GRDB
+import Usher
+
+extension SQLiteStore {
+    public func admit(_ request: AdmissionRequest) async throws -> AdmissionOutcome {
+        try await write { try Self.admit(request, in: $0) }
+    }
+
+    /// The transaction holds the database's write lock from its beginning, so what is read here cannot change under it,
+    /// not by another process either. The conditions on the UPDATE repeat the decision all the same: they are what makes
+    /// the count right whatever becomes of the locking.
+    private static func admit(_ request: AdmissionRequest, in database: Database) throws -> AdmissionOutcome {
+        let facts = request.facts
+        let known = try facts.key.flatMap { try Self.ticket(key: $0, in: database) }
+        // A ticket is good for its own account's streams only, even if it says `*`.
+        let ticket = known?.cdn == request.cdn ? known : nil
+        if let ticket, let session = try sessionToJoin(request, ticket: ticket, in: database) {
+            return .joined(ticket, sessionID: session)
+        }
+        guard let ticket else {
+            return try refuse(request, TicketDecision.decide(ticket: nil, facts: facts, now: request.now), in: database)
+        }
+        let decision = TicketDecision.decide(ticket: ticket, facts: facts, now: request.now)
+        guard case .admitted(let claim) = decision else { return try refuse(request, decision, in: database) }
+        let before = Ticket.stored(ticket.claimedNetworks)
+        let after = Ticket.stored(ticket.claimedNetworks + (claim.map { [$0.description] } ?? []))
+        let charged = try database.run(
+            """
+            UPDATE tickets SET used_count = used_count + 1, claimed_networks = ?, last_used = ?, revision = ?
+            WHERE id = ? AND is_active = 1 AND (uses = 0 OR used_count < uses) AND claimed_networks = ?
+            """,
+            [after, request.now.stored, try nextRevision(in: database), ticket.id, before])
+        guard charged == 1, let current = try Self.ticket(key: ticket.key, in: database) else {
+            return try refuse(request, .refused(.noUsesRemaining), in: database)
+        }
+        try StoreError.duplicate("session") {
+            try database.run(
+                """
+                INSERT INTO sessions (id, ticket_id, address, app, video, is_joinable, started, last_seen)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+                """,
+                [
+                    request.sessionID, ticket.id, normalized(facts.address), facts.app, facts.video,
+                    request.joinWindow != nil, request.now.stored, request.now.stored,
+                ])
+        }
+        try insert(
+            Attempt(cdn: request.cdn, date: request.now, facts: facts, isSuccess: true, reason: ""), foldingKey: nil,
+            in: database)
+        return .opened(current)
+    }
+
+    /// The running session that the request belongs to, marked as used now. It must pass every check a new one must,
+    /// but for the uses.
+    private static func sessionToJoin(
+        _ request: AdmissionRequest, ticket: Ticket, in database: Database
+    ) throws -> String? {
+        guard let window = request.joinWindow,
+            TicketDecision.decide(ticket: ticket, facts: request.facts, now: request.now, countsUse: false)
+                == .admitted(claim: nil)
+        else { return nil }
+        let session = try database.first(
+            """
+            SELECT id FROM sessions
+            WHERE ticket_id = ? AND address = ? AND app = ? AND video = ? AND last_seen > ?
+                AND is_joinable = 1 AND ended IS NULL
+            ORDER BY last_seen DESC LIMIT 1
+            """,
+            [
+                ticket.id, normalized(request.facts.address), request.facts.app, request.facts.video,
+                request.now.addingTimeInterval(-window).stored,
+            ])
+        guard let id = try session?.text("id") else { return nil }
+        try database.run("UPDATE sessions SET last_seen = max(last_seen, ?) WHERE id = ?", [request.now.stored, id])
+        return id
+    }
+
+    private static func refuse(
+        _ request: AdmissionRequest, _ decision: TicketDecision.Decision, in database: Database
+    ) throws -> AdmissionOutcome {
+        guard case .refused(let reason) = decision else {
+            throw StoreError.failed("a decision without a ticket admitted")
+        }
+        try record(
+            Attempt(
+                cdn: request.cdn, date: request.now, facts: request.facts, isSuccess: false, reason: reason.rawValue),
+            foldingWindow: request.foldingWindow, in: database)
+        return .refused(reason)
+    }
+
+    /// One text for every way to write an address.
+    static func normalized(_ address: String) -> String {
+        IPAddress(address)?.description ?? address
+    }
+}

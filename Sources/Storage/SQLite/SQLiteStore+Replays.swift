@@ -1,0 +1,40 @@
+import Foundation
+import GRDB
+
+extension SQLiteStore {
+    public func beginReplay(digest: String, now: Date, expires: Date) async throws -> ReplayClaim {
+        try await write { database in
+            let claimed = try database.run(
+                """
+                INSERT INTO replays (digest, expires) VALUES (?1, ?2)
+                ON CONFLICT (digest) DO UPDATE SET reply = NULL, expires = excluded.expires
+                WHERE replays.expires <= ?3
+                """,
+                [digest, expires.stored, now.stored])
+            if claimed > 0 { return .new }
+            let reply = try database.first("SELECT reply FROM replays WHERE digest = ?", [digest])?
+                .optionalText("reply")
+            return reply.map(ReplayClaim.answered) ?? .running
+        }
+    }
+
+    public func finishReplay(digest: String, reply: String) async throws {
+        try await write { database in
+            guard try database.run("UPDATE replays SET reply = ? WHERE digest = ?", [reply, digest]) > 0 else {
+                throw StoreError.notFound("claim of a reply")
+            }
+        }
+    }
+
+    public func abandonReplay(digest: String) async throws {
+        try await write { database in
+            try database.run("DELETE FROM replays WHERE digest = ? AND reply IS NULL", [digest])
+        }
+    }
+
+    public func removeReplays(expiredBefore date: Date) async throws {
+        try await write { database in
+            try database.run("DELETE FROM replays WHERE expires < ?", [date.stored])
+        }
+    }
+}

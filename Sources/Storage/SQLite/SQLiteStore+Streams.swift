@@ -1,0 +1,148 @@
+import Foundation
+import GRDB
+
+extension SQLiteStore {
+    public func upsertStream(_ settings: StreamSettings) async throws -> StreamSettings {
+        try await write { try Self.upsertStream(settings, in: $0) }
+    }
+
+    private static func upsertStream(_ settings: StreamSettings, in database: Database) throws -> StreamSettings {
+        let owner = try database.first(
+            "SELECT cdn FROM streams WHERE app = ? AND stream = ?", [settings.app, settings.stream])
+        if let owner, try owner.int("cdn") != settings.cdn {
+            throw StoreError.duplicate("stream \(settings.app)/\(settings.stream)")
+        }
+        try StoreError.duplicate("stream \(settings.app)/\(settings.stream)") {
+            try database.run(
+                """
+                INSERT INTO streams (
+                    cdn, app, stream, protection, reconnect_window, ends_on_unpublish, playlist_count, record,
+                    record_type, segment_type, segment_value, save_folder, enable_dvr, ga_key, created
+                ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                ON CONFLICT (app, stream) DO UPDATE SET
+                    protection = excluded.protection, reconnect_window = excluded.reconnect_window,
+                    ends_on_unpublish = excluded.ends_on_unpublish, playlist_count = excluded.playlist_count,
+                    record = excluded.record, record_type = excluded.record_type,
+                    segment_type = excluded.segment_type, segment_value = excluded.segment_value,
+                    save_folder = excluded.save_folder, enable_dvr = excluded.enable_dvr, ga_key = excluded.ga_key
+                """,
+                [
+                    settings.cdn, settings.app, settings.stream, settings.protection.rawValue,
+                    settings.reconnectWindow, settings.endsOnUnpublish, settings.playlistCount, settings.record,
+                    settings.recordType, settings.segmentType, settings.segmentValue, settings.saveFolder,
+                    settings.enableDVR, settings.gaKey, settings.created.stored,
+                ])
+        }
+        let stored = try database.first(
+            "SELECT * FROM streams WHERE app = ? AND stream = ?", [settings.app, settings.stream])
+        guard let stored else { throw StoreError.notFound("stream \(settings.app)/\(settings.stream)") }
+        return try StreamSettings(stored)
+    }
+
+    public func stream(id: Int64) async throws -> StreamSettings? {
+        try await read { try $0.first("SELECT * FROM streams WHERE id = ?", [id]).map(StreamSettings.init) }
+    }
+
+    public func streams(cdn: Int) async throws -> [StreamSettings] {
+        try await read { try $0.all("SELECT * FROM streams WHERE cdn = ? ORDER BY id", [cdn]).map(StreamSettings.init) }
+    }
+
+    public func streamSettings(app: String, stream: String) async throws -> StreamSettings? {
+        try await read { database in
+            try database.first(
+                "SELECT * FROM streams WHERE app = ? AND stream IN (?, '*') ORDER BY stream = '*' LIMIT 1",
+                [app, stream]
+            ).map(StreamSettings.init)
+        }
+    }
+
+    public func insertStreamUser(_ user: StreamUser) async throws -> StreamUser {
+        try await write { database in
+            var user = user
+            if user.streamID == 0 {
+                let known = try database.first(
+                    "SELECT * FROM streams WHERE app = ? AND stream = ?", [user.app, user.stream]
+                ).map(StreamSettings.init)
+                let settings =
+                    try known
+                    ?? Self.upsertStream(
+                        StreamSettings(cdn: user.cdn, app: user.app, stream: user.stream, created: user.created),
+                        in: database)
+                guard settings.cdn == user.cdn else {
+                    throw StoreError.duplicate("stream \(user.app)/\(user.stream)")
+                }
+                user.streamID = settings.id
+            }
+            try StoreError.duplicate("stream user \(user.user ?? "without a name") of \(user.app)/\(user.stream)") {
+                try database.run(
+                    """
+                    INSERT INTO stream_users (
+                        stream_id, cdn, app, stream, user, password_hash, sealed_challenge_verifier, challenge_salt,
+                        created
+                    ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+                    """,
+                    [
+                        user.streamID, user.cdn, user.app, user.stream, user.user, user.passwordHash,
+                        user.sealedChallengeVerifier, user.challengeSalt, user.created.stored,
+                    ])
+            }
+            user.id = database.lastInsertedRowID
+            return user
+        }
+    }
+
+    public func streamUser(id: Int64) async throws -> StreamUser? {
+        try await read { try $0.first("SELECT * FROM stream_users WHERE id = ?", [id]).map(StreamUser.init) }
+    }
+
+    public func streamUsers(cdn: Int, app: String?, stream: String?) async throws -> [StreamUser] {
+        try await read { database in
+            try database.all(
+                """
+                SELECT * FROM stream_users
+                WHERE cdn = ?1 AND (?2 IS NULL OR app = ?2) AND (?3 IS NULL OR stream = ?3) ORDER BY id
+                """,
+                [cdn, app, stream]
+            ).map(StreamUser.init)
+        }
+    }
+
+    public func publishers(app: String, stream: String) async throws -> [StreamUser] {
+        try await read { database in
+            try database.all(
+                "SELECT * FROM stream_users WHERE app = ? AND stream IN (?, '*') ORDER BY stream = '*', id",
+                [app, stream]
+            ).map(StreamUser.init)
+        }
+    }
+
+    public func removeStreamUser(id: Int64) async throws -> Bool {
+        try await write { try $0.run("DELETE FROM stream_users WHERE id = ?", [id]) > 0 }
+    }
+}
+
+extension StreamSettings {
+    init(_ row: StoredRow) throws {
+        self.init(
+            id: try row.integer("id"), cdn: try row.int("cdn"), app: try row.text("app"),
+            stream: try row.text("stream"), protection: try row.choice("protection"),
+            reconnectWindow: try row.optionalInt("reconnect_window"),
+            endsOnUnpublish: try row.flag("ends_on_unpublish"),
+            playlistCount: try row.optionalInt("playlist_count"), record: try row.flag("record"),
+            recordType: try row.optionalText("record_type"), segmentType: try row.optionalText("segment_type"),
+            segmentValue: try row.optionalText("segment_value"), saveFolder: try row.optionalText("save_folder"),
+            enableDVR: try row.flag("enable_dvr"), gaKey: try row.optionalText("ga_key"),
+            created: try row.date("created"))
+    }
+}
+
+extension StreamUser {
+    init(_ row: StoredRow) throws {
+        self.init(
+            id: try row.integer("id"), streamID: try row.integer("stream_id"), cdn: try row.int("cdn"),
+            app: try row.text("app"), stream: try row.text("stream"), user: try row.optionalText("user"),
+            passwordHash: try row.optionalText("password_hash"),
+            sealedChallengeVerifier: try row.optionalText("sealed_challenge_verifier"),
+            challengeSalt: try row.optionalText("challenge_salt"), created: try row.date("created"))
+    }
+}

@@ -1,0 +1,91 @@
+import Foundation
+import GRDB
+import Usher
+
+/// The embedded store: one SQLite database in a folder of its own, `<folder>/playhouse.sqlite`.
+///
+/// Several processes may have it open at once (the server and the command line). Writes are on disk when they return
+/// (WAL with `synchronous` FULL), and those that arrive together share a transaction.
+public final class SQLiteStore: Store {
+    let pool: DatabasePool
+    let batcher: WriteBatcher
+
+    private init(pool: DatabasePool) {
+        self.pool = pool
+        batcher = WriteBatcher(pool: pool)
+    }
+
+    /// The database's file name.
+    public static let fileName = "playhouse.sqlite"
+
+    /// Opens the database in `folder`, creating both when missing (the folder 0700, the file 0600), and brings its tables
+    /// up to date. Throws `StoreError.failed`, also for a database that a newer version wrote.
+    public static func open(folder: String) async throws -> SQLiteStore {
+        try await onThread {
+            try DataFolder.prepare(folder)
+            let path = URL(fileURLWithPath: folder).appendingPathComponent(fileName).path
+            try DataFolder.prepareFile(path)
+            var configuration = Configuration()
+            configuration.label = "playhouse store"
+            configuration.foreignKeysEnabled = true
+            configuration.busyMode = .timeout(5)
+            configuration.maximumReaderCount = 4
+            configuration.prepareDatabase { database in
+                SQLiteFunctions.add(to: database)
+            }
+            let pool = try DatabasePool(path: path, configuration: configuration)
+            try pool.writeWithoutTransaction { database in
+                // After opening: the pool itself sets NORMAL, with which a power cut may lose the last commits.
+                try database.execute(sql: "PRAGMA synchronous = FULL")
+            }
+            try Migrations.migrate(pool)
+            return SQLiteStore(pool: pool)
+        }
+    }
+
+    /// How many transactions were committed for how many writes.
+    public var writeCounts: (transactions: Int, writes: Int) {
+        let statistics = batcher.statistics
+        return (statistics.transactions, statistics.writes)
+    }
+
+    public func close() async throws {
+        batcher.close()
+        let pool = pool
+        try await Self.onThread {
+            // Waits for reads and for the transaction under way; those that still queue behind it come first.
+            pool.writeWithoutTransaction { _ in }
+            while self.batcher.isBusy { pool.writeWithoutTransaction { _ in } }
+            try pool.close()
+        }
+    }
+
+    @discardableResult
+    func write<Value: Sendable>(_ work: @escaping @Sendable (Database) throws -> Value) async throws -> Value {
+        try await batcher.run(work)
+    }
+
+    func read<Value: Sendable>(_ work: @escaping @Sendable (Database) throws -> Value) async throws -> Value {
+        do {
+            return try await pool.read(work)
+        } catch let error as CancellationError {
+            throw error
+        } catch {
+            throw StoreError(error)
+        }
+    }
+
+    /// Blocking work away from the threads that tasks share.
+    private static func onThread<Value: Sendable>(_ work: @escaping @Sendable () throws -> Value) async throws -> Value
+    {
+        try await withCheckedThrowingContinuation { continuation in
+            DispatchQueue.global().async {
+                do {
+                    continuation.resume(returning: try work())
+                } catch {
+                    continuation.resume(throwing: StoreError(error))
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,108 @@
+import Foundation
+import GRDB
+
+/// One row of a result, read with checks: a column that holds something else than it should is an error, never a trap.
+struct StoredRow {
+    private let row: Row
+
+    init(_ row: Row) {
+        self.row = row
+    }
+
+    private func storage(_ column: String) -> DatabaseValue.Storage {
+        let value: DatabaseValue? = row[column]
+        return value?.storage ?? .null
+    }
+
+    func integer(_ column: String) throws -> Int64 {
+        guard case .int64(let value) = storage(column) else { throw Self.wrong(column) }
+        return value
+    }
+
+    func int(_ column: String) throws -> Int {
+        guard let value = Int(exactly: try integer(column)) else { throw Self.wrong(column) }
+        return value
+    }
+
+    func optionalInt(_ column: String) throws -> Int? {
+        if case .null = storage(column) { return nil }
+        return try int(column)
+    }
+
+    func flag(_ column: String) throws -> Bool {
+        try integer(column) != 0
+    }
+
+    func text(_ column: String) throws -> String {
+        guard case .string(let value) = storage(column) else { throw Self.wrong(column) }
+        return value
+    }
+
+    func optionalText(_ column: String) throws -> String? {
+        if case .null = storage(column) { return nil }
+        return try text(column)
+    }
+
+    func date(_ column: String) throws -> Date {
+        Date(stored: try integer(column))
+    }
+
+    func optionalDate(_ column: String) throws -> Date? {
+        if case .null = storage(column) { return nil }
+        return try date(column)
+    }
+
+    func map(_ column: String) throws -> [String: String] {
+        guard let map = try? JSONDecoder().decode([String: String].self, from: Data(try text(column).utf8)) else {
+            throw Self.wrong(column)
+        }
+        return map
+    }
+
+    func choice<Choice: RawRepresentable<String>>(_ column: String) throws -> Choice {
+        guard let choice = Choice(rawValue: try text(column)) else { throw Self.wrong(column) }
+        return choice
+    }
+
+    private static func wrong(_ column: String) -> StoreError {
+        .failed("column \(column) holds what it should not")
+    }
+}
+
+extension Date {
+    /// Dates are kept as whole microseconds since 1970 in UTC.
+    init(stored microseconds: Int64) {
+        self.init(timeIntervalSince1970: Double(microseconds) / 1_000_000)
+    }
+
+    /// Rounded, and held to the years that a 64-bit number can count.
+    var stored: Int64 {
+        Int64(exactly: (timeIntervalSince1970 * 1_000_000).rounded()) ?? (timeIntervalSince1970 < 0 ? .min : .max)
+    }
+}
+
+extension [String: String] {
+    /// JSON with sorted names.
+    func stored() throws -> String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        return String(decoding: try encoder.encode(self), as: UTF8.self)
+    }
+}
+
+extension Database {
+    /// Runs a statement, which is compiled once per connection, and gives how many rows it changed.
+    @discardableResult
+    func run(_ sql: String, _ arguments: StatementArguments = []) throws -> Int {
+        try cachedStatement(sql: sql).execute(arguments: arguments)
+        return changesCount
+    }
+
+    func first(_ sql: String, _ arguments: StatementArguments = []) throws -> StoredRow? {
+        try Row.fetchOne(cachedStatement(sql: sql), arguments: arguments).map(StoredRow.init)
+    }
+
+    func all(_ sql: String, _ arguments: StatementArguments = []) throws -> [StoredRow] {
+        try Row.fetchAll(cachedStatement(sql: sql), arguments: arguments).map(StoredRow.init)
+    }
+}

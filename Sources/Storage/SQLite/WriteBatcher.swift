@@ -1,0 +1,158 @@
+import GRDB
+import Synchronization
+
+/// Lets writes that arrive together share one transaction, so that many viewers who wait for the disk wait for it once.
+///
+/// While one transaction commits the next writes queue up, and all of them go into the next one: a lone write waits for
+/// nobody. Each write runs in a savepoint of its own, so a failed one takes nothing of the others with it, and its caller
+/// resumes only after the commit.
+final class WriteBatcher: Sendable {
+    /// What has been written so far.
+    struct Statistics: Sendable, Equatable {
+        var transactions = 0
+        var writes = 0
+    }
+
+    /// Tells the caller how its write ended; a failure is that of the whole transaction and overrides its own result.
+    private typealias Completion = @Sendable (StoreError?) -> Void
+
+    private struct Job: Sendable {
+        /// Called at most once, inside the transaction.
+        let perform: @Sendable (Database) -> Completion
+        /// Called instead, when there is no transaction to run in.
+        let fail: @Sendable (StoreError) -> Void
+    }
+
+    private struct State {
+        var waiting: [Job] = []
+        var isDraining = false
+        var isClosed = false
+        var statistics = Statistics()
+    }
+
+    /// Writes that may wait. A million viewers who knock at once are told to come again rather than remembered.
+    static let maximumWaiting = 16_384
+    /// Writes of one transaction, so that the first of them is not kept waiting for long.
+    static let maximumBatch = 1_024
+
+    private let pool: DatabasePool
+    private let state = Mutex(State())
+
+    init(pool: DatabasePool) {
+        self.pool = pool
+    }
+
+    var statistics: Statistics {
+        state.withLock { $0.statistics }
+    }
+
+    /// Whether writes wait or are under way.
+    var isBusy: Bool {
+        state.withLock { $0.isDraining }
+    }
+
+    /// Runs `work` in a transaction and gives its result once that is on disk.
+    func run<Result: Sendable>(_ work: @escaping @Sendable (Database) throws -> Result) async throws -> Result {
+        try await withCheckedThrowingContinuation { continuation in
+            let job = Job(
+                perform: { database in
+                    let result = Self.inSavepoint(database, work)
+                    return { failure in
+                        if let failure {
+                            continuation.resume(throwing: failure)
+                        } else {
+                            continuation.resume(with: result)
+                        }
+                    }
+                },
+                fail: { continuation.resume(throwing: $0) })
+            if let refusal = submit(job) {
+                continuation.resume(throwing: refusal)
+            }
+        }
+    }
+
+    /// Takes no more writes; those that wait are still done.
+    func close() {
+        state.withLock { $0.isClosed = true }
+    }
+
+    private func submit(_ job: Job) -> StoreError? {
+        let (refusal, mustStart) = state.withLock { state -> (StoreError?, Bool) in
+            if state.isClosed { return (.closed, false) }
+            if state.waiting.count >= Self.maximumWaiting { return (.overloaded, false) }
+            state.waiting.append(job)
+            defer { state.isDraining = true }
+            return (nil, !state.isDraining)
+        }
+        if mustStart { schedule() }
+        return refusal
+    }
+
+    private func schedule() {
+        pool.asyncWriteWithoutTransaction { database in
+            let jobs = self.state.withLock { state in
+                let jobs = Array(state.waiting.prefix(Self.maximumBatch))
+                state.waiting.removeFirst(jobs.count)
+                return jobs
+            }
+            self.commit(jobs, in: database)
+            let isMore = self.state.withLock { state in
+                state.isDraining = !state.waiting.isEmpty
+                return state.isDraining
+            }
+            if isMore { self.schedule() }
+        }
+    }
+
+    private func commit(_ jobs: [Job], in database: Database) {
+        do {
+            // The write lock is taken at once: what the transaction reads stays true until it commits.
+            try database.beginTransaction(.immediate)
+        } catch {
+            let failure = StoreError(error)
+            for job in jobs { job.fail(failure) }
+            return
+        }
+        var completions: [Completion] = []
+        completions.reserveCapacity(jobs.count)
+        for job in jobs {
+            completions.append(job.perform(database))
+            // SQLite ends the transaction by itself when the disk is full or broken. Later writes must not run without one.
+            guard database.isInsideTransaction else { break }
+        }
+        var failure: StoreError?
+        if database.isInsideTransaction {
+            do {
+                try database.commit()
+            } catch {
+                failure = StoreError(error)
+                try? database.rollback()
+            }
+        } else {
+            failure = .failed("the database ended the transaction")
+        }
+        state.withLock {
+            $0.statistics.transactions &+= 1
+            $0.statistics.writes &+= completions.count
+        }
+        for completion in completions { completion(failure) }
+        for job in jobs[completions.count...] { job.fail(failure ?? .closed) }
+    }
+
+    private static func inSavepoint<Value>(
+        _ database: Database, _ work: (Database) throws -> Value
+    ) -> Result<Value, any Error> {
+        do {
+            var result: Value?
+            try database.inSavepoint {
+                result = try work(database)
+                return .commit
+            }
+            guard let result else { return .failure(StoreError.failed("a write gave no result")) }
+            return .success(result)
+        } catch {
+            return .failure(StoreError(error))
+        }
+    }
+}
