@@ -1,0 +1,36 @@
+import NIOCore
+
+/// Entity tags and the conditions that name them (RFC 9110 §8.8.3, §13.1).
+enum EntityTag {
+    /// A strong tag made of the content: 64-bit FNV-1a and the length. It tells versions of one file apart and is no
+    /// protection against anybody.
+    static func make(of bytes: ByteBuffer) -> String {
+        var hash: UInt64 = 0xcbf2_9ce4_8422_2325
+        for byte in bytes.readableBytesView {
+            hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3
+        }
+        return "\"\(String(hash, radix: 16))-\(String(bytes.readableBytes, radix: 16))\""
+    }
+
+    /// The tag of the same content in gzip: another representation needs another strong tag.
+    static func gzip(_ tag: String) -> String {
+        tag.hasSuffix("\"") ? "\(tag.dropLast())-gz\"" : tag
+    }
+
+    /// Whether `If-None-Match` names `tag`, compared weakly as it asks for, so that a proxy which weakened the tag
+    /// still gets its 304.
+    static func isNamed(_ tag: String, byIfNoneMatch field: String) -> Bool {
+        var rest = field.utf8.prefix(maximumLength)[...]
+        let quote = UInt8(ascii: "\"")
+        let wanted = tag.utf8
+        if field.trimmed == "*" { return true }
+        while let start = rest.firstIndex(of: quote) {
+            guard let end = rest[rest.index(after: start)...].firstIndex(of: quote) else { return false }
+            if rest[start...end].elementsEqual(wanted) { return true }
+            rest = rest[rest.index(after: end)...]
+        }
+        return false
+    }
+
+    private static let maximumLength = 4_096
+}

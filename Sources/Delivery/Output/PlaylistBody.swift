@@ -1,0 +1,34 @@
+import NIOCore
+import Synchronization
+
+/// A playlist's bytes in the encodings that are asked for; compressed once, whoever asks first.
+final class PlaylistBody: Sendable {
+    let plain: ByteBuffer
+    /// Strong, with its quotation marks; the gzip form has another (`EntityTag.gzip`).
+    let entityTag: String
+    private let compressed = Mutex<Compressed>(.notYet)
+
+    private enum Compressed {
+        case notYet
+        /// nil: not worth it, or not possible.
+        case done(ByteBuffer?)
+    }
+
+    init(_ plain: ByteBuffer, entityTag: String? = nil) {
+        self.plain = plain
+        self.entityTag = entityTag ?? EntityTag.make(of: plain)
+    }
+
+    /// The gzip form; nil when it would not be shorter.
+    var gzipped: ByteBuffer? {
+        if case .done(let bytes) = compressed.withLock({ $0 }) { return bytes }
+        // Outside the lock: two that come at once both compress, which does less harm than one that waits.
+        var bytes = Gzip.compress(plain)
+        if let length = bytes?.readableBytes, length >= plain.readableBytes { bytes = nil }
+        return compressed.withLock { state in
+            if case .done(let first) = state { return first }
+            state = .done(bytes)
+            return bytes
+        }
+    }
+}

@@ -1,0 +1,78 @@
+import Live
+import Usher
+
+/// What a player asks for: `/<app>/<inst>/<stream>[/sess_<id>]/<file>`.
+struct PlaybackPath: Sendable, Hashable {
+    enum Resource: Sendable, Hashable {
+        /// `playlist.m3u8`
+        case masterPlaylist
+        /// `chunklist.m3u8`
+        case mediaPlaylist
+        /// `media_<n>.ts`, `media_<n>.m4s` or `init_<n>.mp4`
+        case file(String)
+    }
+
+    /// As the player spelled them.
+    var app: String
+    var instance: String
+    /// Slashes inside stay, for names of files.
+    var name: String
+    /// The id in `sess_<id>`, well-formed or not.
+    var session: String?
+    var resource: Resource
+
+    /// - Parameter path: percent-encoded, without a query.
+    /// - Returns: nil for anything else than such a path.
+    init?(_ path: String) {
+        guard path.utf8.first == UInt8(ascii: "/"), path.utf8.count <= Self.maximumLength else { return nil }
+        let encoded = path.utf8.dropFirst().split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
+        guard (4...Self.maximumParts).contains(encoded.count) else { return nil }
+        var parts: [String] = []
+        for part in encoded {
+            guard let text = PercentDecoding.decode(part), !text.isEmpty, text != ".", text != "..",
+                !text.utf8.contains(where: { $0 < 0x20 || $0 == UInt8(ascii: "/") || $0 == 0x7f })
+            else { return nil }
+            parts.append(text)
+        }
+        guard let resource = Self.resource(named: parts.removeLast()) else { return nil }
+        self.resource = resource
+        // There has to be a stream's name before it; a stream may be called `sess_x` itself.
+        if parts.count >= 4, let last = parts.last, last.hasPrefix("sess_") {
+            session = String(last.dropFirst(5))
+            parts.removeLast()
+        }
+        app = parts[0]
+        instance = parts[1]
+        name = parts[2...].joined(separator: "/")
+    }
+
+    /// Where such a stream may be, most likely first: prefixes are the player's business, aliases are resolved, and
+    /// `name.smil`, which lists the renditions of `name`, is served by `name` where there is no stream of that name.
+    var addresses: [StreamAddress] {
+        let normalized = VideoName.normalized(name)
+        var names = [normalized]
+        if normalized.hasSuffix(".smil") { names.append(String(normalized.dropLast(5))) }
+        return names.map { StreamAddress(app: app, instance: instance, stream: $0).forPlayback }.filter(\.isValid)
+    }
+
+    private static let maximumLength = 2_048
+    private static let maximumParts = 24
+
+    private static func resource(named name: String) -> Resource? {
+        switch name {
+        case "playlist.m3u8": return .masterPlaylist
+        case "chunklist.m3u8": return .mediaPlaylist
+        default:
+            for (prefix, suffixes) in [("media_", [".ts", ".m4s"]), ("init_", [".mp4"])] where name.hasPrefix(prefix) {
+                for suffix in suffixes where name.hasSuffix(suffix) {
+                    let digits = name.utf8.dropFirst(prefix.utf8.count).dropLast(suffix.utf8.count)
+                    guard (1...19).contains(digits.count),
+                        digits.allSatisfy((UInt8(ascii: "0")...UInt8(ascii: "9")).contains)
+                    else { return nil }
+                    return .file(name)
+                }
+            }
+            return nil
+        }
+    }
+}

@@ -1,0 +1,58 @@
+import Live
+import NIOCore
+import Testing
+
+@testable import Delivery
+
+@Suite struct HeldRequestTests {
+    @Test("a request before the first segment gets it as soon as it is there")
+    func released() async throws {
+        let test = await TestStage()
+        let publication = try await test.publish()
+        let output = try #require(test.outputs.output(at: TestStage.address))
+        async let held = output.playlist(within: .seconds(3), limit: 10)
+        try await eventually { output.heldRequests == 1 }
+        try await test.send(FLVFile.sample(), to: publication, until: 1_100)
+        #expect(await held?.snapshot.listed.map(\.name) == ["media_1.ts"])
+        #expect(output.heldRequests == 0)
+    }
+
+    @Test("it waits no longer than its time")
+    func timeOut() async throws {
+        let test = await TestStage()
+        _ = try await test.publish()
+        let output = try #require(test.outputs.output(at: TestStage.address))
+        async let held = output.playlist(within: .seconds(3), limit: 10)
+        try await eventually { output.heldRequests == 1 }
+        try await test.settle()
+        // The timer is set after the request is counted.
+        try await eventually {
+            await test.loop.advanceTime(by: .seconds(3))
+            return output.heldRequests == 0
+        }
+        #expect(await held == nil)
+    }
+
+    @Test("when the stream ends it is let go")
+    func ended() async throws {
+        let test = await TestStage()
+        let publication = try await test.publish()
+        let output = try #require(test.outputs.output(at: TestStage.address))
+        async let held = output.playlist(within: .seconds(3), limit: 10)
+        try await eventually { output.heldRequests == 1 }
+        try await test.end(publication)
+        #expect(await held == nil)
+    }
+
+    @Test("no more than the limit wait; one more is answered at once")
+    func limit() async throws {
+        let test = await TestStage()
+        _ = try await test.publish()
+        let output = try #require(test.outputs.output(at: TestStage.address))
+        async let held = output.playlist(within: .seconds(3), limit: 1)
+        try await eventually { output.heldRequests == 1 }
+        #expect(await output.playlist(within: .seconds(3), limit: 1) == nil)
+        output.end(numbering: nil)
+        #expect(await held == nil)
+    }
+}

@@ -1,0 +1,66 @@
+import Live
+import Testing
+
+@testable import Delivery
+
+@Suite struct PlaybackPathTests {
+    @Test(
+        "paths of playlists and files, with and without a session",
+        arguments: [
+            ("/a/live/s/playlist.m3u8", "s", nil, .masterPlaylist),
+            ("/a/live/s/chunklist.m3u8", "s", nil, .mediaPlaylist),
+            ("/a/live/s/media_12.ts", "s", nil, .file("media_12.ts")),
+            ("/a/live/s/media_12.m4s", "s", nil, .file("media_12.m4s")),
+            ("/a/live/s/init_0.mp4", "s", nil, .file("init_0.mp4")),
+            ("/a/live/s/sess_abc/chunklist.m3u8", "s", "abc", .mediaPlaylist),
+            ("/a/live/s/sess_abc/playlist.m3u8", "s", "abc", .masterPlaylist),
+            ("/a/live/s/sess_/media_1.ts", "s", "", .file("media_1.ts")),
+            ("/a/live/mp4:s/playlist.m3u8", "mp4:s", nil, .masterPlaylist),
+            ("/a/live/mp4%3As/playlist.m3u8", "mp4:s", nil, .masterPlaylist),
+            ("/a/vod/mp4:folder/file.mp4/playlist.m3u8", "mp4:folder/file.mp4", nil, .masterPlaylist),
+            ("/a/vod/folder/file.mp4/sess_abc/media_1.ts", "folder/file.mp4", "abc", .file("media_1.ts")),
+            // A stream's own name, since something must be.
+            ("/a/live/sess_abc/playlist.m3u8", "sess_abc", nil, .masterPlaylist),
+        ] as [(String, String, String?, PlaybackPath.Resource)])
+    func paths(path: String, name: String, session: String?, resource: PlaybackPath.Resource) throws {
+        let parsed = try #require(PlaybackPath(path))
+        #expect(parsed.app == "a")
+        #expect(parsed.name == name)
+        #expect(parsed.session == session)
+        #expect(parsed.resource == resource)
+    }
+
+    @Test(
+        "anything else is no path of ours",
+        arguments: [
+            "", "/", "a/live/s/playlist.m3u8", "/a/live/playlist.m3u8", "/a/live/s/", "/a/live/s/index.m3u8",
+            "/a/live//playlist.m3u8", "//live/s/playlist.m3u8", "/a/live/../playlist.m3u8", "/a/live/./playlist.m3u8",
+            "/a/live/%2e%2e/playlist.m3u8", "/a/live/s%2Ft/playlist.m3u8", "/a/live/s%00/playlist.m3u8",
+            "/a/live/s%/playlist.m3u8", "/a/live/s%4/playlist.m3u8", "/a/live/%FF/playlist.m3u8",
+            "/a/live/s/media_.ts", "/a/live/s/media_x.ts", "/a/live/s/media_-1.ts", "/a/live/s/media_1.mp4",
+            "/a/live/s/init_1.ts", "/a/live/s/media_99999999999999999999.ts", "/a/live/s/playlist.m3u8/",
+            "/a/live/" + String(repeating: "x/", count: 30) + "playlist.m3u8",
+            "/a/live/" + String(repeating: "x", count: 3_000) + "/playlist.m3u8",
+        ])
+    func otherPaths(path: String) {
+        #expect(PlaybackPath(path) == nil)
+    }
+
+    @Test(
+        "players' spellings lead to the stream's own address",
+        arguments: [
+            ("/u-origin/live/s/playlist.m3u8", ["u-origin/live/s"]),
+            ("/u-origin/play/s/playlist.m3u8", ["u-origin/live/s"]),
+            ("/u-live/play/s/playlist.m3u8", ["u-origin/live/s"]),
+            ("/u-channel/play/s/playlist.m3u8", ["u-chorigin/live/s"]),
+            ("/u-origin/live/mp4:s/playlist.m3u8", ["u-origin/live/s"]),
+            ("/u-origin/live/flv:s/playlist.m3u8", ["u-origin/live/s"]),
+            ("/u-origin/live/s.smil/playlist.m3u8", ["u-origin/live/s.smil", "u-origin/live/s"]),
+            ("/u-origin/live/smil:s.smil/playlist.m3u8", ["u-origin/live/s.smil", "u-origin/live/s"]),
+            ("/u-vod/play/mp4:folder/file.mp4/playlist.m3u8", []),
+            ("/u-origin/live/s%20t/playlist.m3u8", []),
+        ] as [(String, [String])])
+    func addresses(path: String, expected: [String]) throws {
+        #expect(try #require(PlaybackPath(path)).addresses.map(\.description) == expected)
+    }
+}

@@ -1,0 +1,71 @@
+import Delivery
+import Storage
+import Synchronization
+import Usher
+
+/// One ticket, `k` with pass `p`, for every stream that is protected; it remembers what was asked of it.
+final class TestAdmission: PlaybackAdmission {
+    struct Failure: Error {}
+
+    struct State {
+        var isProtected = true
+        var isFailing = false
+        var isRevoked = false
+        /// Sessions that may be used, and by whom.
+        var sessions: [String: String] = [:]
+        var charged = 0
+        var previews = 0
+        var entered = 0
+        var lastFacts: ViewerFacts?
+    }
+
+    private let state: Mutex<State>
+
+    init(isProtected: Bool = true) {
+        state = Mutex(State(isProtected: isProtected))
+    }
+
+    var now: State { state.withLock { $0 } }
+
+    func set(_ change: (inout State) -> Void) {
+        state.withLock { change(&$0) }
+    }
+
+    func protection(app: String, stream: String) async throws -> Protection {
+        try state.withLock { state in
+            guard !state.isFailing else { throw Failure() }
+            return state.isProtected ? .sevu : .none
+        }
+    }
+
+    private func isGood(_ facts: ViewerFacts, _ state: State) -> Bool {
+        facts.key == "k" && facts.pass == "p" && !state.isRevoked
+    }
+
+    func preview(_ facts: ViewerFacts) async throws -> String? {
+        state.withLock { state in
+            state.previews += 1
+            state.lastFacts = facts
+            guard isGood(facts, state) else { return nil }
+            return state.sessions.first { $0.value == facts.address }?.key ?? SessionID.make()
+        }
+    }
+
+    func enter(sessionID: String, facts: ViewerFacts) async throws -> String? {
+        state.withLock { state in
+            state.entered += 1
+            state.lastFacts = facts
+            guard !state.isRevoked else { return nil }
+            if state.sessions[sessionID] == facts.address { return sessionID }
+            guard isGood(facts, state) else { return nil }
+            if let running = state.sessions.first(where: { $0.value == facts.address }) { return running.key }
+            state.sessions[sessionID] = facts.address
+            state.charged += 1
+            return sessionID
+        }
+    }
+
+    func permits(sessionID: String, facts: ViewerFacts) -> Bool {
+        state.withLock { !$0.isRevoked && $0.sessions[sessionID] == facts.address }
+    }
+}
