@@ -49,10 +49,6 @@ enum OpusMapping {
         return try? OpusConfiguration(record: head)
     }
 
-    static func controlHeaderLength(packetLength: Int) -> Int {
-        2 + packetLength / 255 + 1
-    }
-
     /// opus_control_header: prefix 0x3FF, no trimming, and the length as 255s and a rest.
     static func writeControlHeader(packetLength: Int, into output: inout ByteBuffer) {
         output.writeInteger(UInt16(0x7FE0))

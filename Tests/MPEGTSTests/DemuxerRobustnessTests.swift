@@ -198,7 +198,7 @@ import Testing
 
     @Test func audioFindsItsFramesAgain() {
         var reader = AudioTrackReader(.adts)
-        var stream = bytes("fff1 0011 fff14c80029f ffff")
+        var stream = bytes("fff1 0011 fff14c80029ffc ff")
         for index in UInt8(0)..<3 {
             stream.writeImmutableBuffer(bytes("fff14c80029ffc"))
             stream.writeRepeatingByte(index, count: 13)
@@ -244,7 +244,7 @@ import Testing
 
     @Test func randomBytesNeverTrap() {
         var generator = SplitMix(state: 3)
-        for _ in 0..<100 {
+        for _ in 0..<20 {
             var stream = ByteBuffer()
             for _ in 0..<200 {
                 stream.writeInteger(UInt8(0x47))

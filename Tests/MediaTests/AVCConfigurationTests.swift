@@ -142,6 +142,45 @@ import Testing
         }
     }
 
+    @Test(arguments: [(100, 1, 8), (244, 3, 12)] as [(UInt32, UInt32, Int)])
+    func readsPastScalingLists(profile: UInt32, chroma: UInt32, lists: Int) throws {
+        var writer = BitWriter()
+        writer.write(0x67, bits: 8)
+        writer.write(profile << 16 | 30, bits: 24)
+        // Identifier 0, chroma format (no separate planes), 8 bits, no bypass, scaling lists.
+        writer.write(1, bits: 1)
+        writer.write(chroma == 3 ? 0b001000 : 0b010, bits: chroma == 3 ? 6 : 3)
+        writer.write(0b1101, bits: 4)
+        for list in 0..<lists {
+            switch list % 3 {
+            case 0:
+                // Not there.
+                writer.write(0, bits: 1)
+            case 1:
+                // The default one: a first step of -8, `se` code 17.
+                writer.write(0b1_0000_10001, bits: 10)
+            default:
+                // In full: every step 1, `se` code 010.
+                writer.write(1, bits: 1)
+                for _ in 0..<(list < 6 ? 16 : 64) {
+                    writer.write(0b010, bits: 3)
+                }
+            }
+        }
+        // 4 bits of frame number, order count type 2, one reference, no gaps.
+        writer.write(0b1_011_010_0, bits: 8)
+        // 20 by 12 macroblocks, frames only, direct inference, no cropping, no VUI.
+        writer.write(0b000010100, bits: 9)
+        writer.write(0b0001100, bits: 7)
+        writer.write(0b1100_1, bits: 5)
+        writer.align()
+        let set = try AVCSequenceParameterSet(nalUnit: writer.bytes)
+        #expect(set.resolution == Resolution(width: 320, height: 192))
+        #expect(set.chromaFormat == chroma)
+        #expect(set.framesOnly)
+        #expect(set.frameRate == nil)
+    }
+
     @Test(arguments: [
         ("06 06 01 c4 80", true), ("06 01 01 00 06 01 c4 80", true), ("06 05 02 06 06 80", false), ("06 80", false),
         ("06 ff", false), ("06 01 ff 01", false), ("65 06 01 c4 80", false), ("", false),
