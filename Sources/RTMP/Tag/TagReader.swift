@@ -57,14 +57,6 @@ struct TagReader {
     }
 }
 
-/// Which of several tracks in one message a tag is (enhanced RTMP v2 multitrack).
-public struct TrackSelection: Sendable, Hashable {
-    /// The track's id; 0 is the default track.
-    public var trackID: UInt8
-    /// Whether the message holds further tracks, which are not shown.
-    public var hasMoreTracks: Bool
-}
-
 extension TagReader {
     /// Reads a multitrack body: finds the default track (id 0), else the first.
     mutating func multitrack(type: UInt8, codec: FourCC?) throws(RTMPError) -> (FourCC, ByteBuffer, TrackSelection) {
