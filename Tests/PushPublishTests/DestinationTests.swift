@@ -1,0 +1,171 @@
+import Testing
+
+@testable import PushPublish
+
+@Suite struct DestinationTests {
+    struct Good: Sendable, CustomTestStringConvertible {
+        var service: String
+        var fields: [String: String]
+        var expected: RTMPDestination
+        var testDescription: String { "\(service) \(fields)" }
+
+        init(
+            _ service: String, _ fields: [String: String], tls: Bool = false, _ host: String, _ port: Int,
+            _ app: String,
+            _ stream: String, user: String? = nil, password: String? = nil
+        ) {
+            self.service = service
+            self.fields = fields
+            expected = RTMPDestination(
+                isTLS: tls, host: host, port: port, app: app, stream: stream, user: user, password: password)
+        }
+    }
+
+    static let good = [
+        Good(
+            "rtmp", ["dst_host": "live.example.com", "dst_app": "app", "dst_stream": "key"], "live.example.com", 1935,
+            "app", "key"),
+        Good(
+            "rtmp",
+            [
+                "dst_host": "[2606:4700::1]", "dst_port": "80", "dst_app": "/app/", "dst_inst": "inst",
+                "dst_stream": "key?a=b", "dst_user": "u", "dst_pass": "p",
+            ], "2606:4700::1", 80, "app/inst", "key?a=b", user: "u", password: "p"),
+        Good("rtmp", ["url": "rtmp://h.example/app/key"], "h.example", 1935, "app", "key"),
+        Good("rtmp", ["url": "rtmps://h.example:8443/app/inst/key"], tls: true, "h.example", 8443, "app/inst", "key"),
+        Good(
+            "rtmp", ["url": "rtmp://u:p%40ss@h.example/app/key"], "h.example", 1935, "app", "key", user: "u",
+            password: "p@ss"),
+        Good(
+            "rtmp", ["url": "rtmp://h.example/app/inst", "dst_stream": "key"], "h.example", 1935, "app/inst", "key"),
+        Good(
+            "rtmps", ["dst_host": "h.example", "dst_app": "a", "dst_stream": "k"], tls: true, "h.example", 443, "a", "k"
+        ),
+        Good("youtube", ["dst_stream": "abcd-efgh"], "a.rtmp.youtube.com", 1935, "live2", "abcd-efgh"),
+        Good(
+            "youtube", ["dst_host": "b.rtmp.youtube.com", "dst_stream": "k"], "b.rtmp.youtube.com", 1935, "live2", "k"),
+        Good("twitch", ["dst_stream": "live_1"], "live.twitch.tv", 1935, "app", "live_1"),
+        Good("facebook", ["dst_stream": "FB-1"], tls: true, "live-api-s.facebook.com", 443, "rtmp", "FB-1"),
+        Good(
+            "facebook", ["url": "rtmps://live-api-s.facebook.com:443/rtmp/", "dst_stream": "FB-1"], tls: true,
+            "live-api-s.facebook.com", 443, "rtmp", "FB-1"),
+        Good("instagram", ["dst_stream": "IG"], tls: true, "live-upload.instagram.com", 443, "rtmp", "IG"),
+        Good(
+            "kick", ["dst_host": "fa.contribute.live-video.net", "dst_stream": "sk"], tls: true,
+            "fa.contribute.live-video.net", 443, "app", "sk"),
+        Good(
+            "tiktok", ["url": "rtmp://push.tiktokcdn.com/game/stream-1?sign=x"], "push.tiktokcdn.com", 1935, "game",
+            "stream-1?sign=x"),
+        Good("periscope", ["dst_host": "va.pscp.tv", "dst_stream": "k"], "va.pscp.tv", 80, "x", "k"),
+    ]
+
+    @Test(arguments: good)
+    func fieldsBecomeADestination(sample: Good) throws {
+        let destination = try DestinationKinds.builtIn.destination(service: sample.service, fields: sample.fields)
+        #expect(destination as? RTMPDestination == sample.expected)
+    }
+
+    struct Bad: Sendable, CustomTestStringConvertible {
+        var service: String
+        var fields: [String: String]
+        var problems: [String]
+        var testDescription: String { "\(service) \(fields)" }
+    }
+
+    static let bad = [
+        Bad(service: "rtmp", fields: [:], problems: ["dst_host missing", "dst_app missing", "dst_stream missing"]),
+        Bad(
+            service: "rtmp", fields: ["dst_host": "", "dst_app": "a", "dst_stream": "k"], problems: ["dst_host missing"]
+        ),
+        Bad(service: "youtube", fields: [:], problems: ["dst_stream missing"]),
+        Bad(service: "kick", fields: ["dst_stream": "k"], problems: ["dst_host missing"]),
+        Bad(
+            service: "rtmp", fields: ["dst_host": "h:1935", "dst_port": "0", "dst_app": "a b", "dst_stream": "k\n"],
+            problems: ["dst_host invalid", "dst_port invalid", "dst_app invalid", "dst_stream invalid"]),
+        Bad(
+            service: "rtmp", fields: ["dst_host": "rtmp://h", "dst_port": "65536", "dst_app": "a", "dst_stream": "k"],
+            problems: ["dst_host invalid", "dst_port invalid"]),
+        Bad(
+            service: "rtmp", fields: ["dst_host": "0177.1", "dst_port": "+80", "dst_app": "a", "dst_stream": "k"],
+            problems: ["dst_host invalid", "dst_port invalid"]),
+        Bad(
+            service: "rtmp", fields: ["url": "rtmp://h/a/k", "dst_host": "h"], problems: ["dst_host invalid"]),
+        Bad(service: "rtmp", fields: ["url": "http://h/a/k"], problems: ["url invalid"]),
+        Bad(service: "rtmp", fields: ["url": "rtmp://h ost/a/k"], problems: ["url invalid"]),
+        Bad(service: "rtmp", fields: ["url": "rtmp://h/app"], problems: ["dst_stream missing"]),
+        Bad(service: "rtmps", fields: ["url": "rtmp://h/a/k"], problems: ["url invalid"]),
+        Bad(
+            service: "rtmp", fields: ["dst_host": "h", "dst_app": "a", "dst_stream": "k", "dst_pass": "p"],
+            problems: ["dst_user missing"]),
+        Bad(
+            service: "rtmp",
+            fields: ["dst_host": "h", "dst_app": "a", "dst_stream": String(repeating: "k", count: 1025)],
+            problems: ["dst_stream invalid"]),
+        Bad(service: "", fields: [:], problems: ["service_name missing"]),
+        Bad(service: "gopher", fields: [:], problems: ["service_name invalid"]),
+        Bad(service: "srt", fields: [:], problems: ["service_name invalid"]),
+    ]
+
+    @Test(arguments: bad)
+    func everyProblemIsNamed(sample: Bad) throws {
+        let error = try #require(throws: FieldProblems.self) {
+            _ = try DestinationKinds.builtIn.destination(service: sample.service, fields: sample.fields)
+        }
+        #expect(error.problems.map { "\($0.field) \($0.kind)" } == sample.problems)
+    }
+
+    @Test(arguments: ["srt", "akamai", "hls", "icecast", "mpegts"])
+    func kindsToComeAreRefusedClearly(service: String) throws {
+        let error = try #require(throws: FieldProblems.self) {
+            _ = try DestinationKinds.builtIn.kind(service)
+        }
+        #expect(error.description == "service_name \(service) is not available on this server yet")
+    }
+
+    @Test(arguments: [
+        ("rtmp://h.example/app/abcd-efgh-1234", "rtmp://h.example/app/****1234"),
+        ("rtmp://h.example:1936/app/short", "rtmp://h.example:1936/app/****"),
+        ("rtmps://u:pw@h.example/app/inst/streamkey9999", "rtmps://h.example/app/inst/****9999"),
+    ])
+    func theSummaryHidesTheKey(url: String, summary: String) throws {
+        let destination = try DestinationKinds.builtIn.destination(service: "rtmp", fields: ["url": url])
+        #expect(destination.summary == summary)
+    }
+
+    @Test func theSummaryHidesTheApplicationsQuery() throws {
+        let fields = ["dst_host": "h.example", "dst_app": "app?token=secret", "dst_stream": "key"]
+        let destination = try DestinationKinds.builtIn.destination(service: "rtmp", fields: fields)
+        #expect(destination.summary == "rtmp://h.example/app?****/****")
+        #expect(destination.secrets.contains("secret"))
+    }
+
+    @Test func fieldsAreGivenBackWithoutSecrets() {
+        let shown = DestinationKinds.masked([
+            "dst_host": "h", "dst_app": "a?t=secret", "dst_stream": "abcd-efgh-1234", "dst_user": "u",
+            "dst_pass": "hunter2", "token": "0123456789", "host_id": "12",
+        ])
+        #expect(
+            shown == [
+                "dst_host": "h", "dst_app": "a?****", "dst_stream": "****1234", "dst_user": "u", "dst_pass": "****",
+                "token": "****6789", "host_id": "12",
+            ])
+        #expect(
+            DestinationKinds.masked(["url": "rtmp://u:pw@h/app/abcd-efgh-1234"])
+                == ["url": "rtmp://u:****@h/app/****1234"])
+        #expect(DestinationKinds.masked(["url": "nonsense-with-key"]) == ["url": "****-key"])
+    }
+
+    @Test func whatAFarEndSaysIsShownWithoutSecrets() {
+        let text = "stream abcd-efgh-1234\r\nis taken, abcd-efgh-1234!" + String(repeating: "x", count: 1000)
+        let shown = Secret.redacted(text, hiding: ["abcd-efgh-1234"])
+        #expect(shown.hasPrefix("stream ****1234  is taken, ****1234!xxx"))
+        #expect(shown.count == 240)
+    }
+
+    @Test(arguments: [
+        ("rtmp", [], "rtmp"), ("rtmp", ["rtmp"], "rtmp_2"), ("rtmp", ["rtmp", "rtmp_2", "rtmp_4"], "rtmp_3"),
+    ])
+    func entryNamesAreMadeUnique(wanted: String, taken: [String], expected: String) {
+        #expect(EntryName.free(wanted, taken: Set(taken)) == expected)
+    }
+}

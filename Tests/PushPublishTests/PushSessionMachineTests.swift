@@ -1,0 +1,198 @@
+import NIOCore
+import Testing
+
+@testable import PushPublish
+
+@Suite struct PushSessionMachineTests {
+    typealias Event = PushSessionMachine.Event
+    typealias Action = PushSessionMachine.Action
+
+    struct Step: Sendable {
+        var second: Int64
+        var event: Event
+        var status: PushStatus
+        /// Without `changed`, which `status` stands for.
+        var actions: [Action]
+
+        init(_ second: Int64, _ event: Event, _ status: PushStatus, _ actions: [Action] = []) {
+            self.second = second
+            self.event = event
+            self.status = status
+            self.actions = actions
+        }
+    }
+
+    struct Story: Sendable, CustomTestStringConvertible {
+        var name: String
+        var endsWithSource = false
+        var steps: [Step]
+        var testDescription: String { name }
+    }
+
+    static let lost = PushFailure(.connectionLost, "lost")
+    static let down = PushFailure(.connectFailed, "down")
+    static let badName = PushFailure(.streamRefused, "bad name")
+    static let ended = PushEnding.sourceEnded.reason
+    static let stopped = PushEnding.disconnected.reason
+
+    static func at(_ second: Int64) -> NIODeadline { .uptimeNanoseconds(0) + .seconds(second) }
+
+    static let stories = [
+        Story(
+            name: "waits for the stream, connects, and is connected only when media is acknowledged",
+            steps: [
+                Step(0, .sourceOnAir, .connecting, [.open(attempt: 1)]),
+                Step(1, .flowing(attempt: 1), .connecting),
+                Step(1, .accepted(attempt: 1), .connecting),
+                Step(2, .flowing(attempt: 1), .connected, [.logPush(error: nil)]),
+                Step(3, .flowing(attempt: 1), .connected),
+                Step(3, .sourceOnAir, .connected),
+            ]),
+        Story(
+            name: "retries with growing pauses and tells the log once",
+            steps: [
+                Step(0, .sourceOnAir, .connecting, [.open(attempt: 1)]),
+                Step(
+                    1, .failed(attempt: 1, down), .retrying,
+                    [.logPush(error: down), .scheduleRetry(attempt: 1, at: at(2))]),
+                Step(2, .retryDue(attempt: 1), .connecting, [.open(attempt: 2)]),
+                Step(3, .failed(attempt: 2, down), .retrying, [.scheduleRetry(attempt: 2, at: at(5))]),
+                Step(5, .retryDue(attempt: 2), .connecting, [.open(attempt: 3)]),
+                Step(
+                    6, .failed(attempt: 3, badName), .failed,
+                    [.logPush(error: badName), .scheduleRetry(attempt: 3, at: at(306))]),
+                Step(306, .retryDue(attempt: 3), .connecting, [.open(attempt: 4)]),
+                Step(307, .accepted(attempt: 4), .connecting),
+                Step(308, .flowing(attempt: 4), .connected, [.logPush(error: nil)]),
+                Step(
+                    400, .failed(attempt: 4, lost), .retrying,
+                    [.logUnpush(reason: "lost"), .scheduleRetry(attempt: 4, at: at(401))]),
+            ]),
+        Story(
+            name: "a refusal right after the connection broke is the ghost of the old one",
+            steps: [
+                Step(0, .sourceOnAir, .connecting, [.open(attempt: 1)]),
+                Step(0, .accepted(attempt: 1), .connecting),
+                Step(0, .flowing(attempt: 1), .connected, [.logPush(error: nil)]),
+                Step(
+                    10, .failed(attempt: 1, lost), .retrying,
+                    [.logUnpush(reason: "lost"), .scheduleRetry(attempt: 1, at: at(11))]),
+                Step(11, .retryDue(attempt: 1), .connecting, [.open(attempt: 2)]),
+                Step(
+                    11, .failed(attempt: 2, badName), .retrying,
+                    [.logPush(error: badName), .scheduleRetry(attempt: 2, at: at(13))]),
+                Step(129, .retryDue(attempt: 2), .connecting, [.open(attempt: 3)]),
+                Step(130, .failed(attempt: 3, badName), .failed, [.scheduleRetry(attempt: 3, at: at(430))]),
+            ]),
+        Story(
+            name: "what comes too late changes nothing",
+            steps: [
+                Step(0, .retryDue(attempt: 0), .waiting),
+                Step(0, .sourceOnAir, .connecting, [.open(attempt: 1)]),
+                Step(0, .failed(attempt: 2, down), .connecting),
+                Step(1, .sourceGone, .waiting, [.close(attempt: 1)]),
+                Step(1, .accepted(attempt: 1), .waiting),
+                Step(1, .failed(attempt: 1, lost), .waiting),
+                Step(2, .sourceOnAir, .connecting, [.open(attempt: 2)]),
+                Step(2, .retryDue(attempt: 1), .connecting),
+                Step(2, .retryDue(attempt: 2), .connecting),
+            ]),
+        Story(
+            name: "a push made by hand waits for the stream to return",
+            steps: [
+                Step(0, .sourceGone, .waiting),
+                Step(0, .sourceOnAir, .connecting, [.open(attempt: 1)]),
+                Step(0, .accepted(attempt: 1), .connecting),
+                Step(1, .flowing(attempt: 1), .connected, [.logPush(error: nil)]),
+                Step(5, .sourceGone, .waiting, [.close(attempt: 1), .logUnpush(reason: ended)]),
+                Step(9, .sourceOnAir, .connecting, [.open(attempt: 2)]),
+                Step(
+                    10, .failed(attempt: 2, down), .retrying,
+                    [.logPush(error: down), .scheduleRetry(attempt: 2, at: at(11))]),
+                Step(10, .sourceGone, .waiting, [.cancelRetry]),
+                Step(11, .retryDue(attempt: 2), .waiting),
+            ]),
+        Story(
+            name: "an autopush ends with its publication", endsWithSource: true,
+            steps: [
+                Step(0, .sourceOnAir, .connecting, [.open(attempt: 1)]),
+                Step(0, .accepted(attempt: 1), .connecting),
+                Step(1, .flowing(attempt: 1), .connected, [.logPush(error: nil)]),
+                Step(5, .sourceGone, .disconnected, [.close(attempt: 1), .logUnpush(reason: ended), .finished]),
+                Step(6, .sourceOnAir, .disconnected),
+            ]),
+        Story(
+            name: "a stop wins while waiting",
+            steps: [
+                Step(0, .stop(.disconnected), .disconnected, [.finished]),
+                Step(1, .sourceOnAir, .disconnected),
+                Step(1, .stop(.disconnected), .disconnected),
+            ]),
+        Story(
+            name: "a stop wins while connecting",
+            steps: [
+                Step(0, .sourceOnAir, .connecting, [.open(attempt: 1)]),
+                Step(0, .stop(.disconnected), .disconnected, [.close(attempt: 1), .finished]),
+                Step(1, .accepted(attempt: 1), .disconnected),
+                Step(1, .failed(attempt: 1, lost), .disconnected),
+            ]),
+        Story(
+            name: "a stop wins while connected",
+            steps: [
+                Step(0, .sourceOnAir, .connecting, [.open(attempt: 1)]),
+                Step(0, .accepted(attempt: 1), .connecting),
+                Step(1, .flowing(attempt: 1), .connected, [.logPush(error: nil)]),
+                Step(
+                    2, .stop(.disconnected), .disconnected,
+                    [.close(attempt: 1), .logUnpush(reason: stopped), .finished]),
+                Step(3, .retryDue(attempt: 1), .disconnected),
+            ]),
+        Story(
+            name: "a stop wins over a retry",
+            steps: [
+                Step(0, .sourceOnAir, .connecting, [.open(attempt: 1)]),
+                Step(
+                    1, .failed(attempt: 1, down), .retrying,
+                    [.logPush(error: down), .scheduleRetry(attempt: 1, at: at(2))]),
+                Step(1, .stop(.draining), .disconnected, [.cancelRetry, .finished]),
+                Step(2, .retryDue(attempt: 1), .disconnected),
+            ]),
+    ]
+
+    @Test(arguments: stories)
+    func doesWhatItsTableSays(story: Story) {
+        var machine = PushSessionMachine(limits: BackOff.Limits(), endsWithSource: story.endsWithSource)
+        for (index, step) in story.steps.enumerated() {
+            let actions = machine.handle(step.event, now: PushSessionMachineTests.at(step.second)).filter {
+                if case .changed = $0 { false } else { true }
+            }
+            #expect(actions == step.actions, "step \(index)")
+            #expect(machine.status == step.status, "step \(index)")
+        }
+    }
+
+    @Test func countsHowOftenItWasConnectedAgain() {
+        var machine = PushSessionMachine(limits: BackOff.Limits(), endsWithSource: false)
+        _ = machine.handle(.sourceOnAir, now: PushSessionMachineTests.at(0))
+        for attempt in 1...3 {
+            #expect(machine.reconnects == max(0, attempt - 2))
+            let now = PushSessionMachineTests.at(Int64(attempt) * 100)
+            _ = machine.handle(.accepted(attempt: attempt), now: now)
+            _ = machine.handle(.flowing(attempt: attempt), now: now)
+            #expect(machine.reconnects == attempt - 1)
+            _ = machine.handle(.failed(attempt: attempt, PushSessionMachineTests.lost), now: now)
+            _ = machine.handle(.retryDue(attempt: attempt), now: now + .seconds(40))
+        }
+    }
+
+    @Test func changesCarryTheReason() {
+        var machine = PushSessionMachine(limits: BackOff.Limits(), endsWithSource: false)
+        _ = machine.handle(.sourceOnAir, now: PushSessionMachineTests.at(0))
+        let actions = machine.handle(
+            .failed(attempt: 1, PushSessionMachineTests.badName), now: PushSessionMachineTests.at(0))
+        #expect(
+            actions.first
+                == .changed(
+                    from: .connecting, to: .failed, reason: "bad name", failure: PushSessionMachineTests.badName))
+    }
+}
