@@ -49,10 +49,10 @@ let package = Package(
         .target(name: "Storage", dependencies: ["Usher", "CCrypt", crypto, grdb, logging]),
         .target(name: "Live", dependencies: ["Media", "RTMP", "Usher", "Storage", nio, logging, collections]),
         .target(
-            name: "PushPublish", dependencies: ["Live", "RTMP", "Storage", nio, nioPosix, nioSSL, logging]),
+            name: "PushPublish", dependencies: ["Live", "RTMP", "Usher", "Storage", nio, nioPosix, nioSSL, logging]),
         .target(
             name: "ControlAPI",
-            dependencies: ["Media", "Usher", "Storage", "Live", "PushPublish", crypto, logging]),
+            dependencies: ["Media", "RTMP", "Usher", "Storage", "Live", "PushPublish", crypto, nio, nioPosix, logging]),
         .target(
             name: "Delivery",
             dependencies: ["CZlib", "Media", "HLS", "Usher", "Storage", "Live", hummingbird, nio, logging]),
@@ -60,12 +60,17 @@ let package = Package(
             name: "Origin",
             dependencies: [
                 "Media", "RTMP", "HLS", "Usher", "Storage", "Live", "PushPublish", "ControlAPI", "Delivery",
-                hummingbird, lifecycle, configuration, yams, nio, nioPosix, logging,
+                hummingbird, lifecycle, configuration, yams, crypto, nio, nioPosix, logging,
             ]),
         .executableTarget(
             name: "playhouse",
             dependencies: ["Origin", "ControlAPI", "Storage", argumentParser, httpClient, logging, yams]),
-        .testTarget(name: "MediaTests", dependencies: ["Media"]),
+        .testTarget(name: "MediaTests", dependencies: ["Media", nio]),
+        .testTarget(name: "RTMPTests", dependencies: ["RTMP", "Media", nio], exclude: ["Fixtures"]),
+        .testTarget(name: "MPEGTSTests", dependencies: ["Media", "MPEGTS", nio], exclude: ["Fixtures"]),
+        .testTarget(name: "FragmentedMP4Tests", dependencies: ["FragmentedMP4", "Media", nio], exclude: ["Fixtures"]),
+        .testTarget(name: "HLSTests", dependencies: ["HLS", "Media", nio], exclude: ["Fixtures"]),
+        .testTarget(name: "LiveTests", dependencies: ["Live", "Media", "RTMP", nio, nioEmbedded]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -4,7 +4,7 @@ import Synchronization
 /// Limits failed logins per address: past `perMinute` failures an address waits until the minute is over.
 ///
 /// Bounded: at most `capacity` addresses are remembered; when it is full, the oldest minute's are forgotten.
-final class FailureLimit: Sendable {
+public final class FailureLimit: Sendable {
     private struct Window: Sendable {
         var started: NIODeadline
         var failures: Int
@@ -16,13 +16,13 @@ final class FailureLimit: Sendable {
     private let windows = Mutex<[String: Window]>([:])
 
     /// - Parameter perMinute: 0: no limit.
-    init(perMinute: Int, capacity: Int = 10_000, clock: @escaping @Sendable () -> NIODeadline = { .now() }) {
+    public init(perMinute: Int, capacity: Int = 10_000, clock: @escaping @Sendable () -> NIODeadline = { .now() }) {
         self.perMinute = perMinute
         self.capacity = capacity
         self.clock = clock
     }
 
-    func allows(_ address: String) -> Bool {
+    public func allows(_ address: String) -> Bool {
         guard perMinute > 0 else { return true }
         let now = clock()
         return windows.withLock { windows in
@@ -31,7 +31,7 @@ final class FailureLimit: Sendable {
         }
     }
 
-    func note(_ address: String) {
+    public func note(_ address: String) {
         guard perMinute > 0 else { return }
         let now = clock()
         windows.withLock { windows in

@@ -1,0 +1,57 @@
+/// Every command of the API by its name.
+public enum CommandRegistry {
+    struct Entry: Sendable {
+        let description: CommandDescription
+        let run: @Sendable (JSONObject, CommandContext) async throws -> Reply
+    }
+
+    private static func entry<Kind: Command>(_: Kind.Type) -> Entry {
+        Entry(description: Kind.description) { object, context in
+            var fields = Fields(object, account: context.account)
+            let command = Kind(&fields)
+            try fields.finish()
+            guard let command else { throw CommandFailure(.fieldInvalid) }
+            return try await command.run(context)
+        }
+    }
+
+    private static let entries: [Entry] = [
+        entry(RequestTicket.self), entry(TicketStatus.self), entry(RevokeTicket.self), entry(ListAttempts.self),
+        entry(CountAttempts.self), entry(AddStreamUser.self), entry(ListStreamUsers.self),
+        entry(RetrieveStreamUser.self), entry(RemoveStreamUser.self), entry(UpdateStream.self),
+        entry(ActiveStreams.self), entry(StreamDetails.self), entry(CloseStream.self), entry(AddPush.self),
+        entry(UpdatePush.self), entry(RemovePush.self), entry(ListPushes.self), entry(ConnectPush.self),
+        entry(DisconnectPush.self), entry(ListApps.self), entry(ServerStatus.self), entry(OriginLog.self),
+    ]
+
+    /// Other names of commands, as pages and clients spell them.
+    public static let aliases = ["sevu.attempts": "sevu.errorlog"]
+
+    private static let byName = Dictionary(entries.map { ($0.description.name, $0) }) { first, _ in first }
+
+    static func entry(named name: String) -> Entry? {
+        byName[aliases[name] ?? name]
+    }
+
+    /// In the order of the documentation.
+    public static var descriptions: [CommandDescription] {
+        entries.map(\.description)
+    }
+
+    /// The commands' chapters of the documentation.
+    public static var markdown: String {
+        descriptions.map { command in
+            var lines = ["### `\(command.name)`", "", command.text, ""]
+            let kind = command.isMutating ? "Changes something" : "Reads"
+            let keys = command.isForTickets ? "`full`, `tickets`" : "`full`"
+            lines += ["\(kind). Keys: \(keys)\(command.isMutating ? "" : ", `read`").", ""]
+            if !command.fields.isEmpty {
+                lines += ["| field | required | meaning |", "| --- | --- | --- |"]
+                lines += command.fields.map { "| `\($0.name)` | \($0.isRequired ? "yes" : "") | \($0.text) |" }
+                lines.append("")
+            }
+            lines += ["Reply: \(command.payload)", ""]
+            return lines.joined(separator: "\n")
+        }.joined(separator: "\n")
+    }
+}

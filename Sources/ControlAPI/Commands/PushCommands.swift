@@ -1,0 +1,241 @@
+import Foundation
+import Live
+import PushPublish
+import Storage
+
+/// The fields that say where a push goes.
+enum PushFields {
+    static let descriptions: [CommandDescription.Field] = [
+        .optional("url", "The destination in one: `rtmp://host[:port]/app/stream`; or else:"),
+        .optional("dst_host", "host (presets have their own),"), .optional("dst_port", "port,"),
+        .optional("dst_app", "application,"), .optional("dst_inst", "instance,"),
+        .optional("dst_stream", "stream name or key,"), .optional("dst_user", "and user name"),
+        .optional("dst_pass", "with password, where the far end asks for a login."),
+    ]
+
+    /// Every name of a destination field that a service may have, of kinds to come as well.
+    static let names =
+        DestinationFieldName.allCases.map(\.rawValue) + [
+            "host_id", "stream_id", "event_name", "primary_server", "backup_server", "lock_servers",
+        ]
+
+    /// Other names of fields, as v2 and older clients spell them.
+    private static let aliases = ["dst_user": "username", "dst_pass": "password"]
+
+    static func read(_ fields: inout Fields) -> [String: String] {
+        var values: [String: String] = [:]
+        for name in names {
+            let field = fields.has(name) ? name : aliases[name] ?? name
+            if let text = fields.text(field) { values[name] = text }
+        }
+        return values
+    }
+
+    static func check(_ service: String, _ destination: [String: String], _ fields: inout Fields) {
+        do throws(FieldProblems) {
+            _ = try DestinationKinds.builtIn.destination(service: service, fields: destination)
+        } catch {
+            for problem in error.problems {
+                switch problem.kind {
+                case .missing: fields.missing(problem.field)
+                case .invalid: fields.invalid(problem.field, problem.expected)
+                }
+            }
+        }
+    }
+}
+
+extension JSONObject {
+    /// A stored push as replies show it: secrets by their last four characters.
+    init(_ push: PushService) {
+        func text(_ value: String?) -> JSONValue { value.map { .string($0) } ?? .null }
+        self = [
+            "push_service_id": .integer(push.id), "name": .string(push.name), "service_name": .string(push.service),
+            "app": text(push.app), "inst": text(push.instance), "stream": text(push.stream),
+            "autopush": .bool(push.autopush), "adaptive_group": text(push.adaptiveGroup),
+            "push_source": .bool(push.pushSource),
+        ]
+        let shown = DestinationKinds.masked(push.destination)
+        for name in PushFields.names {
+            if let value = shown[name] { self[name] = .string(value) }
+        }
+        self["created"] = .string(ReplyDate.text(push.created))
+        self["last_update"] = .string(ReplyDate.text(push.updated))
+    }
+}
+
+/// `pushpublish.add`: a destination to keep.
+struct AddPush: Command {
+    static let description = CommandDescription(
+        name: "pushpublish.add", isMutating: true, text: "Stores a destination.",
+        fields: [
+            .required("service_name", "The kind of destination: " + DestinationKinds.builtIn.services.map { "`\($0)`" }.joined(separator: ", ") + ".")
+        ] + PushFields.descriptions + [
+            .optional("name", "What to call it; the entry name of its sessions."),
+            .optional("app", "The source's application,"), .optional("inst", "instance (`live` by default)"),
+            .optional("stream", "and name, unless given at connect; without them `autopush` holds for every stream."),
+            .optional("autopush", "Connect whenever the source is published."),
+            .optional("adaptive_group", "Kept for adaptive sets."),
+            .optional("push_source", "Whether the untranscoded source goes out as well; true by default."),
+        ],
+        payload: "`push_service_id`.")
+
+    private let service: String
+    private let destination: [String: String]
+    private let name: String?
+    private let app, instance, stream: String?
+    private let autopush, pushSource: Bool?
+    private let adaptiveGroup: String?
+
+    init?(_ fields: inout Fields) {
+        let service = fields.requiredText("service_name", maximum: 64)
+        destination = PushFields.read(&fields)
+        name = fields.text("name", maximum: 128)
+        app = fields.ownApp(isRequired: false)
+        instance = fields.name("inst", isRequired: false)
+        stream = fields.name("stream", isRequired: false)
+        autopush = fields.boolean("autopush")
+        pushSource = fields.boolean("push_source")
+        adaptiveGroup = fields.text("adaptive_group", maximum: 128)
+        guard let service else { return nil }
+        self.service = service
+        PushFields.check(service, destination, &fields)
+    }
+
+    func run(_ context: CommandContext) async throws -> Reply {
+        let now = context.environment.now()
+        let push = try await context.store.insertPush(
+            PushService(
+                cdn: context.account.cdn, name: name ?? "", service: service, app: app,
+                instance: instance ?? (app == nil ? nil : "live"), stream: stream, autopush: autopush ?? false,
+                adaptiveGroup: adaptiveGroup, pushSource: pushSource ?? true, destination: destination, created: now,
+                updated: now))
+        return Reply(.pushAdded, payload: ["push_service_id": .integer(push.id)])
+    }
+}
+
+/// `pushpublish.update`: changes to a stored destination.
+struct UpdatePush: Command {
+    static let description = CommandDescription(
+        name: "pushpublish.update", isMutating: true,
+        text:
+            "Changes a stored destination; what is not given stays. A session that runs keeps its settings until it is connected anew. When `url` or any `dst_` field is given, the destination is replaced as a whole.",
+        fields: [
+            .required("push_service_id", "The destination's id."), .optional("service_name", "As in `pushpublish.add`.")
+        ] + PushFields.descriptions + [
+            .optional("name", "As in `pushpublish.add`."), .optional("app", "As in `pushpublish.add`; null: none."),
+            .optional("inst", "As in `pushpublish.add`."), .optional("stream", "As in `pushpublish.add`; null: none."),
+            .optional("autopush", "As in `pushpublish.add`."),
+            .optional("adaptive_group", "As in `pushpublish.add`."),
+            .optional("push_source", "As in `pushpublish.add`."),
+        ],
+        payload: "nothing more.")
+
+    private let id: Int64
+    private let fields: Fields
+
+    init?(_ fields: inout Fields) {
+        guard let id = fields.requiredInteger("push_service_id", 1...Int.max) else { return nil }
+        self.id = Int64(id)
+        self.fields = fields
+    }
+
+    /// What is given has to fit what is stored, so it is read when that is known.
+    func run(_ context: CommandContext) async throws -> Reply {
+        guard var push = try await context.store.push(id: id, cdn: context.account.cdn) else {
+            throw CommandFailure(.pushNotFound)
+        }
+        var fields = fields
+        if let service = fields.text("service_name", maximum: 64) { push.service = service }
+        if PushFields.names.contains(where: fields.has) { push.destination = PushFields.read(&fields) }
+        if let name = fields.text("name", maximum: 128) { push.name = name }
+        if fields.has("app") { push.app = fields.ownApp(isRequired: false) }
+        if fields.has("inst") { push.instance = fields.name("inst", isRequired: false) }
+        if fields.has("stream") { push.stream = fields.name("stream", isRequired: false) }
+        if let autopush = fields.boolean("autopush") { push.autopush = autopush }
+        if let pushSource = fields.boolean("push_source") { push.pushSource = pushSource }
+        if fields.has("adaptive_group") { push.adaptiveGroup = fields.text("adaptive_group", maximum: 128) }
+        PushFields.check(push.service, push.destination, &fields)
+        try fields.finish()
+        push.updated = context.environment.now()
+        guard try await context.store.updatePush(push) else { throw CommandFailure(.pushNotFound) }
+        return Reply(.pushUpdated)
+    }
+}
+
+/// `pushpublish.remove`: forgets a stored destination.
+struct RemovePush: Command {
+    static let description = CommandDescription(
+        name: "pushpublish.remove", isMutating: true,
+        text: "Deletes a stored destination. Sessions of it that run go on until they are disconnected.",
+        fields: [.required("push_service_id", "The destination's id.")], payload: "nothing more.")
+
+    private let id: Int64
+
+    init?(_ fields: inout Fields) {
+        guard let id = fields.requiredInteger("push_service_id", 1...Int.max) else { return nil }
+        self.id = Int64(id)
+    }
+
+    func run(_ context: CommandContext) async throws -> Reply {
+        guard try await context.store.removePush(id: id, cdn: context.account.cdn) else {
+            throw CommandFailure(.pushNotFound)
+        }
+        return Reply(.pushRemoved)
+    }
+}
+
+/// `pushpublish.services`: the stored destinations.
+struct ListPushes: Command {
+    static let description = CommandDescription(
+        name: "pushpublish.services", isMutating: false, text: "Lists the stored destinations.",
+        fields: [
+            .optional(
+                "filters",
+                "An object; rows must have these values. Any of `push_service_id`, `name`, `service_name`, `app`, `inst`, `stream`, `autopush`, `adaptive_group`."
+            )
+        ],
+        payload:
+            "`services`, a list of rows with `push_service_id`, `name`, `service_name`, `app`, `inst`, `stream`, `autopush`, `adaptive_group`, `push_source`, the destination's fields (secrets by their last four characters), `created`, `last_update`."
+    )
+
+    private static let filterNames = [
+        "push_service_id", "name", "service_name", "app", "inst", "stream", "autopush", "adaptive_group",
+    ]
+    private let filters: JSONObject
+
+    init?(_ fields: inout Fields) {
+        switch fields.object["filters"] {
+        case nil, .null?: filters = [:]
+        // PHP writes an empty array for an empty object.
+        case .array(let values)? where values.isEmpty: filters = [:]
+        case .object(let object)?:
+            filters = object
+            if object.members.contains(where: { !ListPushes.filterNames.contains($0.name) }) {
+                fields.invalid("filters", "an object of " + ListPushes.filterNames.joined(separator: ", "))
+            }
+        default:
+            filters = [:]
+            fields.invalid("filters", "an object")
+        }
+    }
+
+    func run(_ context: CommandContext) async throws -> Reply {
+        let rows = try await context.store.pushes(cdn: context.account.cdn).map { JSONObject($0) }
+        let meant = rows.filter { row in
+            filters.members.allSatisfy { ListPushes.text(row[$0.name]) == ListPushes.text($0.value) }
+        }
+        return Reply(.pushesListed, payload: ["services": .array(meant.map { .object($0) })])
+    }
+
+    /// Values compare as text: `1`, `"1"` and true are alike.
+    private static func text(_ value: JSONValue?) -> String {
+        switch value {
+        case .string(let text)?: text == "true" ? "1" : text == "false" ? "0" : text
+        case .integer(let integer)?: String(integer)
+        case .bool(let value)?: value ? "1" : "0"
+        case .number(let number)?: number.text
+        case nil, .null?, .array?, .object?: ""
+        }
+    }
+}

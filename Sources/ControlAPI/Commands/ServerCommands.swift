@@ -1,0 +1,104 @@
+import Foundation
+import Storage
+
+/// `app.list`: the account's applications.
+struct ListApps: Command {
+    static let description = CommandDescription(
+        name: "app.list", isMutating: false, text: "Lists the account's applications.", fields: [],
+        payload:
+            "`apps`, a list of rows with `name`, `type` (`origin`, `chorigin`, `vod`), `origin_url`, `playback_url` (of a stream called `STREAM`)."
+    )
+
+    init?(_ fields: inout Fields) {}
+
+    func run(_ context: CommandContext) async throws -> Reply {
+        var names = context.account.apps
+        let used = try await context.store.streams(cdn: context.account.cdn).map(\.app)
+        for app in used.sorted() where !names.contains(app) { names.append(app) }
+        let addresses = context.environment.addresses
+        let rows = names.map { name -> JSONValue in
+            let type = name.split(separator: "-").last.map(String.init) ?? ""
+            return .object([
+                "name": .string(name), "type": .string(type), "origin_url": .string(addresses.publishURL(app: name)),
+                "playback_url": .string(addresses.playlistURL(app: name, stream: "STREAM")),
+            ])
+        }
+        return Reply(.appsListed, payload: ["apps": .array(rows)])
+    }
+}
+
+/// `server.status`: is the origin there?
+struct ServerStatus: Command {
+    static let description = CommandDescription(
+        name: "server.status", isMutating: false, text: "Says that the origin can be reached, and how it does.",
+        fields: [
+            .optional("app", "An application that lives on the server; this or"),
+            .optional("origin_url", "the server's address is required."),
+        ],
+        payload: "`server`, `version`, `uptime` (seconds), `streams` (of the account on air), `response_time`.")
+
+    init?(_ fields: inout Fields) {
+        let app = fields.ownApp(isRequired: false)
+        let origin = fields.text("origin_url")
+        if app == nil, origin == nil, !fields.has("app") { fields.missing("app") }
+    }
+
+    func run(_ context: CommandContext) async throws -> Reply {
+        let environment = context.environment
+        let begin = ContinuousClock.now
+        // Reached means more than a listener: the store answers as well.
+        _ = try await context.store.currentTicketRevision()
+        let streams = await environment.stage.onAir().count { $0.cdn == context.account.cdn }
+        let uptime = Int(environment.now().timeIntervalSince(environment.started))
+        return Reply(
+            .serverReachable,
+            payload: [
+                "server": .string(environment.addresses.host), "version": .string(environment.version),
+                "uptime": .int(uptime), "streams": .int(streams),
+                "response_time": .string(HandleTime.text(ContinuousClock.now - begin)),
+            ])
+    }
+}
+
+/// `log.origin`: what encoders and pushes did.
+struct OriginLog: Command {
+    static let description = CommandDescription(
+        name: "log.origin", isMutating: false,
+        text: "Lists publish, unpublish, push and unpush events, newest first.",
+        fields: [
+            .required("app", "The application."), .optional("stream", "Of this stream; of all by default."),
+            .optional("limit", "Rows at most, 1 to 1,000; 25 by default."),
+            .optional("offset", "Rows to skip; 0 by default."),
+        ],
+        payload:
+            "`events`, a list of rows with `id`, `datetime`, `event`, `app`, `inst`, `stream`, `authenticated`, `user`, `ip`, `metadata` (encoder data, push settings without secrets, or an error under `error`)."
+    )
+
+    private let app: String
+    private let stream: String?
+    private let limit, offset: Int
+
+    init?(_ fields: inout Fields) {
+        let app = fields.ownApp()
+        stream = fields.name("stream", isRequired: false)
+        limit = fields.integer("limit", 1...1_000) ?? 25
+        offset = fields.integer("offset", 0...1_000_000_000) ?? 0
+        guard let app else { return nil }
+        self.app = app
+    }
+
+    func run(_ context: CommandContext) async throws -> Reply {
+        let events = try await context.store.events(
+            cdn: context.account.cdn, app: app, stream: stream, limit: limit, offset: offset)
+        let rows = events.map { event -> JSONValue in
+            let metadata = event.metadata.sorted { $0.key < $1.key }.map { JSONObject.Member($0.key, .string($0.value)) }
+            return .object([
+                "id": .string(String(event.id)), "datetime": .string(ReplyDate.text(event.date)),
+                "event": .string(event.kind.rawValue), "app": .string(event.app), "inst": .string(event.instance),
+                "stream": .string(event.stream), "authenticated": .bool(event.isAuthenticated),
+                "user": .string(event.user), "ip": .string(event.address), "metadata": .object(JSONObject(metadata)),
+            ])
+        }
+        return Reply(.originLogListed, payload: ["events": .array(rows)])
+    }
+}

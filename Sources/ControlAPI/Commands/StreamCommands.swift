@@ -1,0 +1,208 @@
+import Foundation
+import Live
+import Media
+import PushPublish
+import RTMP
+
+/// The app, instance and stream that stream commands are about.
+private enum StreamFields {
+    static let app = CommandDescription.Field.required("app", "The application.")
+    static let instance = CommandDescription.Field.required("inst", "Its instance, usually `live`.")
+    static let stream = CommandDescription.Field.required("stream", "The stream's name.")
+    static let origin = CommandDescription.Field.optional("origin_url", "Accepted; this origin answers for itself.")
+
+    static func address(_ fields: inout Fields) -> StreamAddress? {
+        let app = fields.ownApp()
+        let instance = fields.name("inst")
+        let stream = fields.name("stream")
+        guard let app, let instance, let stream else { return nil }
+        return StreamAddress(app: app, instance: instance, stream: stream)
+    }
+}
+
+/// `stream.active`: what is on air.
+struct ActiveStreams: Command {
+    static let description = CommandDescription(
+        name: "stream.active", isMutating: false, text: "Lists the streams on air on an instance of an application.",
+        fields: [StreamFields.app, StreamFields.instance, StreamFields.origin],
+        payload: "`streams`, a list of rows as `stream.details` has it.")
+
+    private let app, instance: String
+
+    init?(_ fields: inout Fields) {
+        let app = fields.ownApp()
+        let instance = fields.name("inst")
+        guard let app, let instance else { return nil }
+        (self.app, self.instance) = (app, instance)
+    }
+
+    func run(_ context: CommandContext) async throws -> Reply {
+        var rows: [JSONValue] = []
+        for hub in await context.environment.stage.onAir()
+        where hub.address.app == app && hub.address.instance == instance && hub.cdn == context.account.cdn {
+            if let row = await StreamRow.object(hub, context.environment) { rows.append(.object(row)) }
+        }
+        return Reply(.activeStreamsListed, payload: ["streams": .array(rows)])
+    }
+}
+
+/// `stream.details`: one stream on air.
+struct StreamDetails: Command {
+    static let description = CommandDescription(
+        name: "stream.details", isMutating: false,
+        text: "One stream on air: its encoder, codecs, measured rates, viewers and pushes.",
+        fields: [StreamFields.app, StreamFields.instance, StreamFields.stream, StreamFields.origin],
+        payload:
+            "`stream` with `name`, `app`, `inst`, `type`, `state` (`live`, `recovering`), `isRecording`, `connect_time`, `publish_time`, `encoder`, `codec`, `width`, `height`, `frame_rate`, `bitrate`, `metadata`, `transcoders`, `transcoder_count`, `last_chunk_id`, `viewers`, `bytes_in`, `pushpublish`."
+    )
+
+    private let address: StreamAddress
+
+    init?(_ fields: inout Fields) {
+        guard let address = StreamFields.address(&fields) else { return nil }
+        self.address = address
+    }
+
+    func run(_ context: CommandContext) async throws -> Reply {
+        guard let hub = await context.environment.stage.hub(at: address), hub.cdn == context.account.cdn,
+            let row = await StreamRow.object(hub, context.environment)
+        else { throw CommandFailure(.streamNotActive) }
+        return Reply(.streamDetailsFound, payload: ["stream": .object(row)])
+    }
+}
+
+/// `stream.close`: sends the encoder away.
+struct CloseStream: Command {
+    static let description = CommandDescription(
+        name: "stream.close", isMutating: true,
+        text:
+            "Ends a stream and closes its encoder's connection. The encoder may come back, unless its user is removed first.",
+        fields: [
+            .optional("stream_id", "The stream's id; or else:"), .optional("app", "the application,"),
+            .optional("inst", "its instance"), .optional("stream", "and the stream's name."), StreamFields.origin,
+        ], payload: "nothing more.")
+
+    private enum Selection: Sendable {
+        case id(Int64)
+        case address(StreamAddress)
+    }
+
+    private let selection: Selection
+
+    init?(_ fields: inout Fields) {
+        if fields.has("stream_id") {
+            guard let id = fields.requiredInteger("stream_id", 1...Int.max) else { return nil }
+            selection = .id(Int64(id))
+        } else {
+            guard let address = StreamFields.address(&fields) else { return nil }
+            selection = .address(address)
+        }
+    }
+
+    func run(_ context: CommandContext) async throws -> Reply {
+        let stage = context.environment.stage
+        var closed = false
+        switch selection {
+        case .address(let address):
+            if let hub = await stage.hub(at: address), hub.cdn == context.account.cdn {
+                closed = await stage.close(address)
+            }
+        case .id(let id):
+            guard let row = try await context.store.stream(id: id), row.cdn == context.account.cdn else {
+                throw CommandFailure(.streamNotFound)
+            }
+            for hub in await stage.onAir()
+            where hub.address.app == row.app && hub.address.stream == row.stream && hub.cdn == row.cdn {
+                if await stage.close(hub.address) { closed = true }
+            }
+        }
+        guard closed else { throw CommandFailure(.streamNotActive) }
+        return Reply(.streamClosed)
+    }
+}
+
+/// A stream on air as the API shows it.
+enum StreamRow {
+    static func object(_ hub: StreamHub, _ environment: ControlEnvironment) async -> JSONObject? {
+        guard let report = await hub.report() else { return nil }
+        let address = report.address
+        let pushes = await environment.pushes.statuses(
+            cdn: hub.cdn, app: address.app, instance: address.instance, stream: address.stream)
+        let resolution = report.tracks.video?.resolution ?? announcedResolution(report.metadata)
+        let frameRate = (report.frameRate * 100).rounded() / 100
+        return [
+            "name": .string(address.stream), "app": .string(address.app), "inst": .string(address.instance),
+            "type": "live", "state": .string(report.state.rawValue), "isRecording": "false",
+            "connect_time": .string(ReplyDate.slashed(report.publisher.connected)),
+            "publish_time": .string(ReplyDate.slashed(report.published)),
+            "encoder": [
+                "address": .string(report.publisher.address), "software": .string(report.publisher.software),
+                "protocol": .string(report.publisher.transport), "user": .string(report.publisher.user),
+            ],
+            "codec": codec(report.tracks), "width": .int(resolution?.width ?? 0),
+            "height": .int(resolution?.height ?? 0), "frame_rate": .double(frameRate), "bitrate": .int(report.bitrate),
+            "metadata": report.metadata.map(json) ?? .object([:]), "transcoders": [], "transcoder_count": 0,
+            "last_chunk_id": .integer(environment.lastSegment(address) ?? 0),
+            "viewers": .int(report.viewers + environment.httpViewers(address)),
+            "bytes_in": .integer(report.bytesReceived), "pushpublish": .array(pushes.map { .object(row($0)) }),
+        ]
+    }
+
+    private static func codec(_ tracks: TrackSet) -> JSONValue {
+        var audioType = ""
+        var videoType = ""
+        if case .audio(let codec)? = tracks.audio?.codec { audioType = codec.displayName }
+        if case .video(let codec)? = tracks.video?.codec { videoType = codec.displayName }
+        return [
+            "audio": .string(tracks.audio?.codecString ?? ""), "audio_type": .string(audioType),
+            "video": .string(tracks.video?.codecString ?? ""), "video_type": .string(videoType),
+        ]
+    }
+
+    /// What the encoder says, where the codec's configuration does not tell.
+    private static func announcedResolution(_ metadata: AMFValue?) -> Resolution? {
+        guard let width = metadata?["width"]?.number.flatMap({ Int(exactly: $0) }),
+            let height = metadata?["height"]?.number.flatMap({ Int(exactly: $0) })
+        else { return nil }
+        return Resolution(width: width, height: height)
+    }
+
+    static func row(_ push: PushReport) -> JSONObject {
+        [
+            "entry_name": .string(push.entryName), "stream": .string(push.source.stream),
+            "profile": .string(push.profile), "status": .string(push.status.rawValue),
+            "push_service_id": push.pushServiceID.map { .integer($0) } ?? .null,
+            "destination": .string(push.destination), "bytes_sent": .integer(push.bytesSent),
+            "dropped_frames": .int(push.droppedFrames), "reconnects": .int(push.reconnects),
+            "connected_time": .string(ReplyDate.text(push.connected)), "last_error": .string(push.lastError ?? ""),
+        ]
+    }
+
+    /// The encoder's metadata as JSON. It is as deep as the AMF decoder allows.
+    static func json(_ value: AMFValue) -> JSONValue {
+        switch value {
+        case .number(let number):
+            if let integer = Int64(exactly: number) { return .integer(integer) }
+            return .double(number)
+        case .boolean(let boolean): return .bool(boolean)
+        default: break
+        }
+        if let text = value.string { return .string(text) }
+        if let object = value.object {
+            var members: [JSONObject.Member] = []
+            var names: Set<String> = []
+            for property in object.properties where names.insert(property.key).inserted {
+                members.append(.init(property.key, json(property.value)))
+            }
+            return .object(JSONObject(members))
+        }
+        if let array = value.array { return .array(array.map(json)) }
+        return .null
+    }
+}
+
+extension JSONValue: ExpressibleByDictionaryLiteral {
+    public init(dictionaryLiteral elements: (String, JSONValue)...) {
+        self = .object(JSONObject(elements.map { JSONObject.Member($0.0, $0.1) }))
+    }
+}

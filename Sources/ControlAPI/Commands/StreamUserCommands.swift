@@ -1,0 +1,249 @@
+import Foundation
+import RTMP
+import Storage
+
+/// Who may publish, by id or by app, stream and user.
+struct StreamUserSelector: Sendable {
+    static let descriptions: [CommandDescription.Field] = [
+        .optional("streamuser_id", "The user's id; or else:"), .optional("app", "The application,"),
+        .optional("stream", "the stream"), .optional("user", "and the user's name (null where publishing is open)."),
+    ]
+
+    private enum Selection: Sendable {
+        case id(Int64)
+        case name(app: String, stream: String, user: String?)
+    }
+
+    private let selection: Selection
+
+    init?(_ fields: inout Fields) {
+        if fields.has("streamuser_id") {
+            guard let id = fields.requiredInteger("streamuser_id", 1...Int.max) else { return nil }
+            selection = .id(Int64(id))
+            return
+        }
+        if !fields.has("app"), !fields.has("stream"), !fields.has("user") {
+            fields.missing("streamuser_id")
+            return nil
+        }
+        let app = fields.ownApp()
+        let stream = fields.name("stream", allowsStar: true)
+        let user = fields.isNull("user") ? nil : fields.requiredText("user")
+        guard let app, let stream else { return nil }
+        selection = .name(app: app, stream: stream, user: user)
+    }
+
+    /// Throws code 2140 when the account has no such user.
+    func find(_ context: CommandContext) async throws -> StreamUser {
+        switch selection {
+        case .id(let id):
+            if let user = try await context.store.streamUser(id: id), user.cdn == context.account.cdn { return user }
+        case .name(let app, let stream, let name):
+            let users = try await context.store.streamUsers(cdn: context.account.cdn, app: app, stream: stream)
+            if let user = users.first(where: { $0.user == name }) { return user }
+        }
+        throw CommandFailure(.streamUserNotFound)
+    }
+}
+
+extension CommandContext {
+    /// A stream user with its stream's settings and addresses. Passwords are never given back.
+    func describe(_ user: StreamUser, _ settings: StreamSettings?) -> JSONObject {
+        var object: JSONObject = [
+            "streamuser_id": .integer(user.id), "stream_id": .integer(user.streamID), "app": .string(user.app),
+            "stream": .string(user.stream), "user": user.user.map { .string($0) } ?? .null,
+            "authentication": .bool(user.passwordHash != nil), "created": .string(ReplyDate.text(user.created)),
+        ]
+        if let settings {
+            for member in JSONObject(settings).members where object[member.name] == nil {
+                object[member.name] = member.value
+            }
+        }
+        let addresses = environment.addresses
+        object["origin_url"] = .string(addresses.publishURL(app: user.app))
+        object["playback_url"] = .string(addresses.playlistURL(app: user.app, stream: user.stream))
+        return object
+    }
+}
+
+/// `sevu.addstreamuser`: somebody who may publish.
+struct AddStreamUser: Command {
+    static let description = CommandDescription(
+        name: "sevu.addstreamuser", isMutating: true,
+        text:
+            "Lets an encoder publish a stream, and sets the stream up. With `user` and `pass` both null anybody may publish it, but the name must be one that was added.",
+        fields: [
+            .required("app", "The application."), .required("stream", "The stream's name; `*` for every stream of the app."),
+            .required("user", "The encoder's user name, or null."),
+            .required("pass", "Its password, at most 72 bytes, or null. It is kept as a bcrypt hash."),
+        ] + StreamSettingsFields.descriptions,
+        payload: "`streamuser_id`, `stream_id`, `origin_url`, `playback_url`.")
+
+    private let app, stream: String
+    private let login: (user: String, pass: String)?
+    private let settings: StreamSettingsFields
+
+    init?(_ fields: inout Fields) {
+        let app = fields.ownApp()
+        let stream = fields.name("stream", allowsStar: true)
+        settings = StreamSettingsFields(&fields)
+        var login: (String, String)?
+        if !(fields.isNull("user") && fields.isNull("pass")) {
+            let user = fields.requiredText("user", maximum: 128)
+            let pass = fields.requiredText("pass", maximum: 72)
+            if let user, let pass { login = (user, pass) }
+        }
+        self.login = login
+        guard let app, let stream else { return nil }
+        (self.app, self.stream) = (app, stream)
+    }
+
+    func run(_ context: CommandContext) async throws -> Reply {
+        let now = context.environment.now()
+        let known = try await context.store.streams(cdn: context.account.cdn)
+            .first { $0.app == app && $0.stream == stream }
+        let users = try await context.store.streamUsers(cdn: context.account.cdn, app: app, stream: stream)
+        guard !users.contains(where: { $0.user == login?.user }) else { throw CommandFailure(.streamUserExists) }
+
+        var user = StreamUser(
+            cdn: context.account.cdn, app: app, stream: stream, user: login?.user, passwordHash: nil, created: now)
+        if let login {
+            user.passwordHash = try await context.environment.hash(login.pass)
+            let salt = String(UInt64.random(in: .min ... .max), radix: 16)
+            let verifier = AdobeAuthentication.verifier(user: login.user, salt: salt, password: login.pass)
+            user.challengeSalt = salt
+            user.sealedChallengeVerifier = try context.environment.secret.seal(verifier)
+        }
+        var row = known ?? StreamSettings(cdn: context.account.cdn, app: app, stream: stream, created: now)
+        settings.apply(to: &row)
+        row = try await context.store.upsertStream(row)
+        context.environment.admissions.invalidate(app: app, stream: stream)
+        user.streamID = row.id
+        do {
+            user = try await context.store.insertStreamUser(user)
+        } catch StoreError.duplicate {
+            throw CommandFailure(.streamUserExists)
+        }
+        let all = context.describe(user, row)
+        var payload = JSONObject()
+        for name in ["streamuser_id", "stream_id", "origin_url", "playback_url"] { payload[name] = all[name] }
+        return Reply(.streamUserAdded, payload: payload)
+    }
+}
+
+/// `sevu.liststreamusers`.
+struct ListStreamUsers: Command {
+    static let description = CommandDescription(
+        name: "sevu.liststreamusers", isMutating: false, text: "Lists who may publish what.",
+        fields: [.optional("app", "Of this application."), .optional("stream", "Of this stream.")],
+        payload: "`stream_users`, a list of rows as `sevu.retrievestreamuser` has them.")
+
+    private let app, stream: String?
+
+    init?(_ fields: inout Fields) {
+        app = fields.ownApp(isRequired: false)
+        stream = fields.name("stream", isRequired: false, allowsStar: true)
+    }
+
+    func run(_ context: CommandContext) async throws -> Reply {
+        let users = try await context.store.streamUsers(cdn: context.account.cdn, app: app, stream: stream)
+        let rows = try await context.store.streams(cdn: context.account.cdn)
+        let byID = Dictionary(rows.map { ($0.id, $0) }) { first, _ in first }
+        let list = users.map { JSONValue.object(context.describe($0, byID[$0.streamID])) }
+        return Reply(.streamUsersListed, payload: ["stream_users": .array(list)])
+    }
+}
+
+/// `sevu.retrievestreamuser`.
+struct RetrieveStreamUser: Command {
+    static let description = CommandDescription(
+        name: "sevu.retrievestreamuser", isMutating: false,
+        text: "One stream user with the stream's settings and addresses. The password is never shown.",
+        fields: StreamUserSelector.descriptions,
+        payload:
+            "`streamuser_id`, `stream_id`, `app`, `stream`, `user`, `authentication`, `created`, the stream's settings, `origin_url`, `playback_url`."
+    )
+
+    private let selector: StreamUserSelector
+
+    init?(_ fields: inout Fields) {
+        guard let selector = StreamUserSelector(&fields) else { return nil }
+        self.selector = selector
+    }
+
+    func run(_ context: CommandContext) async throws -> Reply {
+        let user = try await selector.find(context)
+        let settings = try await context.store.stream(id: user.streamID)
+        return Reply(.streamUserFound, payload: context.describe(user, settings))
+    }
+}
+
+/// `sevu.removestreamuser`.
+struct RemoveStreamUser: Command {
+    static let description = CommandDescription(
+        name: "sevu.removestreamuser", isMutating: true,
+        text: "Takes the permission to publish away. A stream that runs goes on until `stream.close`; its settings stay.",
+        fields: StreamUserSelector.descriptions, payload: "nothing more.")
+
+    private let selector: StreamUserSelector
+
+    init?(_ fields: inout Fields) {
+        guard let selector = StreamUserSelector(&fields) else { return nil }
+        self.selector = selector
+    }
+
+    func run(_ context: CommandContext) async throws -> Reply {
+        let user = try await selector.find(context)
+        guard try await context.store.removeStreamUser(id: user.id) else {
+            throw CommandFailure(.streamUserNotFound)
+        }
+        return Reply(.streamUserRemoved)
+    }
+}
+
+/// `sevu.updatestream`: settings of a stream.
+struct UpdateStream: Command {
+    static let description = CommandDescription(
+        name: "sevu.updatestream", isMutating: true,
+        text: "Changes a stream's settings; what is not given stays. Protection holds for viewers who come from now on.",
+        fields: [
+            .optional("stream_id", "The stream's id; or else:"), .optional("app", "the application"),
+            .optional("stream", "and the stream's name."),
+        ] + StreamSettingsFields.descriptions,
+        payload: "the stream's settings.")
+
+    private enum Selection: Sendable {
+        case id(Int64)
+        case name(app: String, stream: String)
+    }
+
+    private let selection: Selection
+    private let settings: StreamSettingsFields
+
+    init?(_ fields: inout Fields) {
+        settings = StreamSettingsFields(&fields)
+        if fields.has("stream_id") || (!fields.has("app") && !fields.has("stream")) {
+            guard let id = fields.requiredInteger("stream_id", 1...Int.max) else { return nil }
+            selection = .id(Int64(id))
+        } else {
+            let app = fields.ownApp()
+            let stream = fields.name("stream", allowsStar: true)
+            guard let app, let stream else { return nil }
+            selection = .name(app: app, stream: stream)
+        }
+    }
+
+    func run(_ context: CommandContext) async throws -> Reply {
+        let found = try await context.store.streams(cdn: context.account.cdn).first { row in
+            switch selection {
+            case .id(let id): row.id == id
+            case .name(let app, let stream): row.app == app && row.stream == stream
+            }
+        }
+        guard var row = found else { throw CommandFailure(.streamNotFound) }
+        settings.apply(to: &row)
+        row = try await context.store.upsertStream(row)
+        context.environment.admissions.invalidate(app: row.app, stream: row.stream)
+        return Reply(.streamUpdated, payload: JSONObject(row))
+    }
+}

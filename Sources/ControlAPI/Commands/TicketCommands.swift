@@ -1,0 +1,147 @@
+import Foundation
+import Storage
+import Usher
+
+extension JSONObject {
+    /// A ticket as clients know it: every field a string.
+    init(_ ticket: Ticket, uses: Int) {
+        self = [
+            "key": .string(ticket.key), "pass": .string(ticket.pass), "ip": .string(ticket.ip),
+            "video": .string(ticket.video), "app": .string(ticket.app), "uses": .string(String(uses)),
+            "active": .string(ticket.isActive ? "1" : "0"), "created_date": .string(ReplyDate.text(ticket.created)),
+            "expire_date": .string(ReplyDate.text(ticket.expires)),
+            "used_date": .string(ReplyDate.text(ticket.lastUsed)),
+        ]
+    }
+}
+
+/// `sevu.request`: a new ticket.
+struct RequestTicket: Command {
+    static let description = CommandDescription(
+        name: "sevu.request", isMutating: true, isForTickets: true,
+        text: "Creates a ticket, whose `key` and `pass` let a player in.",
+        fields: [
+            .required("app", "Application names, `|` between several, `*` for any characters; each begins with `<user>-`."),
+            .required("video", "Stream names or VOD paths, `|` between several, `*` for any characters."),
+            .required("pass", "Text of your choice, different for every ticket; it is logged and may hold your user's id."),
+            .required("ip", "Addresses, CIDR blocks, `auto`, `auto/N`, `|` between several; `0.0.0.0/0` is anybody."),
+            .required("uses", "How often playback may start, 0 to 1,000,000,000; 0 is unlimited."),
+            .optional(
+                "expire",
+                "`YYYY-MM-DD HH:MM:SS` UTC, ISO 8601, RFC 2822, Unix seconds or `+N minutes|hours|days|weeks|months`; a week by default. Also `expires`, `expire_date`."
+            ),
+        ],
+        payload: "`ticket` with `key`, `pass`, `ip`, `video`, `app`, `uses`, `active`, `created_date`, `expire_date`, `used_date`, all strings.")
+
+    private let app, video, pass, ip: String
+    private let uses: Int
+    private let expire: (field: String, text: String)?
+
+    init?(_ fields: inout Fields) {
+        let app = fields.requiredText("app", maximum: WildcardList.maximumLength)
+        let video = fields.requiredText("video", maximum: WildcardList.maximumLength)
+        let pass = fields.requiredText("pass", maximum: 128)
+        let ip = fields.requiredText("ip", maximum: AddressRule.maximumLength)
+        let uses = fields.requiredInteger("uses", 0...1_000_000_000)
+        let name = ["expire", "expires", "expire_date"].first { fields.has($0) && !fields.isNull($0) }
+        expire = name.flatMap { name in fields.text(name).map { (name, $0) } }
+        if let app {
+            RequestTicket.check(&fields) { () throws(RuleError) in try WildcardList.validate(app, field: "app") }
+            let foreign = WildcardList.names(app).first { !fields.account.owns(app: $0) && $0 != "*" }
+            if foreign != nil {
+                fields.invalid("app", "applications of the account, which begin with \(fields.account.user)-")
+            }
+        }
+        if let video {
+            RequestTicket.check(&fields) { () throws(RuleError) in try WildcardList.validate(video, field: "video") }
+        }
+        if let ip {
+            RequestTicket.check(&fields) { () throws(RuleError) in _ = try AddressRule(ip) }
+        }
+        guard let app, let video, let pass, let ip, let uses else { return nil }
+        (self.app, self.video, self.pass, self.ip, self.uses) = (app, video, pass, ip, uses)
+    }
+
+    private static func check(_ fields: inout Fields, _ rule: () throws(RuleError) -> Void) {
+        do throws(RuleError) {
+            try rule()
+        } catch {
+            fields.invalid(error.field, error.expected)
+        }
+    }
+
+    func run(_ context: CommandContext) async throws -> Reply {
+        let now = context.environment.now()
+        let expires: Date
+        do throws(RuleError) {
+            expires = try ExpiryParser.parse(expire?.text, now: now, field: expire?.field ?? "expire")
+        } catch {
+            throw CommandFailure(invalid: [.invalid(error.field, expected: error.expected)])
+        }
+        let ticket = Ticket(
+            cdn: context.account.cdn, key: TicketKey.make(video: video, now: now), pass: pass, ip: ip, app: app,
+            video: video, uses: uses, created: now, expires: expires)
+        let stored = try await context.store.insertTicket(ticket)
+        return Reply(.ticketCreated, payload: ["ticket": .object(JSONObject(stored, uses: stored.uses))])
+    }
+}
+
+extension WildcardList {
+    /// The patterns' texts.
+    static func names(_ text: String) -> [String] {
+        text.split(separator: "|").map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.isEmpty }
+    }
+}
+
+/// `sevu.status`: a ticket as it stands.
+struct TicketStatus: Command {
+    static let description = CommandDescription(
+        name: "sevu.status", isMutating: false, isForTickets: true,
+        text: "Looks a ticket up: what it is good for, what is left of it, when it was used last.",
+        fields: [.required("key", "The ticket's key.")],
+        payload:
+            "the ticket's fields, both beside the envelope and under `ticket`. `uses` is what remains (0 also when unlimited: then `uses_total` is 0); `uses_total` what it was made with; `used_count` how often playback started."
+    )
+
+    private let key: String
+
+    init?(_ fields: inout Fields) {
+        guard let key = fields.requiredText("key", maximum: 128) else { return nil }
+        self.key = key
+    }
+
+    func run(_ context: CommandContext) async throws -> Reply {
+        guard let ticket = try await context.store.ticket(key: key), ticket.cdn == context.account.cdn else {
+            throw CommandFailure(.ticketNotFound)
+        }
+        var object = JSONObject(ticket, uses: ticket.remainingUses ?? 0)
+        object["uses_total"] = .string(String(ticket.uses))
+        object["used_count"] = .string(String(ticket.usedCount))
+        var payload = object
+        payload["ticket"] = .object(object)
+        return Reply(.ticketFound, payload: payload)
+    }
+}
+
+/// `sevu.revoke`: the end of a ticket and of what plays with it.
+struct RevokeTicket: Command {
+    static let description = CommandDescription(
+        name: "sevu.revoke", isMutating: true, isForTickets: true,
+        text: "Switches a ticket off. Whoever plays with it is cut off within a second.",
+        fields: [.required("key", "The ticket's key.")], payload: "nothing more.")
+
+    private let key: String
+
+    init?(_ fields: inout Fields) {
+        guard let key = fields.requiredText("key", maximum: 128) else { return nil }
+        self.key = key
+    }
+
+    func run(_ context: CommandContext) async throws -> Reply {
+        guard let ticket = try await context.store.setTicketActive(key: key, cdn: context.account.cdn, false) else {
+            throw CommandFailure(.ticketNotFound)
+        }
+        await context.environment.admissions.ticketChanged(ticket)
+        return Reply(.ticketRevoked)
+    }
+}

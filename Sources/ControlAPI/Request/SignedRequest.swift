@@ -1,0 +1,88 @@
+import Crypto
+import Foundation
+import Storage
+
+/// A request whose shape is right and whose signature has been verified.
+///
+/// The checks, in this order; the first that fails answers:
+/// 1. the text is JSON within the limits and an object (code 6), no member name twice (code 3);
+/// 2. `cdn` and `api_key` are there and belong together, and the key is not revoked (code 1);
+/// 3. `timestamp` is there and within the window (code 2);
+/// 4. `signature` is there and right (code 3);
+/// 5. `command` is there (code 6).
+/// The service goes on with: the command is known (0), the account is in good standing (8), the key may use it (5), the
+/// fields (6, then 7). Nothing about an account or a command is told before the signature is right.
+public struct SignedRequest: Sendable {
+    public let command: String
+    /// All members, envelope included.
+    public let fields: JSONObject
+    public let account: Account
+    public let key: APIKey
+    public let timestamp: Date
+    /// Names this request in the replay table: a digest of the key and of the signature's bytes. The text is left out on purpose:
+    /// several texts (other white space, say) carry the same signature, and all of them are the same request.
+    let digest: String
+
+    /// Parses and verifies; `window` in seconds. Throws `CommandFailure`, or what the store throws.
+    static func verify(
+        _ text: [UInt8], store: any AccountStore, now: Date, window: TimeInterval
+    ) async throws -> SignedRequest {
+        let document = try parse(text)
+        guard let object = document.root.objectValue else {
+            throw CommandFailure(.requiredFieldsMissing, "The request is not a JSON object")
+        }
+        let (account, key) = try await authorize(object, store: store)
+        guard let timestamp = integer(object["timestamp"]),
+            abs(now.timeIntervalSince1970 - Double(timestamp)) <= window
+        else { throw CommandFailure(.timestampOutOfRange) }
+        guard let code = object["signature"]?.stringValue.flatMap(Signature.decode),
+            Signature.verify(code, of: document, privateKey: key.privateKey)
+        else { throw CommandFailure(.signatureFailed) }
+        guard let command = object["command"]?.stringValue, !command.isEmpty else {
+            throw CommandFailure(missing: ["command"])
+        }
+        return SignedRequest(
+            command: command, fields: object, account: account, key: key,
+            timestamp: Date(timeIntervalSince1970: Double(timestamp)), digest: digest(key.apiKey, code))
+    }
+
+    private static func parse(_ text: [UInt8]) throws(CommandFailure) -> JSONDocument {
+        do {
+            return try JSONParser.parse(text)
+        } catch {
+            if case .duplicateName = error.reason {
+                throw CommandFailure(.signatureFailed, "The request cannot be verified: \(error)")
+            }
+            throw CommandFailure(.requiredFieldsMissing, "The request is not acceptable JSON: \(error)")
+        }
+    }
+
+    /// One answer for everything that may be wrong here, so that keys and accounts cannot be probed.
+    private static func authorize(_ object: JSONObject, store: any AccountStore) async throws -> (Account, APIKey) {
+        guard let cdn = integer(object["cdn"]).flatMap(Int.init(exactly:)),
+            let apiKey = object["api_key"]?.stringValue, !apiKey.isEmpty, apiKey.utf8.count <= 64,
+            let key = try await store.key(apiKey: apiKey), key.cdn == cdn, key.revoked == nil,
+            let account = try await store.account(cdn: cdn)
+        else { throw CommandFailure(.cdnAuthorizationFailed) }
+        return (account, key)
+    }
+
+    /// An integer, or a string of decimal digits: clients configured by text send those.
+    private static func integer(_ value: JSONValue?) -> Int64? {
+        switch value {
+        case .integer(let integer):
+            return integer
+        case .string(let text):
+            guard (1...18).contains(text.utf8.count),
+                text.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) })
+            else { return nil }
+            return Int64(text)
+        default:
+            return nil
+        }
+    }
+
+    private static func digest(_ apiKey: String, _ code: [UInt8]) -> String {
+        HexDigit.text(SHA256.hash(data: Array(apiKey.utf8) + [0] + code))
+    }
+}

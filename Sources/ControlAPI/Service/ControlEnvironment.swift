@@ -1,0 +1,80 @@
+import Foundation
+import Live
+import Logging
+import NIOPosix
+import PushPublish
+import Storage
+
+/// Where this origin is reached, for the URLs that replies show.
+public struct PublicAddresses: Sendable, Hashable {
+    public var host: String
+    public var rtmpPort: Int
+    public var httpPort: Int
+
+    public init(host: String, rtmpPort: Int, httpPort: Int) {
+        self.host = host
+        self.rtmpPort = rtmpPort
+        self.httpPort = httpPort
+    }
+
+    /// Where an encoder publishes an app's streams.
+    public func publishURL(app: String) -> String {
+        "rtmp://\(bracketed)\(rtmpPort == 1_935 ? "" : ":\(rtmpPort)")/\(app)/live"
+    }
+
+    /// Where a player finds a stream.
+    public func playlistURL(app: String, stream: String) -> String {
+        "http://\(bracketed)\(httpPort == 80 ? "" : ":\(httpPort)")/\(app)/play/\(stream)/playlist.m3u8"
+    }
+
+    private var bracketed: String {
+        host.contains(":") && !host.hasPrefix("[") ? "[\(host)]" : host
+    }
+}
+
+/// What commands work with.
+public struct ControlEnvironment: Sendable {
+    public var store: any Store
+    public var secret: ServerSecret
+    public var stage: Stage
+    public var admissions: Admissions
+    public var pushes: PushSupervisor
+    public var addresses: PublicAddresses
+    public var version: String
+    public var logger: Logger
+    /// For bcrypt, which takes tens of milliseconds by design.
+    public var threads: NIOThreadPool
+    public var now: @Sendable () -> Date
+    /// Viewers over HTTP, with and without tickets.
+    public var httpViewers: @Sendable (StreamAddress) -> Int
+    /// The newest segment's sequence.
+    public var lastSegment: @Sendable (StreamAddress) -> Int64?
+    /// When the origin began.
+    public let started: Date
+
+    public init(
+        store: any Store, secret: ServerSecret, stage: Stage, admissions: Admissions, pushes: PushSupervisor,
+        addresses: PublicAddresses, version: String, logger: Logger, threads: NIOThreadPool,
+        now: @escaping @Sendable () -> Date = { Date() },
+        httpViewers: @escaping @Sendable (StreamAddress) -> Int = { _ in 0 },
+        lastSegment: @escaping @Sendable (StreamAddress) -> Int64? = { _ in nil }
+    ) {
+        self.store = store
+        self.secret = secret
+        self.stage = stage
+        self.admissions = admissions
+        self.pushes = pushes
+        self.addresses = addresses
+        self.version = version
+        self.logger = logger
+        self.threads = threads
+        self.now = now
+        self.httpViewers = httpViewers
+        self.lastSegment = lastSegment
+        started = now()
+    }
+
+    func hash(_ password: String) async throws -> String {
+        try await threads.runIfActive { try Password.hash(password) }
+    }
+}

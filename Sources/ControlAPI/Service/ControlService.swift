@@ -1,0 +1,146 @@
+import Foundation
+import Logging
+import Storage
+
+/// The signed API: takes a request's body, gives a reply's.
+///
+/// The walk of a command: body → `ControlRequest` → `SignedRequest` → `Command` → `Reply` → JSON or PHP.
+public struct ControlService: Sendable {
+    let environment: ControlEnvironment
+    /// Seconds a request's timestamp may be off (`api.timestamp_window`).
+    let window: TimeInterval
+    private let failures: FailureLimit
+
+    /// - Parameter failures: counts failed signatures per address (`api.rate_limit`).
+    public init(environment: ControlEnvironment, timestampWindow: TimeInterval = 300, failures: FailureLimit) {
+        self.environment = environment
+        window = timestampWindow
+        self.failures = failures
+    }
+
+    /// One request, from the first byte of its body to the last of its reply. Never throws: what goes wrong is a reply.
+    /// - Parameter address: the client's, for the limit on failed signatures and the log.
+    public func handle(contentType: String?, body: [UInt8], address: String) async -> ControlResponse {
+        let begin = ContinuousClock.now
+        var format = ReplyFormat.json
+        do {
+            guard body.count <= ControlRequest.maximumBodyBytes else {
+                let failure = CommandFailure(.requiredFieldsMissing, "The body is larger than 1 MiB")
+                return response(Reply(failure), format, begin, status: 413)
+            }
+            guard failures.allows(address) else {
+                return response(Reply(CommandFailure(.unusuallyHighTraffic), retryAfter: 60), format, begin, status: 429)
+            }
+            let request = try ControlRequest(contentType: contentType, body: body)
+            format = request.format
+            let signed = try await verify(request.text, address)
+            return try await answer(signed, format, begin)
+        } catch {
+            return response(failure(of: error), format, begin)
+        }
+    }
+
+    /// Runs a command for an account without a signature: for the command line on this machine and the control room.
+    public func perform(_ command: String, account: Account, fields: JSONObject) async -> Reply {
+        do {
+            guard let entry = CommandRegistry.entry(named: command) else {
+                throw CommandFailure(.unrecognizedCommand)
+            }
+            return try await entry.run(fields, CommandContext(environment: environment, account: account))
+        } catch {
+            return failure(of: error)
+        }
+    }
+
+    private func verify(_ text: [UInt8], _ address: String) async throws -> SignedRequest {
+        do {
+            return try await SignedRequest.verify(
+                text, store: environment.store, now: environment.now(), window: window)
+        } catch let failure as CommandFailure {
+            if failure.code == .signatureFailed || failure.code == .cdnAuthorizationFailed {
+                failures.note(address)
+                environment.logger.warning(
+                    "API request refused: \(failure.message)", metadata: ["address": "\(address)"])
+            }
+            throw failure
+        }
+    }
+
+    private func answer(_ signed: SignedRequest, _ format: ReplyFormat, _ begin: ContinuousClock.Instant) async throws
+        -> ControlResponse
+    {
+        guard let entry = CommandRegistry.entry(named: signed.command) else {
+            throw CommandFailure(.unrecognizedCommand)
+        }
+        if let reason = signed.account.suspension {
+            throw CommandFailure(.accountSuspended, reason.isEmpty ? nil : reason)
+        }
+        guard entry.description.allows(signed.key.rights) else { throw CommandFailure(.unauthorized) }
+        let context = CommandContext(environment: environment, account: signed.account)
+        guard entry.description.isMutating else {
+            return response(try await entry.run(signed.fields, context), format, begin)
+        }
+        return try await once(signed, entry, context, format, begin)
+    }
+
+    /// Runs a command that changes something, unless the same signed request has been run: then its reply is given again, byte
+    /// for byte, failures of the command included. A request that failed for the server's own fault may be tried again.
+    private func once(
+        _ signed: SignedRequest, _ entry: CommandRegistry.Entry, _ context: CommandContext, _ format: ReplyFormat,
+        _ begin: ContinuousClock.Instant
+    ) async throws -> ControlResponse {
+        // A request is acceptable until its timestamp leaves the window; remembered a little longer than that.
+        let expires = signed.timestamp + window + 60
+        for attempt in 0... {
+            let claim = try await context.store.beginReplay(
+                digest: signed.digest, now: environment.now(), expires: expires)
+            switch claim {
+            case .answered(let text):
+                return remembered(text)
+            case .running:
+                // The first run is under way, most likely for milliseconds more.
+                guard attempt < 50 else { throw CommandFailure(.requestRunning) }
+                try await Task.sleep(for: .milliseconds(100))
+                continue
+            case .new:
+                break
+            }
+            let reply: Reply
+            do {
+                reply = try await entry.run(signed.fields, context)
+            } catch let failure as CommandFailure {
+                reply = Reply(failure)
+            } catch {
+                try? await context.store.abandonReplay(digest: signed.digest)
+                throw error
+            }
+            let given = response(reply, format, begin)
+            let text = "\(format.rawValue)\n" + String(decoding: given.body, as: UTF8.self)
+            try await context.store.finishReplay(digest: signed.digest, reply: text)
+            return given
+        }
+        throw CommandFailure(.requestRunning)
+    }
+
+    private func remembered(_ text: String) -> ControlResponse {
+        let parts = text.split(separator: "\n", maxSplits: 1, omittingEmptySubsequences: false)
+        let format = parts.first.flatMap { ReplyFormat(rawValue: String($0)) } ?? .json
+        let body = parts.count == 2 ? Array(parts[1].utf8) : []
+        return ControlResponse(status: 200, contentType: format.contentType, retryAfter: nil, body: body)
+    }
+
+    private func response(
+        _ reply: Reply, _ format: ReplyFormat, _ begin: ContinuousClock.Instant, status: Int = 200
+    ) -> ControlResponse {
+        ControlResponse(
+            status: status, contentType: format.contentType, retryAfter: reply.retryAfter,
+            body: reply.bytes(format: format, handleTime: ContinuousClock.now - begin))
+    }
+
+    /// A failure of ours is logged with its cause and answered without.
+    private func failure(of error: any Error) -> Reply {
+        if let failure = error as? CommandFailure { return Reply(failure) }
+        environment.logger.error("API command failed", metadata: ["error": "\(error)"])
+        return Reply(CommandFailure(.unexpectedError))
+    }
+}
