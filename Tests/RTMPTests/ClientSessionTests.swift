@@ -8,7 +8,8 @@ struct ClientSessionTests {
     static func client(
         _ purpose: ClientConfiguration.Purpose = .publish, change: (inout ClientConfiguration) -> Void = { _ in }
     ) throws -> ClientSession {
-        var configuration = ClientConfiguration(purpose: purpose, app: "live", stream: "cam", tcURL: "rtmp://h/live?a=b")
+        var configuration = ClientConfiguration(
+            purpose: purpose, app: "live", stream: "cam", tcURL: "rtmp://h/live?a=b")
         change(&configuration)
         var session = ClientSession(configuration: configuration, now: start, seed: 1)
         try session.receive(bytes([3] + [UInt8](repeating: 0, count: 3072)), now: start)
@@ -124,7 +125,9 @@ struct ClientSessionTests {
                 == "NetStream.Publish.Denied")
     }
 
-    @Test(arguments: ["NetConnection.Connect.Closed", "NetStream.Unpublish.Success", "NetConnection.Connect.AppShutdown"])
+    @Test(arguments: [
+        "NetConnection.Connect.Closed", "NetStream.Unpublish.Success", "NetConnection.Connect.AppShutdown",
+    ])
     func theServerEndsIt(code: String) throws {
         var session = try ClientSessionTests.client()
         let closed = try ClientSessionTests.give(&session, ClientSessionTests.status(code))

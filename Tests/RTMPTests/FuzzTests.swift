@@ -11,7 +11,7 @@ struct FuzzTests {
         "rtmpdump-play", "rtmpdump-subscribe", "gst-rtmp2-play",
     ]
 
-    /// Feeds mutated bytes after the handshake; the interesting part of a session is its first 6 KiB.
+    /// Feeds mutated bytes after the handshake; the interesting part of a session is its first KiB or two.
     @Test func mutatedClients() throws {
         var random = TestRandom(0x5EED)
         var errors = 0
@@ -22,9 +22,9 @@ struct FuzzTests {
             var prepared = ServerSession(now: start, seed: 1)
             try prepared.receive(handshake, now: start)
             _ = prepared.takeOutput()
-            let length = min(recording.readableBytes - 3073, 6_144)
+            let length = min(recording.readableBytes - 3073, 1_536)
             let rest = try #require(recording.getBytes(at: 3073, length: length))
-            for _ in 0..<2_500 {
+            for _ in 0..<800 {
                 let mutated = FuzzTests.mutate(rest, &random)
                 do {
                     events += try FuzzTests.run(prepared, mutated)
@@ -33,8 +33,8 @@ struct FuzzTests {
                 }
             }
         }
-        #expect(errors > 1_000)
-        #expect(events > 10_000)
+        #expect(errors > 300)
+        #expect(events > 3_000)
     }
 
     @Test func mutatedServers() throws {
@@ -66,10 +66,12 @@ struct FuzzTests {
         var decoded = 0
         for _ in 0..<20_000 {
             let count = Int.random(in: 0...24, using: &random)
-            let body = bytes((0..<count).map { _ in
-                // Small numbers are markers and lengths.
-                Bool.random(using: &random) ? UInt8.random(in: 0...18, using: &random) : .random(in: 0...255, using: &random)
-            })
+            let body = bytes(
+                (0..<count).map { _ in
+                    // Small numbers are markers and lengths.
+                    Bool.random(using: &random)
+                        ? UInt8.random(in: 0...18, using: &random) : .random(in: 0...255, using: &random)
+                })
             var decoder = AMF0Decoder(body)
             while !decoder.isAtEnd, (try? decoder.decode()) != nil { decoded += 1 }
             if let tag = try? VideoTag.parse(body) {
@@ -94,7 +96,11 @@ struct FuzzTests {
         while let event = try session.nextEvent() {
             count += 1
             if case .media(let message) = event {
-                if message.isVideo { _ = try? VideoTag.parse(message.body) } else { _ = try? AudioTag.parse(message.body) }
+                if message.isVideo {
+                    _ = try? VideoTag.parse(message.body)
+                } else {
+                    _ = try? AudioTag.parse(message.body)
+                }
             }
             Loopback.acceptEverything(&session, event)
         }

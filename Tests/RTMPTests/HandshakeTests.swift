@@ -107,8 +107,11 @@ struct HandshakeTests {
         #expect(client.isDone)
     }
 
-    @Test func rtmpdumpUsesDigestsAndFFmpegTooButEncodersMayNot() throws {
-        for (name, digest) in [("rtmpdump-play", true), ("ffmpeg-play", true), ("gst-rtmp2-publish", false)] {
+    @Test func realProgramsUseBothForms() throws {
+        for (name, digest) in [
+            ("rtmpdump-digest", true), ("ffmpeg-play", true), ("ffmpeg-publish", true), ("rtmpdump-play", false),
+            ("gst-rtmp2-publish", false), ("librtmp-publish", false),
+        ] {
             var handshake = ServerHandshake(seed: 1)
             var input = try fixture(name + ".bin")
             var output = ByteBuffer()

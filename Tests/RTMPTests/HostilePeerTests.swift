@@ -88,16 +88,16 @@ struct HostilePeerTests {
         let message = RTMPMessage(type: .video, streamID: 1, body: ByteBuffer(repeating: 0, count: 20_000))
         var bytes = ByteBuffer()
         ChunkEncoder().encode(message, into: &bytes)
-        for _ in 0..<2_000 {
+        for _ in 0..<300 {
             try decoder.receive(bytes, now: start)
             #expect(try decoder.next() != nil)
         }
     }
 
-    /// A silent AAC track: nine bytes of body, 47 a second, for an hour.
+    /// A silent AAC track: nine bytes of body, 47 a second, for twenty minutes.
     @Test func smallMessagesAtARealPaceNeverRunOut() throws {
         var decoder = ChunkDecoder()
-        for index in 0..<170_000 {
+        for index in 0..<60_000 {
             let now = start + .milliseconds(Int64(index) * 21)
             try decoder.receive(hex("04 000000 000009 08 01000000 AF 01 21 00 49 90 02 19 00"), now: now)
             guard try decoder.next() != nil else {
@@ -125,8 +125,10 @@ struct HostilePeerTests {
         #expect(code { try decoder.receive(ByteBuffer(repeating: 0, count: 1), now: start) } == .tooMuchBuffered)
     }
 
-    @Test(arguments: [RTMPMessageType.setChunkSize, .abort, .acknowledgement, .windowAcknowledgementSize,
-        .setPeerBandwidth])
+    @Test(arguments: [
+        RTMPMessageType.setChunkSize, .abort, .acknowledgement, .windowAcknowledgementSize,
+        .setPeerBandwidth,
+    ])
     func truncatedControlMessages(type: RTMPMessageType) {
         for length in 0..<4 {
             #expect(

@@ -95,7 +95,8 @@ struct ServerSessionTests {
         #expect(client.events.count == 2)
         #expect(client.session.acceptPublish(streamID: 1) == true)
         try client.drain()
-        #expect(client.events.last == .media(MediaMessage(streamID: 1, timestamp: 0, isVideo: false, body: hex("AF00"))))
+        #expect(
+            client.events.last == .media(MediaMessage(streamID: 1, timestamp: 0, isVideo: false, body: hex("AF00"))))
     }
 
     // MARK: Publish
@@ -197,7 +198,9 @@ struct ServerSessionTests {
 
     @Test func aPublisherCanBeEndedFromHere() throws {
         var client = try ServerSessionTests.publishing()
-        #expect(client.session.endPublish(streamID: 1, code: "NetStream.Publish.BadName", description: "Taken over.") == true)
+        #expect(
+            client.session.endPublish(streamID: 1, code: "NetStream.Publish.BadName", description: "Taken over.")
+                == true)
         #expect(try client.summaries() == ["onStatus 0 NetStream.Publish.BadName"])
         try client.send(RTMPMessage(type: .video, streamID: 1, body: hex("17")))
         #expect(client.events.isEmpty)

@@ -16,7 +16,9 @@ struct TagTests {
     }
 
     static let video: [VideoCase] = [
-        .init(testDescription: "AVC header", body: "17 00 000000 0164", codec: .avc, content: .sequenceHeader(hex("0164"))),
+        .init(
+            testDescription: "AVC header", body: "17 00 000000 0164", codec: .avc, content: .sequenceHeader(hex("0164"))
+        ),
         .init(
             testDescription: "AVC keyframe", body: "17 01 000042 AABB", codec: .avc,
             content: .codedFrames(hex("AABB"), compositionOffset: 66), isKeyframe: true),
@@ -42,7 +44,8 @@ struct TagTests {
         .init(
             testDescription: "av01 frames have no offset", body: "91 61763031 AABBCC", codec: .av1,
             content: .codedFrames(hex("AABBCC"), compositionOffset: 0), isKeyframe: true),
-        .init(testDescription: "av01 TS", body: "95 61763031 AA", codec: .av1, content: .mpeg2TSSequenceHeader(hex("AA"))),
+        .init(
+            testDescription: "av01 TS", body: "95 61763031 AA", codec: .av1, content: .mpeg2TSSequenceHeader(hex("AA"))),
         .init(testDescription: "vp09 end", body: "92 76703039", codec: .vp9, content: .endOfSequence),
         .init(testDescription: "vp08 header", body: "90 76703038", codec: .vp8, content: .sequenceHeader(ByteBuffer())),
         .init(testDescription: "metadata", body: "94 68766331 0200", codec: .hevc, content: .metadata(hex("0200"))),
@@ -102,8 +105,10 @@ struct TagTests {
         #expect(code { _ = try AudioTag.parse(hex(body)) } == .unsupportedCodec)
     }
 
-    @Test(arguments: ["", "17", "17 01", "17 01 0000", "17 03 000000", "90 6876", "91 68766331 0000", "97", "97 FF",
-        "97 FF FFFF 00", "96", "96 10 61763031", "96 10 61763031 01 FFFFFF AA", "98 68766331"])
+    @Test(arguments: [
+        "", "17", "17 01", "17 01 0000", "17 03 000000", "90 6876", "91 68766331 0000", "97", "97 FF",
+        "97 FF FFFF 00", "96", "96 10 61763031", "96 10 61763031 01 FFFFFF AA", "98 68766331",
+    ])
     func malformedVideo(body: String) {
         #expect(code { _ = try VideoTag.parse(hex(body)) } == .malformedTag)
     }

@@ -60,13 +60,18 @@ struct URLTests {
         #expect(code { _ = try RTMPURL(text) } == .invalidURL)
     }
 
-    @Test(arguments: [
-        ("live", "live", nil, [:]), ("live/", "live", nil, [:]), ("/live//inst/", "live", "inst", [:]),
-        ("cust-live/play", "cust-live", "play", [:]), ("a/b/c", "a", "b/c", [:]), ("a/_definst_", "a", nil, [:]),
-        ("live/inst?user=u&pass=p%20w", "live", "inst", ["user": "u", "pass": "p w"]),
-        ("live?x=1?authmod=adobe&response=a+b/c==", "live", nil, ["x": "1", "authmod": "adobe", "response": "a+b/c=="]),
-        ("", "", nil, [:]), ("?a", "", nil, ["a": ""]), ("a%2Fb/c", "a/b", "c", [:]), ("a%zz%4", "a%zz%4", nil, [:]),
-    ] as [(String, String, String?, [String: String])])
+    @Test(
+        arguments: [
+            ("live", "live", nil, [:]), ("live/", "live", nil, [:]), ("/live//inst/", "live", "inst", [:]),
+            ("cust-live/play", "cust-live", "play", [:]), ("a/b/c", "a", "b/c", [:]), ("a/_definst_", "a", nil, [:]),
+            ("live/inst?user=u&pass=p%20w", "live", "inst", ["user": "u", "pass": "p w"]),
+            (
+                "live?x=1?authmod=adobe&response=a+b/c==", "live", nil,
+                ["x": "1", "authmod": "adobe", "response": "a+b/c=="]
+            ),
+            ("", "", nil, [:]), ("?a", "", nil, ["a": ""]), ("a%2Fb/c", "a/b", "c", [:]),
+            ("a%zz%4", "a%zz%4", nil, [:]),
+        ] as [(String, String, String?, [String: String])])
     func appPaths(text: String, app: String, instance: String?, parameters: [String: String]) {
         let path = AppPath(text)
         #expect(path.app == app)
@@ -75,10 +80,12 @@ struct URLTests {
         for (name, value) in parameters { #expect(path.parameters[name] == value) }
     }
 
-    @Test(arguments: [
-        ("cam", "cam", nil, nil), ("cam?key=k", "cam", nil, "k"), ("mp4:folder/file", "folder/file", "mp4", nil),
-        ("smil:x.smil?key=a%26b", "x.smil", "smil", "a&b"), ("caf%C3%A9", "café", nil, nil), ("x:y", "x:y", nil, nil),
-    ] as [(String, String, String?, String?)])
+    @Test(
+        arguments: [
+            ("cam", "cam", nil, nil), ("cam?key=k", "cam", nil, "k"), ("mp4:folder/file", "folder/file", "mp4", nil),
+            ("smil:x.smil?key=a%26b", "x.smil", "smil", "a&b"), ("caf%C3%A9", "café", nil, nil),
+            ("x:y", "x:y", nil, nil),
+        ] as [(String, String, String?, String?)])
     func streamNames(text: String, name: String, prefix: String?, key: String?) {
         let stream = StreamName(text)
         #expect(stream.name == name)
