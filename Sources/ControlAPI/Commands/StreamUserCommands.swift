@@ -117,7 +117,7 @@ struct AddStreamUser: Command {
         var row = known ?? StreamSettings(cdn: context.account.cdn, app: app, stream: stream, created: now)
         settings.apply(to: &row)
         row = try await context.store.upsertStream(row)
-        context.environment.admissions.invalidate(app: app, stream: stream)
+        context.environment.admissions.streamSettingsChanged()
         user.streamID = row.id
         do {
             user = try await context.store.insertStreamUser(user)
@@ -243,7 +243,7 @@ struct UpdateStream: Command {
         guard var row = found else { throw CommandFailure(.streamNotFound) }
         settings.apply(to: &row)
         row = try await context.store.upsertStream(row)
-        context.environment.admissions.invalidate(app: row.app, stream: row.stream)
+        context.environment.admissions.streamSettingsChanged()
         return Reply(.streamUpdated, payload: JSONObject(row))
     }
 }

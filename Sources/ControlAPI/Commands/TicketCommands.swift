@@ -141,7 +141,7 @@ struct RevokeTicket: Command {
         guard let ticket = try await context.store.setTicketActive(key: key, cdn: context.account.cdn, false) else {
             throw CommandFailure(.ticketNotFound)
         }
-        await context.environment.admissions.ticketChanged(ticket)
+        context.environment.admissions.ticketChanged(ticket)
         return Reply(.ticketRevoked)
     }
 }
