@@ -1,0 +1,48 @@
+import Storage
+
+/// Stored pushes and events in memory.
+actor MemoryStore: PushStore, EventStore {
+    private var rows: [Int64: PushService] = [:]
+    private var lastID: Int64 = 0
+    private(set) var events: [OriginEvent] = []
+
+    func insertPush(_ push: PushService) -> PushService {
+        lastID += 1
+        var push = push
+        push.id = lastID
+        rows[lastID] = push
+        return push
+    }
+
+    func push(id: Int64, cdn: Int) -> PushService? {
+        rows[id].flatMap { $0.cdn == cdn ? $0 : nil }
+    }
+
+    func pushes(cdn: Int) -> [PushService] {
+        rows.values.filter { $0.cdn == cdn }.sorted { $0.id < $1.id }
+    }
+
+    func autopushes(app: String, instance: String, stream: String) -> [PushService] {
+        rows.values.filter {
+            $0.autopush && $0.app ?? app == app && $0.instance ?? instance == instance && $0.stream ?? stream == stream
+        }.sorted { $0.id < $1.id }
+    }
+
+    func updatePush(_ push: PushService) -> Bool {
+        guard rows[push.id] != nil else { return false }
+        rows[push.id] = push
+        return true
+    }
+
+    func removePush(id: Int64, cdn: Int) -> Bool {
+        rows.removeValue(forKey: id) != nil
+    }
+
+    func recordEvent(_ event: OriginEvent) {
+        events.append(event)
+    }
+
+    func events(cdn: Int, app: String, stream: String?, limit: Int, offset: Int) -> [OriginEvent] {
+        events.reversed()
+    }
+}

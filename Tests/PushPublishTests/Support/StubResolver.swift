@@ -1,0 +1,12 @@
+import NIOCore
+
+@testable import PushPublish
+
+/// Answers as it is told.
+struct StubResolver: HostResolver {
+    var answer: @Sendable (String, Int) async throws(PushFailure) -> [SocketAddress]
+
+    func addresses(of host: String, port: Int) async throws(PushFailure) -> [SocketAddress] {
+        try await answer(host, port)
+    }
+}
