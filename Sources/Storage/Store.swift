@@ -65,6 +65,8 @@ public protocol TicketStore: Sendable {
     /// left. Else decides, and if admitted charges a use, claims an `auto` network, opens the session and writes the attempt row, all in
     /// one transaction in which no other node can get between.
     func admit(_ request: AdmissionRequest) async throws -> AdmissionOutcome
+    /// The id of the running session that `admit` would join for this request. Reads only.
+    func sessionToJoin(_ request: AdmissionRequest) async throws -> String?
     /// Marks sessions as still in use, so that they are joined again after a restart or on another node.
     func touchSessions(_ touches: [SessionTouch]) async throws
     /// The session is not joined any more. Without effect when there is none.
@@ -137,9 +139,10 @@ public protocol EventStore: Sendable {
 /// Replies already given to signed requests that changed something.
 public protocol ReplayStore: Sendable {
     /// Claims `digest` (of key and signature): `.new` for the first caller, who then must call `finishReplay`; later callers get
-    /// the first run's reply, or `.running` while there is none.
+    /// the first run's reply, or `.running` while there is none. A claim that has had no reply for `ReplayClaim.patience`
+    /// is taken for lost with the process that made it, and the next caller is the first.
     func beginReplay(digest: String, now: Date, expires: Date) async throws -> ReplayClaim
-    /// Throws `StoreError.notFound` when nobody claimed `digest`.
+    /// The first reply stays. Throws `StoreError.notFound` when nobody claimed `digest`.
     func finishReplay(digest: String, reply: String) async throws
     /// Gives up a claim whose command failed before it changed anything.
     func abandonReplay(digest: String) async throws
@@ -150,6 +153,9 @@ public enum ReplayClaim: Sendable, Hashable {
     case new
     case running
     case answered(String)
+
+    /// Seconds a claim may be without a reply: far longer than any command takes.
+    public static let patience: TimeInterval = 60
 }
 
 /// Numbers that never go back.

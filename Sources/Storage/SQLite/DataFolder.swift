@@ -18,12 +18,32 @@ enum DataFolder {
     }
 
     /// Creates an empty file with mode 0600 when it is missing. SQLite gives its side files the same mode.
+    ///
+    /// A file that exists is not touched: closing a descriptor of a database drops every lock that this process holds on
+    /// it, also those of a connection open elsewhere in the process (POSIX advisory locks).
     static func prepareFile(_ path: String) throws {
+        let descriptor = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+        if descriptor >= 0 {
+            close(descriptor)
+        } else if errno != EEXIST {
+            throw StoreError.failed("\(path) cannot be created: \(String(cString: strerror(errno)))")
+        }
+    }
+
+    /// Runs `work` while no other process, and nobody else in this one, is inside the lock of the file at `path`. The
+    /// file stays; the system gives the lock back when its holder dies.
+    static func withLock<Value>(_ path: String, _ work: () throws -> Value) throws -> Value {
         let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else {
             throw StoreError.failed("\(path) cannot be opened: \(String(cString: strerror(errno)))")
         }
-        close(descriptor)
+        defer { close(descriptor) }
+        while flock(descriptor, LOCK_EX) != 0 {
+            guard errno == EINTR else {
+                throw StoreError.failed("\(path) cannot be locked: \(String(cString: strerror(errno)))")
+            }
+        }
+        return try work()
     }
 
     /// Creates a new file with mode 0600 that holds `bytes`, on disk when this returns.

@@ -7,15 +7,29 @@ extension SQLiteStore {
         try await write { try Self.admit(request, in: $0) }
     }
 
+    public func sessionToJoin(_ request: AdmissionRequest) async throws -> String? {
+        try await read { database in
+            try Self.ticket(for: request, in: database).flatMap {
+                try Self.sessionToJoin(request, ticket: $0, in: database)
+            }
+        }
+    }
+
+    /// The presented ticket. A ticket is good for its own account's streams only, even if it says `*`.
+    private static func ticket(for request: AdmissionRequest, in database: Database) throws -> Ticket? {
+        let known = try request.facts.key.flatMap { try Self.ticket(key: $0, in: database) }
+        return known?.cdn == request.cdn ? known : nil
+    }
+
     /// The transaction holds the database's write lock from its beginning, so what is read here cannot change under it,
     /// not by another process either. The conditions on the UPDATE repeat the decision all the same: they are what makes
     /// the count right whatever becomes of the locking.
     private static func admit(_ request: AdmissionRequest, in database: Database) throws -> AdmissionOutcome {
         let facts = request.facts
-        let known = try facts.key.flatMap { try Self.ticket(key: $0, in: database) }
-        // A ticket is good for its own account's streams only, even if it says `*`.
-        let ticket = known?.cdn == request.cdn ? known : nil
+        let ticket = try ticket(for: request, in: database)
         if let ticket, let session = try sessionToJoin(request, ticket: ticket, in: database) {
+            try database.run(
+                "UPDATE sessions SET last_seen = max(last_seen, ?) WHERE id = ?", [request.now.stored, session])
             return .joined(ticket, sessionID: session)
         }
         guard let ticket else {
@@ -51,7 +65,7 @@ extension SQLiteStore {
         return .opened(current)
     }
 
-    /// The running session that the request belongs to, marked as used now. It must pass every check a new one must,
+    /// The running session that the request belongs to. It must pass every check a new one must,
     /// but for the uses.
     private static func sessionToJoin(
         _ request: AdmissionRequest, ticket: Ticket, in database: Database
@@ -71,9 +85,7 @@ extension SQLiteStore {
                 ticket.id, normalized(request.facts.address), request.facts.app, request.facts.video,
                 request.now.addingTimeInterval(-window).stored,
             ])
-        guard let id = try session?.text("id") else { return nil }
-        try database.run("UPDATE sessions SET last_seen = max(last_seen, ?) WHERE id = ?", [request.now.stored, id])
-        return id
+        return try session?.text("id")
     }
 
     private static func refuse(

@@ -90,7 +90,7 @@ private struct AttemptQuery {
         }
         if let key = filter.key { add("key = ?", [key]) }
         if let pass = filter.pass { add("pass = ?", [pass]) }
-        for (column, pattern) in [("app", filter.app), ("video", filter.video)] {
+        for (column, pattern) in [("app", filter.app), ("video", filter.video.map { VideoName.normalized($0) })] {
             guard let pattern else { continue }
             add(
                 Wildcard(pattern).hasWildcard ? "matches_wildcard(?, \(column))" : "\(column) = ?", [pattern])

@@ -24,23 +24,28 @@ public final class SQLiteStore: Store {
         try await onThread {
             try DataFolder.prepare(folder)
             let path = URL(fileURLWithPath: folder).appendingPathComponent(fileName).path
-            try DataFolder.prepareFile(path)
-            var configuration = Configuration()
-            configuration.label = "playhouse store"
-            configuration.foreignKeysEnabled = true
-            configuration.busyMode = .timeout(5)
-            configuration.maximumReaderCount = 4
-            configuration.prepareDatabase { database in
-                SQLiteFunctions.add(to: database)
-            }
-            let pool = try DatabasePool(path: path, configuration: configuration)
-            try pool.writeWithoutTransaction { database in
-                // After opening: the pool itself sets NORMAL, with which a power cut may lose the last commits.
-                try database.execute(sql: "PRAGMA synchronous = FULL")
-            }
-            try Migrations.migrate(pool)
-            return SQLiteStore(pool: pool)
+            // Processes that start at once take turns, or both would create the same tables.
+            return try DataFolder.withLock("\(path).lock") { SQLiteStore(pool: try openPool(path)) }
         }
+    }
+
+    private static func openPool(_ path: String) throws -> DatabasePool {
+        try DataFolder.prepareFile(path)
+        var configuration = Configuration()
+        configuration.label = "playhouse store"
+        configuration.foreignKeysEnabled = true
+        configuration.busyMode = .timeout(5)
+        configuration.maximumReaderCount = 4
+        configuration.prepareDatabase { database in
+            SQLiteFunctions.add(to: database)
+        }
+        let pool = try DatabasePool(path: path, configuration: configuration)
+        try pool.writeWithoutTransaction { database in
+            // After opening: the pool itself sets NORMAL, with which a power cut may lose the last commits.
+            try database.execute(sql: "PRAGMA synchronous = FULL")
+        }
+        try Migrations.migrate(pool)
+        return pool
     }
 
     /// How many transactions were committed for how many writes.

@@ -191,6 +191,7 @@ extension Migrations {
         CREATE TABLE replays (
             digest TEXT PRIMARY KEY,
             reply TEXT,
+            claimed INTEGER NOT NULL,
             expires INTEGER NOT NULL
         ) STRICT, WITHOUT ROWID
         """,
