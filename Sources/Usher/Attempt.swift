@@ -20,23 +20,34 @@ public struct Attempt: Sendable, Hashable {
     /// Refusals alike within ten seconds are folded into one row; this is how many it stands for, and it is counted so.
     public var repeats: Int
 
+    /// Longest text kept of what the viewer sent, in bytes; the rest is cut off.
+    public static let maximumTextLength = 1_024
+
+    /// Texts of `facts` longer than `maximumTextLength` are cut.
     public init(
         id: Int64 = 0, cdn: Int, date: Date, facts: ViewerFacts, isSuccess: Bool, reason: String, repeats: Int = 1
     ) {
         self.id = id
         self.cdn = cdn
         self.date = date
-        self.key = facts.key ?? ""
-        self.pass = facts.pass ?? ""
-        self.address = facts.address
-        self.video = facts.video
-        self.app = facts.app
-        self.instance = facts.instance
-        self.pageURL = facts.pageURL
-        self.referrerURL = facts.referrerURL
+        self.key = Self.cut(facts.key ?? "")
+        self.pass = Self.cut(facts.pass ?? "")
+        self.address = Self.cut(facts.address)
+        self.video = Self.cut(facts.video)
+        self.app = Self.cut(facts.app)
+        self.instance = Self.cut(facts.instance)
+        self.pageURL = Self.cut(facts.pageURL)
+        self.referrerURL = Self.cut(facts.referrerURL)
         self.isSuccess = isSuccess
         self.reason = reason
-        self.serverAddress = facts.serverAddress
+        self.serverAddress = Self.cut(facts.serverAddress)
         self.repeats = repeats
+    }
+
+    private static func cut(_ text: String) -> String {
+        // A NUL ends text for databases; what follows it would be lost silently.
+        let text = text.utf8.contains(0) ? text.replacing("\0", with: "\u{FFFD}") : text
+        return text.utf8.count <= maximumTextLength
+            ? text : String(decoding: text.utf8.prefix(maximumTextLength), as: UTF8.self)
     }
 }

@@ -1,29 +1,44 @@
 import Foundation
 import Storage
 
-/// What admission is set up with.
+/// How viewers are let in on this node. Times in seconds.
 public struct AdmissionConfiguration: Sendable {
-    /// Seconds without a request after which an HLS session is over. Default 60.
-    public var sessionTimeout: TimeInterval = 60
-    /// Seconds a session that was offered (in a master playlist) may be taken up. Default 60.
-    public var pendingTimeout: TimeInterval = 60
-    /// Sessions offered but not taken up that are remembered; beyond it the oldest are forgotten, and who comes with one of
-    /// them later is let in under a fresh id. Default 20,000.
-    public var maximumPending = 20_000
-    /// Sessions running at once on this node; beyond it viewers are turned away as if the server failed. Default 100,000.
-    public var maximumSessions = 100_000
-    /// Seconds in which refusals alike are folded into one attempt row. Default 10.
-    public var foldingWindow: TimeInterval = 10
-    /// Between looks at what other nodes and tools changed, and at expiry times. Default 500 ms.
-    public var pollInterval = Duration.milliseconds(500)
-    /// Seconds for which a stream's protection is remembered. Default 1.
-    public var protectionLifetime: TimeInterval = 1
-    /// Between writes of which sessions are still in use. Default 5 s.
-    public var touchInterval: TimeInterval = 5
-    /// Of streams without settings of their own. Default none.
-    public var defaultProtection = Protection.none
-    /// Whether a stream asks for tickets whatever its settings say (`usher.protected`).
-    public var isAlwaysProtected: @Sendable (_ app: String, _ stream: String) -> Bool = { _, _ in false }
+    /// An HLS session without a request for this long is over.
+    public var sessionTimeout: TimeInterval
+    /// Refusals alike within this time are one row of the log.
+    public var foldingWindow: TimeInterval
+    /// Sessions this node keeps at once; who comes then gets `AdmissionError.tooManySessions` and is not charged.
+    public var maximumSessions: Int
+    /// Ids handed out with master playlists that have not been used yet.
+    public var maximumPending: Int
+    /// How long such an id is kept.
+    public var pendingTimeout: TimeInterval
+    /// How often the store is asked for tickets that changed, and expiry is looked at: revocation takes at most twice this.
+    public var pollInterval: Duration
+    /// How often the use of sessions is written back.
+    public var touchInterval: TimeInterval
+    /// How long a stream's protection is remembered.
+    public var protectionCacheTime: TimeInterval
+    /// For streams that have no settings of their own and none of their app.
+    public var defaultProtection: Protection
+    /// `app/stream` with `*` wildcards: these are protected by tickets when they have no settings.
+    public var protectedStreams: [String]
 
-    public init() {}
+    public init(
+        sessionTimeout: TimeInterval = 60, foldingWindow: TimeInterval = 10, maximumSessions: Int = 200_000,
+        maximumPending: Int = 50_000, pendingTimeout: TimeInterval = 60,
+        pollInterval: Duration = .milliseconds(400), touchInterval: TimeInterval = 5,
+        protectionCacheTime: TimeInterval = 1, defaultProtection: Protection = .none, protectedStreams: [String] = []
+    ) {
+        self.sessionTimeout = sessionTimeout
+        self.foldingWindow = foldingWindow
+        self.maximumSessions = maximumSessions
+        self.maximumPending = maximumPending
+        self.pendingTimeout = pendingTimeout
+        self.pollInterval = pollInterval
+        self.touchInterval = touchInterval
+        self.protectionCacheTime = protectionCacheTime
+        self.defaultProtection = defaultProtection
+        self.protectedStreams = protectedStreams
+    }
 }

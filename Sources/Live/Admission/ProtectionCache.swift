@@ -1,48 +1,43 @@
 import Foundation
 import Storage
+import Usher
 
-/// How a stream is protected and whose it is, as last read from the store.
-struct StreamGuard: Sendable, Hashable {
-    var protection: Protection
-    /// The account that owns the app; nil when nobody does.
-    var cdn: Int?
-    var read: Date
-}
-
-/// Remembers for a moment how streams are protected, so that a playlist a second from every viewer is not a query each.
-struct ProtectionCache: Sendable {
-    private struct Name: Hashable {
-        var app: String
-        var stream: String
+/// What the store said of streams and accounts a moment ago. Bounded; a full one starts anew.
+struct ProtectionCache {
+    private struct Entry<Value> {
+        var value: Value
+        var until: Date
     }
 
-    private var entries: [Name: StreamGuard] = [:]
-    private let lifetime: TimeInterval
-    private let capacity: Int
+    private var protections: [SessionTable.StreamName: Entry<Protection>] = [:]
+    private var owners: [String: Entry<Int>] = [:]
+    /// Counts what was forgotten on demand, so that an answer asked for before is not remembered after.
+    private(set) var generation = 0
+    private static let maximum = 20_000
 
-    init(lifetime: TimeInterval, capacity: Int = 10_000) {
-        self.lifetime = lifetime
-        self.capacity = capacity
+    func protection(_ stream: SessionTable.StreamName, now: Date) -> Protection? {
+        guard let entry = protections[stream], now < entry.until else { return nil }
+        return entry.value
     }
 
-    func value(app: String, stream: String, now: Date) -> StreamGuard? {
-        guard let entry = entries[Name(app: app, stream: stream)], now.timeIntervalSince(entry.read) < lifetime,
-            entry.read <= now
-        else { return nil }
-        return entry
+    func owner(app: String, now: Date) -> Int? {
+        guard let entry = owners[app], now < entry.until else { return nil }
+        return entry.value
     }
 
-    mutating func insert(_ value: StreamGuard, app: String, stream: String) {
-        // Names come from the outside: when they fill the cache it starts anew, which costs one query a stream.
-        if entries.count >= capacity { entries.removeAll(keepingCapacity: true) }
-        entries[Name(app: app, stream: stream)] = value
+    mutating func set(_ protection: Protection, for stream: SessionTable.StreamName, until: Date, generation: Int) {
+        guard generation == self.generation else { return }
+        if protections.count >= Self.maximum { protections.removeAll() }
+        protections[stream] = Entry(value: protection, until: until)
     }
 
-    mutating func remove(app: String, stream: String?) {
-        guard let stream, stream != "*" else {
-            entries = entries.filter { $0.key.app != app }
-            return
-        }
-        entries[Name(app: app, stream: stream)] = nil
+    mutating func set(owner: Int, of app: String, until: Date) {
+        if owners.count >= Self.maximum { owners.removeAll() }
+        owners[app] = Entry(value: owner, until: until)
+    }
+
+    mutating func forgetProtections() {
+        protections.removeAll()
+        generation &+= 1
     }
 }

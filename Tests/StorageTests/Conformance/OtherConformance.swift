@@ -1,0 +1,131 @@
+import Foundation
+import Storage
+import Testing
+
+@Suite struct OtherConformance {
+    @Test(arguments: StoreUnderTest.all)
+    func pushesAreKept(_ kind: StoreUnderTest) async throws {
+        try await kind.withAccounts { store in
+            func push(_ name: String, cdn: Int = 7, app: String? = nil, stream: String? = nil, auto: Bool = true)
+                -> PushService
+            {
+                PushService(
+                    cdn: cdn, name: name, service: "rtmp", app: app, stream: stream, autopush: auto,
+                    destination: ["dst_host": "example.com", "dst_stream": "schlüssel/\"1\""], created: Sample.now,
+                    updated: Sample.now)
+            }
+            var one = try await store.insertPush(push("one", app: "demo-origin", stream: "s"))
+            let two = try await store.insertPush(push("two"))
+            let three = try await store.insertPush(push("three", app: "demo-origin", stream: "s", auto: false))
+            let foreign = try await store.insertPush(push("foreign", cdn: 8))
+            #expect(try await store.pushes(cdn: 7) == [one, two, three])
+            #expect(try await store.push(id: one.id, cdn: 7) == one)
+            #expect(try await store.push(id: one.id, cdn: 8) == nil)
+            #expect(try await store.autopushes(app: "demo-origin", instance: "live", stream: "s") == [one, two])
+            #expect(try await store.autopushes(app: "demo-origin", instance: "live", stream: "t") == [two])
+            #expect(try await store.autopushes(app: "other-origin", instance: "live", stream: "s") == [foreign])
+            #expect(try await store.autopushes(app: "nobody-origin", instance: "live", stream: "s") == [])
+            one.instance = "studio"
+            one.adaptiveGroup = "g"
+            one.pushSource = false
+            one.destination = ["url": "rtmp://example.com/a/b"]
+            one.updated = Sample.now.addingTimeInterval(5)
+            #expect(try await store.updatePush(one))
+            #expect(try await store.push(id: one.id, cdn: 7) == one)
+            #expect(try await store.autopushes(app: "demo-origin", instance: "live", stream: "s") == [two])
+            var stolen = one
+            stolen.cdn = 8
+            #expect(try await !store.updatePush(stolen))
+            #expect(try await !store.removePush(id: one.id, cdn: 8))
+            #expect(try await store.removePush(id: foreign.id, cdn: 8))
+            #expect(try await !store.removePush(id: foreign.id, cdn: 8))
+            // An id is not given a second time.
+            #expect(try await store.insertPush(push("new", cdn: 8)).id > foreign.id)
+        }
+    }
+
+    @Test(arguments: StoreUnderTest.all)
+    func eventsAreListedNewestFirst(_ kind: StoreUnderTest) async throws {
+        try await kind.withAccounts { store in
+            func event(_ seconds: Double, _ stream: String, app: String = "demo-origin") -> OriginEvent {
+                OriginEvent(
+                    cdn: 7, date: Sample.now.addingTimeInterval(seconds), kind: .publish, app: app, instance: "live",
+                    stream: stream, isAuthenticated: true, user: "ann", address: "203.0.113.9",
+                    metadata: ["encoder": "obs"])
+            }
+            for event in [event(0, "a"), event(1, "b"), event(1, "a"), event(2, "a", app: "demo-vod")] {
+                try await store.recordEvent(event)
+            }
+            let all = try await store.events(cdn: 7, app: "demo-origin", stream: nil, limit: 10, offset: 0)
+            #expect(all.map(\.stream) == ["a", "b", "a"])
+            #expect(all.first?.metadata == ["encoder": "obs"] && all.first?.isAuthenticated == true)
+            let one = try await store.events(cdn: 7, app: "demo-origin", stream: "a", limit: 1, offset: 1)
+            #expect(one.map(\.date) == [Sample.now])
+            #expect(try await store.events(cdn: 8, app: "demo-origin", stream: nil, limit: 10, offset: 0) == [])
+        }
+    }
+
+    @Test(arguments: StoreUnderTest.all)
+    func aReplyIsGivenAgain(_ kind: StoreUnderTest) async throws {
+        try await kind.run { store in
+            let (now, end) = (Sample.now, Sample.now.addingTimeInterval(600))
+            #expect(try await store.beginReplay(digest: "d", now: now, expires: end) == .new)
+            #expect(try await store.beginReplay(digest: "d", now: now, expires: end) == .running)
+            try await store.finishReplay(digest: "d", reply: "{}")
+            #expect(try await store.beginReplay(digest: "d", now: now, expires: end) == .answered("{}"))
+            try await store.abandonReplay(digest: "d")
+            #expect(try await store.beginReplay(digest: "d", now: now, expires: end) == .answered("{}"))
+            #expect(try await store.beginReplay(digest: "d", now: end, expires: end.addingTimeInterval(1)) == .new)
+            try await store.abandonReplay(digest: "d")
+            #expect(try await store.beginReplay(digest: "d", now: now, expires: end) == .new)
+            try await store.removeReplays(expiredBefore: end.addingTimeInterval(1))
+            await #expect(throws: StoreError.notFound("claim of a reply")) {
+                try await store.finishReplay(digest: "d", reply: "")
+            }
+        }
+    }
+
+    @Test(arguments: StoreUnderTest.all)
+    func oneOfManyClaimsAReply(_ kind: StoreUnderTest) async throws {
+        try await kind.run { store in
+            let claims = try await withThrowingTaskGroup(of: ReplayClaim.self) { group in
+                for _ in 0..<50 {
+                    group.addTask {
+                        try await store.beginReplay(
+                            digest: "d", now: Sample.now, expires: Sample.now.addingTimeInterval(9))
+                    }
+                }
+                return try await group.reduce(into: []) { $0.append($1) }
+            }
+            #expect(claims.count { $0 == .new } == 1)
+            #expect(claims.count { $0 == .running } == 49)
+        }
+    }
+
+    @Test(arguments: StoreUnderTest.all)
+    func sequencesNeverGoBack(_ kind: StoreUnderTest) async throws {
+        try await kind.run { store in
+            var given: [Int64] = []
+            for (name, count) in [("a", 10), ("a", 1), ("b", Int64.max), ("a", 1)] {
+                given.append(try await store.reserveSequence(name: name, count: count))
+            }
+            #expect(given == [0, 10, 0, 11])
+            for count in [Int64(0), -1, .min] {
+                await #expect(throws: StoreError.failed("a sequence cannot give \(count) numbers")) {
+                    try await store.reserveSequence(name: "a", count: count)
+                }
+            }
+            await #expect(throws: StoreError.self) { try await store.reserveSequence(name: "b", count: 1) }
+        }
+    }
+
+    @Test(arguments: StoreUnderTest.all)
+    func aClosedStoreSaysSo(_ kind: StoreUnderTest) async throws {
+        try await kind.run { store in
+            _ = try await store.reserveSequence(name: "a", count: 1)
+            try await store.close()
+            await #expect(throws: StoreError.closed) { try await store.reserveSequence(name: "a", count: 1) }
+            await #expect(throws: StoreError.closed) { try await store.accounts() }
+        }
+    }
+}

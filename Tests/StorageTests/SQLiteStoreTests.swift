@@ -1,0 +1,220 @@
+import Foundation
+import Testing
+import Usher
+
+@testable import Storage
+
+@Suite("SQLite store")
+struct SQLiteStoreTests {
+    private func mode(_ path: String) throws -> Int {
+        let attributes = try FileManager.default.attributesOfItem(atPath: path)
+        return try #require((attributes[.posixPermissions] as? NSNumber)?.intValue)
+    }
+
+    @Test("Folder and files are the server's alone")
+    func modes() async throws {
+        try await withTemporaryFolder { parent in
+            let folder = parent + "/deeper/data"
+            let store = try await SQLiteStore.open(folder: folder)
+            try await store.insertAccount(.demo)
+            #expect(try mode(folder) == 0o700)
+            let files = try FileManager.default.contentsOfDirectory(atPath: folder).sorted()
+            #expect(
+                files == [
+                    "playhouse.sqlite", "playhouse.sqlite-shm", "playhouse.sqlite-wal", "playhouse.sqlite.lock",
+                ])
+            for file in files { #expect(try mode("\(folder)/\(file)") == 0o600, "\(file)") }
+            try await store.close()
+        }
+    }
+
+    @Test("Writes are durable: WAL, full synchronization, foreign keys")
+    func pragmas() async throws {
+        try await withTemporaryFolder { folder in
+            let store = try await SQLiteStore.open(folder: folder)
+            let values = try await store.write { database in
+                try [
+                    database.first("PRAGMA journal_mode")?.text("journal_mode") ?? "",
+                    "\(database.first("PRAGMA synchronous")?.int("synchronous") ?? -1)",
+                    "\(database.first("PRAGMA foreign_keys")?.int("foreign_keys") ?? -1)",
+                    "\(database.first("PRAGMA busy_timeout")?.int("timeout") ?? -1)",
+                ]
+            }
+            #expect(values == ["wal", "2", "1", "5000"])
+            try await store.close()
+        }
+    }
+
+    @Test("Everything is there after closing and opening")
+    func reopened() async throws {
+        try await withTemporaryFolder { folder in
+            let first = try await SQLiteStore.open(folder: folder)
+            try await first.insertAccount(.demo)
+            let ticket = try await first.insertTicket(.sample())
+            _ = try await first.admit(.sample(now: at(0), id: "one", joinWindow: 60))
+            try await first.recordRefusal(.refusal(), foldingWindow: 10)
+            let push = try await first.insertPush(
+                PushService(cdn: 1, name: "p", service: "rtmp", destination: ["a": "b"], created: at(0), updated: at(0)))
+            let number = try await first.reserveSequence(name: "s", count: 7)
+            _ = try await first.beginReplay(digest: "d", now: at(0), expires: at(300))
+            try await first.finishReplay(digest: "d", reply: "r")
+            try await first.close()
+
+            let second = try await SQLiteStore.open(folder: folder)
+            #expect(try await second.accounts() == [.demo])
+            #expect(try await second.ticket(key: "k1")?.id == ticket.id)
+            #expect(try await second.sessionToJoin(.sample(now: at(1), joinWindow: 60)) == "one")
+            #expect(try await second.countAttempts(cdn: 1, filter: AttemptFilter()) == 2)
+            #expect(try await second.pushes(cdn: 1) == [push])
+            #expect(try await second.reserveSequence(name: "s", count: 1) == number + 7)
+            #expect(try await second.beginReplay(digest: "d", now: at(1), expires: at(300)) == .answered("r"))
+            #expect(try await second.currentTicketRevision() == 2)
+            try await second.close()
+        }
+    }
+
+    @Test("What was written is there for a copy of the files taken without closing, as after a crash")
+    func crashed() async throws {
+        try await withTemporaryFolder { folder in
+            let store = try await SQLiteStore.open(folder: folder + "/live")
+            try await store.insertAccount(.demo)
+            try FileManager.default.copyItem(atPath: folder + "/live", toPath: folder + "/copy")
+            let copy = try await SQLiteStore.open(folder: folder + "/copy")
+            #expect(try await copy.accounts() == [.demo])
+            try await copy.close()
+            try await store.close()
+        }
+    }
+
+    @Test("Two stores on one file count a ticket's uses together")
+    func together() async throws {
+        try await withTemporaryFolder { folder in
+            let one = try await SQLiteStore.open(folder: folder)
+            try await one.insertAccount(.demo)
+            _ = try await one.insertTicket(.sample(uses: 10))
+            let two = try await SQLiteStore.open(folder: folder)
+            let outcomes = try await withThrowingTaskGroup(of: AdmissionOutcome.self) { group in
+                for index in 0..<100 {
+                    group.addTask { try await (index.isMultiple(of: 2) ? one : two).admit(.sample()) }
+                }
+                return try await group.reduce(into: []) { $0.append($1) }
+            }
+            #expect(outcomes.compactMap(\.openedTicket).map(\.usedCount).sorted() == Array(1...10))
+            #expect(outcomes.count { $0 == .refused(.noUsesRemaining) } == 90)
+            #expect(try await one.ticket(key: "k1") == two.ticket(key: "k1"))
+            try await two.close()
+            // The other's closing leaves the first one's locks and data alone.
+            #expect(try await one.countAttempts(cdn: 1, filter: AttemptFilter()) == 100)
+            try await one.insertAccount(.other)
+            try await one.close()
+        }
+    }
+
+    @Test("Several that open a new folder at once all get in")
+    func openedAtOnce() async throws {
+        try await withTemporaryFolder { folder in
+            let stores = try await withThrowingTaskGroup(of: SQLiteStore.self) { group in
+                for _ in 0..<4 { group.addTask { try await SQLiteStore.open(folder: folder + "/new") } }
+                return try await group.reduce(into: []) { $0.append($1) }
+            }
+            try await stores[0].insertAccount(.demo)
+            for store in stores {
+                #expect(try await store.accounts() == [.demo])
+                try await store.close()
+            }
+        }
+    }
+
+    @Test("A folder that is none, and a file that is no database, are errors")
+    func unusable() async throws {
+        try await withTemporaryFolder { folder in
+            try Data("x".utf8).write(to: URL(fileURLWithPath: folder + "/file"))
+            await #expect(throws: StoreError.failed("\(folder)/file is not a folder")) {
+                try await SQLiteStore.open(folder: folder + "/file")
+            }
+            try Data(repeating: 7, count: 8192).write(to: URL(fileURLWithPath: folder + "/playhouse.sqlite"))
+            await #expect(throws: StoreError.self) { try await SQLiteStore.open(folder: folder) }
+        }
+    }
+
+    @Test("A database that a newer version wrote is left alone")
+    func newer() async throws {
+        try await withTemporaryFolder { folder in
+            let store = try await SQLiteStore.open(folder: folder)
+            try await store.write { try $0.run("INSERT INTO grdb_migrations (identifier) VALUES ('999 from tomorrow')") }
+            try await store.close()
+            await #expect(
+                throws: StoreError.failed("the database was written by a newer version of Playhouse")
+            ) { try await SQLiteStore.open(folder: folder) }
+        }
+    }
+
+    @Test("A damaged row is an error, not a trap")
+    func damaged() async throws {
+        try await withTemporaryFolder { folder in
+            let store = try await SQLiteStore.open(folder: folder)
+            try await store.insertAccount(.demo)
+            let key = try await store.insertKey(.generate(cdn: 1, rights: .full, label: "", now: at(0)))
+            let push = try await store.insertPush(
+                PushService(cdn: 1, name: "", service: "", destination: [:], created: at(0), updated: at(0)))
+            try await store.write { database in
+                try database.run("UPDATE api_keys SET rights = 'everything'")
+                try database.run("UPDATE pushes SET destination = 'not JSON'")
+            }
+            await #expect(throws: StoreError.failed("column rights holds what it should not")) {
+                try await store.key(apiKey: key.apiKey)
+            }
+            await #expect(throws: StoreError.failed("column destination holds what it should not")) {
+                try await store.push(id: push.id, cdn: 1)
+            }
+            try await store.close()
+        }
+    }
+
+    @Test("More rows than one step of removal takes are removed all the same")
+    func removedInSteps() async throws {
+        try await withTemporaryFolder { folder in
+            let store = try await SQLiteStore.open(folder: folder)
+            try await store.write { database in
+                for second in 0..<4_500 {
+                    try SQLiteStore.record(.refusal(date: at(Double(second) * 20)), foldingWindow: 10, in: database)
+                }
+            }
+            #expect(try await store.removeAttempts(before: at(4_400 * 20)) == 4_400)
+            #expect(try await store.countAttempts(cdn: 1, filter: AttemptFilter()) == 100)
+            try await store.close()
+        }
+    }
+
+    @Test("The queries at the door and of the log use an index")
+    func indexes() async throws {
+        try await withTemporaryFolder { folder in
+            let store = try await SQLiteStore.open(folder: folder)
+            let queries = [
+                "SELECT * FROM tickets WHERE key = 'k'": "tickets",
+                "SELECT * FROM tickets WHERE revision > 5 ORDER BY revision LIMIT 9": "tickets_by_revision",
+                """
+                SELECT id FROM sessions WHERE ticket_id = 1 AND address = 'a' AND app = 'b' AND video = 'c'
+                AND last_seen > 5 AND is_joinable = 1 AND ended IS NULL ORDER BY last_seen DESC LIMIT 1
+                """: "sessions_to_join",
+                """
+                SELECT id FROM attempts WHERE folding_key = 1 AND date > 1 AND date <= 2 ORDER BY date DESC LIMIT 1
+                """: "attempts_to_fold",
+                "SELECT * FROM attempts WHERE cdn = 1 ORDER BY date DESC, id DESC LIMIT 25": "attempts_by_date",
+                "SELECT * FROM attempts WHERE cdn = 1 AND key = 'k' ORDER BY date DESC, id DESC LIMIT 25":
+                    "attempts_by_key",
+                "SELECT id FROM attempts WHERE date < 5 ORDER BY date LIMIT 9": "attempts_by_age",
+                "SELECT id FROM sessions WHERE last_seen < 5 ORDER BY last_seen LIMIT 9": "sessions_by_age",
+                "SELECT * FROM origin_events WHERE cdn = 1 AND app = 'a' ORDER BY date DESC, id DESC LIMIT 9":
+                    "origin_events_by_app",
+            ]
+            for (query, index) in queries {
+                let plan = try await store.read { database in
+                    try database.all("EXPLAIN QUERY PLAN " + query).map { try $0.text("detail") }
+                }
+                #expect(plan.allSatisfy { $0.contains("INDEX") && $0.contains(index) }, "\(query): \(plan)")
+            }
+            try await store.close()
+        }
+    }
+}

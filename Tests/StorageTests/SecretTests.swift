@@ -1,0 +1,96 @@
+import Foundation
+import Storage
+import Testing
+
+@Suite struct PasswordTests {
+    @Test func verifiesWhatItHashed() throws {
+        let hash = try Password.hash("gehëim")
+        #expect(hash.hasPrefix("$2b$10$") && hash.utf8.count == 60)
+        #expect(Password.verify("gehëim", hash: hash))
+        #expect(!Password.verify("geheim", hash: hash))
+        #expect(!Password.verify("", hash: hash))
+        #expect(try Password.hash("gehëim") != hash)
+    }
+
+    /// Made by PHP: `password_hash('rasmuslerdorf', PASSWORD_BCRYPT)`, the manual's example.
+    @Test func verifiesForeignHashes() {
+        let hash = "$2y$07$BCryptRequires22Chrcte/VlQH0piJtjXl.0t1XkA8pw9dMXTTOq"
+        #expect(Password.verify("rasmuslerdorf", hash: hash))
+        #expect(!Password.verify("rasmuslerdorg", hash: hash))
+    }
+
+    @Test func setsLimits() throws {
+        #expect(throws: Password.Failure.tooLong) { try Password.hash(String(repeating: "a", count: 73)) }
+        #expect(throws: Password.Failure.empty) { try Password.hash("") }
+        #expect(throws: Password.Failure.containsNUL) { try Password.hash("a\u{0}b") }
+        let long = String(repeating: "a", count: 72)
+        let hash = try Password.hash(long)
+        #expect(Password.verify(long, hash: hash))
+        #expect(!Password.verify(long + "b", hash: hash))
+    }
+
+    @Test(arguments: ["", "*0", "$1$abc$def", "$2b$10$short", "$6$" + String(repeating: "a", count: 57)])
+    func otherHashesNeverVerify(hash: String) {
+        #expect(!Password.verify("x", hash: hash))
+    }
+}
+
+@Suite struct ServerSecretTests {
+    @Test func isMadeOnceAndKept() async throws {
+        try await withFolder { folder in
+            let first = try ServerSecret.load(folder: folder)
+            let path = folder + "/secret.key"
+            let attributes = try FileManager.default.attributesOfItem(atPath: path)
+            #expect(attributes[.posixPermissions] as? Int == 0o600)
+            #expect(attributes[.size] as? Int == 32)
+            #expect(try FileManager.default.contentsOfDirectory(atPath: folder) == ["secret.key"])
+            let second = try ServerSecret.load(folder: folder)
+            #expect(first.hmac("x") == second.hmac("x"))
+            #expect(first.hmac("x") != first.hmac("y"))
+            #expect(try second.open(first.seal("verifier")) == "verifier")
+        }
+    }
+
+    @Test func manyAtOnceGetTheSame() async throws {
+        try await withFolder { folder in
+            let codes = try await withThrowingTaskGroup(of: [UInt8].self) { group in
+                for _ in 0..<20 { group.addTask { try ServerSecret.load(folder: folder).hmac("x") } }
+                return try await group.reduce(into: Set()) { $0.insert($1) }
+            }
+            #expect(codes.count == 1)
+        }
+    }
+
+    @Test func aDamagedOneIsNotReplaced() async throws {
+        try await withFolder { folder in
+            try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+            let path = URL(fileURLWithPath: folder + "/secret.key")
+            try Data(repeating: 1, count: 31).write(to: path)
+            #expect(throws: StoreError.self) { try ServerSecret.load(folder: folder) }
+            #expect(try Data(contentsOf: path).count == 31)
+        }
+    }
+
+    @Test func sealsAreOpenedWithSecretAndContextOnly() throws {
+        let secret = try #require(ServerSecret(bytes: Array(0..<32)))
+        let other = try #require(ServerSecret(bytes: Array(1..<33)))
+        let sealed = try secret.seal("größe", context: "a")
+        #expect(try secret.open(sealed, context: "a") == "größe")
+        #expect(try secret.seal("größe", context: "a") != sealed)
+        #expect(throws: StoreError.self) { try secret.open(sealed, context: "b") }
+        #expect(throws: StoreError.self) { try other.open(sealed, context: "a") }
+        for damaged in ["", "1:", "1:AAAA", "x" + sealed, String(sealed.dropLast(4))] {
+            #expect(throws: StoreError.self) { try secret.open(damaged, context: "a") }
+        }
+        #expect(ServerSecret(bytes: [1, 2, 3]) == nil)
+    }
+}
+
+@Suite struct APIKeyTests {
+    @Test func keysHaveTheDocumentedForm() {
+        let key = APIKey.generate(cdn: 158, rights: .full, label: "first", now: Sample.now)
+        #expect(key.apiKey.wholeMatch(of: /APX[A-Z0-9]{29}/) != nil)
+        #expect(key.privateKey.wholeMatch(of: /[0-9a-f]{64}/) != nil)
+        #expect(APIKey.generate(cdn: 158, rights: .full, label: "", now: Sample.now).apiKey != key.apiKey)
+    }
+}

@@ -1,0 +1,133 @@
+import Foundation
+import Testing
+
+@testable import Usher
+
+@Suite struct TicketDecisionTests {
+    static let now = Date(timeIntervalSince1970: 1_700_000_000)
+    static let ticket = Ticket(
+        cdn: 7, key: "mystream.1", pass: "secret", ip: "203.0.113.0/24", app: "demo-*", video: "mystream", uses: 5,
+        usedCount: 4, created: now, expires: now.addingTimeInterval(60))
+    static let facts = ViewerFacts(
+        key: "mystream.1", pass: "secret", address: "203.0.113.9", app: "demo-origin", instance: "live",
+        video: "mystream")
+
+    /// The things that may be wrong, in the order in which they are looked at.
+    enum Fault: Int, CaseIterable, Sendable {
+        case key, pass, active, expiry, app, video, address, uses
+
+        var reason: RefusalReason {
+            switch self {
+            case .key: .unknownTicket
+            case .pass: .wrongPass
+            case .active: .revoked
+            case .expiry: .expired
+            case .app: .appNotAllowed
+            case .video: .videoNotAllowed
+            case .address: .addressNotAllowed
+            case .uses: .noUsesRemaining
+            }
+        }
+
+        func spoil(_ ticket: inout Ticket, _ facts: inout ViewerFacts) {
+            switch self {
+            case .key: facts.key = "other"
+            case .pass: facts.pass = "Secret"
+            case .active: ticket.isActive = false
+            case .expiry: ticket.expires = TicketDecisionTests.now
+            case .app: facts.app = "other-origin"
+            case .video: facts.video = "yourstream"
+            case .address: facts.address = "203.0.114.9"
+            case .uses: ticket.usedCount = 5
+            }
+        }
+    }
+
+    static func decide(_ faults: [Fault]) -> TicketDecision.Decision {
+        var (ticket, facts) = (ticket, facts)
+        for fault in faults { fault.spoil(&ticket, &facts) }
+        return TicketDecision.decide(ticket: ticket, facts: facts, now: now)
+    }
+
+    @Test func admits() {
+        #expect(Self.decide([]) == .admitted(claim: nil))
+    }
+
+    @Test(arguments: Fault.allCases, Fault.allCases)
+    func theFirstFaultIsTheReason(one: Fault, other: Fault) {
+        let first = one.rawValue < other.rawValue ? one : other
+        #expect(Self.decide([one, other]) == .refused(first.reason))
+    }
+
+    @Test(arguments: [nil, ""] as [String?])
+    func noKeyIsAMissingTicket(key: String?) {
+        var facts = Self.facts
+        facts.key = key
+        #expect(TicketDecision.decide(ticket: nil, facts: facts, now: Self.now) == .refused(.missingTicket))
+        #expect(TicketDecision.decide(ticket: Self.ticket, facts: facts, now: Self.now) == .refused(.missingTicket))
+    }
+
+    @Test func noTicketIsAnUnknownOne() {
+        #expect(TicketDecision.decide(ticket: nil, facts: Self.facts, now: Self.now) == .refused(.unknownTicket))
+    }
+
+    @Test func noPassIsAWrongOne() {
+        var facts = Self.facts
+        facts.pass = nil
+        #expect(TicketDecision.decide(ticket: Self.ticket, facts: facts, now: Self.now) == .refused(.wrongPass))
+    }
+
+    @Test func usesAreNotAskedForWhenNoneIsCharged() {
+        var ticket = Self.ticket
+        ticket.usedCount = 5
+        #expect(
+            TicketDecision.decide(ticket: ticket, facts: Self.facts, now: Self.now, countsUse: false)
+                == .admitted(claim: nil))
+    }
+
+    @Test func zeroUsesAreUnlimited() {
+        var ticket = Self.ticket
+        ticket.uses = 0
+        ticket.usedCount = 1_000_000
+        #expect(TicketDecision.decide(ticket: ticket, facts: Self.facts, now: Self.now) == .admitted(claim: nil))
+        #expect(ticket.remainingUses == nil)
+    }
+
+    @Test func anAutoEntryIsClaimed() {
+        var ticket = Self.ticket
+        ticket.ip = "auto/24"
+        #expect(
+            TicketDecision.decide(ticket: ticket, facts: Self.facts, now: Self.now)
+                == .admitted(claim: IPNetwork("203.0.113.0/24")))
+    }
+
+    @Test(arguments: ["garbage", "", "203.0.113.9:1935"])
+    func anAddressThatIsNoneIsNotAllowed(address: String) {
+        var (ticket, facts) = (Self.ticket, Self.facts)
+        ticket.ip = "0.0.0.0/0"
+        facts.address = address
+        #expect(TicketDecision.decide(ticket: ticket, facts: facts, now: Self.now) == .refused(.addressNotAllowed))
+    }
+
+    @Test(arguments: [
+        ("S", "S_360p", true), ("S", "mp4:S", true), ("mp4:S", "S", true), ("S_360p", "S", false),
+        ("S_360p", "S_720p", false), ("S*", "S_360p", true), ("S", "S.smil", true), ("S.smil", "S.smil", true),
+        ("s", "S", false), ("sestore3/u/*", "sestore3/u/path/file.mp4", true), ("T|S", "S_720p", true),
+    ])
+    func videos(list: String, video: String, isAllowed: Bool) {
+        var (ticket, facts) = (Self.ticket, Self.facts)
+        ticket.video = list
+        facts.video = video
+        #expect(
+            TicketDecision.decide(ticket: ticket, facts: facts, now: Self.now)
+                == (isAllowed ? .admitted(claim: nil) : .refused(.videoNotAllowed)))
+    }
+
+    @Test func anAppIsAllowedByItsAlias() {
+        var (ticket, facts) = (Self.ticket, Self.facts)
+        ticket.app = "demo-live"
+        #expect(TicketDecision.decide(ticket: ticket, facts: facts, now: Self.now) == .admitted(claim: nil))
+        facts.app = "demo-chorigin"
+        #expect(TicketDecision.decide(ticket: ticket, facts: facts, now: Self.now) == .refused(.appNotAllowed))
+    }
+}

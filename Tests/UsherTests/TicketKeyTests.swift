@@ -1,0 +1,44 @@
+import Foundation
+import Testing
+
+@testable import Usher
+
+@Suite struct TicketKeyTests {
+    struct Zeros: RandomNumberGenerator {
+        mutating func next() -> UInt64 { 0 }
+    }
+
+    @Test(arguments: [
+        ("mystream", "mystream"), ("foo*", "foo_"), ("a b|c", "a_b"), ("sestore3/u/path/f.mp4", "sestore3_u_path_f_mp4"),
+        ("mp4:x", "x"), ("", "_"), ("|", "_"), ("é", "_"), (String(repeating: "x", count: 99), String(repeating: "x", count: 64)),
+    ])
+    func keysBeginWithTheVideo(video: String, prefix: String) {
+        var zeros = Zeros()
+        // 0x53ffc996 seconds and 0x6dd39 microseconds: the form of the documented sample.
+        let now = Date(timeIntervalSince1970: 1_409_272_214.449849)
+        let key = TicketKey.make(video: video, now: now, using: &zeros)
+        #expect(key.hasPrefix("\(prefix).53ffc9966dd"))
+        #expect(key.hasSuffix("0." + String(repeating: "0", count: 20)))
+    }
+
+    @Test func keysHaveTheDecidedForm() throws {
+        let key = TicketKey.make(video: "foo*", now: Date())
+        #expect(key.wholeMatch(of: /foo_*\.[a-f0-9]{13}[0-9]\.[0-9]{20}/) != nil)
+    }
+
+    @Test(arguments: [-1e18, -1, 1e18, .infinity, -.infinity])
+    func noClockMakesThemTrap(seconds: Double) {
+        let key = TicketKey.make(video: "a", now: Date(timeIntervalSince1970: seconds))
+        #expect(key.hasPrefix("a.0000000000000"))
+    }
+
+    @Test func keysAndSessionIDsDiffer() {
+        let now = Date()
+        #expect(Set((0..<1000).map { _ in TicketKey.make(video: "v", now: now) }).count == 1000)
+        let ids = (0..<1000).map { _ in SessionID.make() }
+        #expect(Set(ids).count == 1000)
+        #expect(ids.allSatisfy { SessionID.isWellFormed($0) })
+        #expect(!SessionID.isWellFormed("abc"))
+        #expect(!SessionID.isWellFormed(String(repeating: "/", count: SessionID.length)))
+    }
+}
