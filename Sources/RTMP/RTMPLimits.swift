@@ -21,7 +21,8 @@ public struct RTMPLimits: Sendable, Hashable {
     public var maxUndecodedBytes = 1_048_576
     /// Bytes of replies waiting to be taken. Default 256 KiB: a peer that asks faster than it reads is cut off.
     public var maxOutputBytes = 262_144
-    /// First allocation for a message that spans chunks: the announced length is not believed beyond this. Default 64 KiB.
+    /// First allocation for a message that spans chunks: the announced length is not believed beyond this. Default 64
+    /// KiB.
     public var initialBodyCapacity = 65_536
     /// Message streams (createStream) open at once. Default 8.
     public var maxMessageStreams = 8

@@ -6,11 +6,12 @@ import Testing
 
 struct HandshakeTests {
     /// A C1 as Flash Player makes it, with the digest computed here from the published key.
-    static func digestC1(_ schema: DigestHandshake.Schema) -> [UInt8] {
+    static func digestC1(_ schema: DigestHandshake.Schema, offset byte: UInt8 = 0x40) -> [UInt8] {
         var random = HandshakeRandom(seed: 9)
         var c1 = random.bytes(1536)
         c1.replaceSubrange(0..<8, with: [0, 0, 0, 1, 10, 0, 32, 18])
         let offset = schema == .zero ? 772 : 8
+        c1.replaceSubrange(offset..<offset + 4, with: [byte, byte, byte, byte])
         let position = offset + 4 + c1[offset..<offset + 4].reduce(0) { $0 + Int($1) } % 728
         let rest = Array(c1[..<position] + c1[(position + 32)...])
         let key = SymmetricKey(data: Array("Genuine Adobe Flash Player 001".utf8))
@@ -38,9 +39,10 @@ struct HandshakeTests {
         #expect(c2 == ByteBuffer(string: "next"))
     }
 
-    @Test(arguments: DigestHandshake.Schema.allCases)
-    func digestHandshakeAnswersInTheClientsSchema(schema: DigestHandshake.Schema) throws {
-        let c1 = HandshakeTests.digestC1(schema)
+    /// The offset's bytes sum to 0, to less and to more than the 728 they are taken modulo.
+    @Test(arguments: DigestHandshake.Schema.allCases, [UInt8(0), 0xB5, 0xB6, 0xFF])
+    func digestHandshakeAnswersInTheClientsSchema(schema: DigestHandshake.Schema, offset: UInt8) throws {
+        let c1 = HandshakeTests.digestC1(schema, offset: offset)
         var handshake = ServerHandshake(seed: 1)
         var input = bytes([3] + c1)
         var output = ByteBuffer()

@@ -311,24 +311,24 @@ struct ServerSessionTests {
         let publish = RTMPCommand("publish", transactionID: 5, arguments: ["cam", "live"])
         let play = RTMPCommand("play", transactionID: 5, arguments: ["cam"])
         var cases: [(String, RTMPError.Code?)] = []
-        func attempt(_ name: String, _ make: () throws -> RawClient, _ act: (inout RawClient) throws -> Void) throws {
-            var client = try make()
+        func attempt(_ name: String, _ client: RawClient, _ act: (inout RawClient) throws -> Void) throws {
+            var client = client
             cases.append((name, code { try act(&client) }))
         }
-        try attempt("command before connect", { try RawClient() }) { try $0.send(publish) }
-        try attempt("media before connect", { try RawClient() }) {
+        try attempt("command before connect", try RawClient()) { try $0.send(publish) }
+        try attempt("media before connect", try RawClient()) {
             try $0.send(RTMPMessage(type: .audio, streamID: 1, body: hex("AF")))
         }
-        try attempt("second connect", { try .connected() }) {
+        try attempt("second connect", try .connected()) {
             try $0.send(RTMPCommand("connect", transactionID: 1, object: .object([:])))
         }
-        try attempt("publish without stream", { try .connected(streams: 0) }) { try $0.send(publish, streamID: 1) }
-        try attempt("publish on a published stream", ServerSessionTests.publishing) {
+        try attempt("publish without stream", try .connected(streams: 0)) { try $0.send(publish, streamID: 1) }
+        try attempt("publish on a published stream", ServerSessionTests.publishing()) {
             try $0.send(publish, streamID: 1)
         }
-        try attempt("play on a published stream", ServerSessionTests.publishing) { try $0.send(play, streamID: 1) }
-        try attempt("publish on a played stream", ServerSessionTests.playing) { try $0.send(publish, streamID: 1) }
-        try attempt("too many streams", { try .connected(streams: 8) }) {
+        try attempt("play on a published stream", ServerSessionTests.publishing()) { try $0.send(play, streamID: 1) }
+        try attempt("publish on a played stream", ServerSessionTests.playing()) { try $0.send(publish, streamID: 1) }
+        try attempt("too many streams", try .connected(streams: 8)) {
             try $0.send(RTMPCommand("createStream", transactionID: 9))
         }
         for (name, code) in cases {

@@ -25,8 +25,8 @@ public struct AMF0Decoder: Sendable {
     }
 
     /// The next value.
-    /// - Throws: `malformedAMF` when the bytes end early or hold an unknown marker, `amfLimitExceeded` when it is nested
-    ///   too deep or has too many values.
+    /// - Throws: `malformedAMF` when the bytes end early or hold an unknown marker, `amfLimitExceeded` when it is
+    ///   nested too deep or has too many values.
     public mutating func decode() throws(RTMPError) -> AMFValue {
         try value(depth: 0)
     }
@@ -87,7 +87,8 @@ public struct AMF0Decoder: Sendable {
             throw RTMPError(.amfLimitExceeded, "More than \(limits.maxValues) AMF values.")
         }
         var elements: [AMFValue] = []
-        elements.reserveCapacity(Int(count))
+        // Nested arrays may all claim the same bytes: not more than a little is believed.
+        elements.reserveCapacity(Int(min(count, 64)))
         for _ in 0..<count {
             elements.append(try value(depth: depth + 1))
         }

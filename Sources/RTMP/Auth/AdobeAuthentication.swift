@@ -3,9 +3,9 @@ import Crypto
 /// Publisher authentication as Flash Media Server and Wowza do it (`authmod=adobe`), which ffmpeg, librtmp (OBS),
 /// GStreamer and hardware encoders speak.
 ///
-/// It takes three connections. The server refuses the first with ``Rejection/needAuthentication``; the client comes back
-/// with `?authmod=adobe&user=NAME` on its application and is refused with a salt and a challenge; it comes back with its
-/// answer:
+/// It takes three connections. The server refuses the first with ``Rejection/needAuthentication``; the client comes
+/// back with `?authmod=adobe&user=NAME` on its application and is refused with a salt and a challenge; it comes back
+/// with its answer:
 ///
 ///     response = base64(md5( base64(md5(user + salt + password)) + opaque-or-challenge + clientChallenge ))
 ///

@@ -7,8 +7,8 @@ import NIOCore
 /// Bodies: a message that lies whole in one chunk of the buffer just received, and fills at least half of that buffer's
 /// storage, is a slice of it – no copy. Anything smaller is copied out, because a slice keeps the whole read buffer
 /// alive: a 300-byte audio frame in a GOP cache must not hold 64 KiB. So a body never holds more than twice its bytes.
-/// A message in several chunks is gathered once into a buffer that grows with the bytes that arrive, not with the length
-/// announced.
+/// A message in several chunks is gathered once into a buffer that grows with the bytes that arrive, not with the
+/// length announced.
 ///
 /// After an error the decoder must not be used again.
 public struct ChunkDecoder: Sendable {
@@ -57,8 +57,10 @@ public struct ChunkDecoder: Sendable {
         while true {
             if let index = current {
                 guard let message = try readPayload(index) else {
-                    if current != nil { return nil }
-                    continue
+                    if current == nil { continue }
+                    // An emptied read buffer is let go, so that the socket may use it again.
+                    if input.readableBytes == 0 { input = ByteBuffer() }
+                    return nil
                 }
                 switch message.type {
                 case .setChunkSize: try setChunkSize(message.body)

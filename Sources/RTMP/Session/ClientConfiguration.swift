@@ -16,8 +16,8 @@ public struct ClientConfiguration: Sendable, Hashable {
     public var tcURL: String
     /// For servers that ask for `authmod=adobe`.
     public var credentials: AdobeAuthentication.Credentials?
-    /// Appended to `app` and `tcUrl`: what ``ClientEvent/reconnectWithAuthentication(appQuery:)`` of the last connection
-    /// said. Nil for the first.
+    /// Appended to `app` and `tcUrl`: what ``ClientEvent/reconnectWithAuthentication(appQuery:)`` of the last
+    /// connection said. Nil for the first.
     public var authenticationQuery: String?
     public var profile = PublishProfile()
     public var limits = RTMPLimits()

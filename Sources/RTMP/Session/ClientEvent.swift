@@ -15,8 +15,8 @@ public enum ClientEvent: Sendable, Hashable {
     indirect case closed(RTMPStatus)
     /// Close, and connect again with this query in ``ClientConfiguration/authenticationQuery``.
     case reconnectWithAuthentication(appQuery: String)
-    /// Enhanced RTMP: connect anew (to this address, when it is given) and carry on there; this connection goes on until
-    /// then.
+    /// Enhanced RTMP: connect anew (to this address, when it is given) and carry on there; this connection goes on
+    /// until then.
     case reconnectRequested(tcURL: String?)
     /// The server's publisher has gone (`false`) or come (`true`) while we play.
     case published(Bool)

@@ -3,8 +3,8 @@ import NIOCore
 /// The server's side of one RTMP connection as a state machine: bytes and times in, events and bytes out.
 ///
 /// Give it what the socket read with ``receive(_:now:)``, then call ``nextEvent()`` until it returns nil, then send
-/// ``takeOutput()``. After a request (connect, publish, play) `nextEvent` returns nil until it is answered, however much
-/// more has arrived: the answer may take its time, and nothing overtakes it. Stop reading the socket while
+/// ``takeOutput()``. After a request (connect, publish, play) `nextEvent` returns nil until it is answered, however
+/// much more has arrived: the answer may take its time, and nothing overtakes it. Stop reading the socket while
 /// ``awaitsAnswer`` is true, and drain `nextEvent` again after the answer.
 ///
 /// Any error ends the connection: send what `takeOutput` still has, and close.

@@ -1,8 +1,8 @@
 import Media
 import NIOCore
 
-/// The body of an audio message, taken apart: FLV's AUDIODATA with AAC or MP3, and enhanced RTMP v2. Payloads are slices
-/// of the message.
+/// The body of an audio message, taken apart: FLV's AUDIODATA with AAC or MP3, and enhanced RTMP v2. Payloads are
+/// slices of the message.
 public struct AudioTag: Sendable, Hashable {
     /// What the message holds.
     public enum Content: Sendable, Hashable {

@@ -6,8 +6,8 @@ public struct AppPath: Sendable, Hashable {
     public var instance: String?
     public var parameters: RTMPParameters
 
-    /// - Parameter text: `connect`'s `app`, with or without a query; leading and trailing slashes are dropped, as ffmpeg
-    ///   and hardware encoders leave them. The path is percent-decoded.
+    /// - Parameter text: `connect`'s `app`, with or without a query; leading and trailing slashes are dropped, as
+    ///   ffmpeg and hardware encoders leave them. The path is percent-decoded.
     public init(_ text: String) {
         let (path, query) = RTMPParameters.split(text)
         parameters = RTMPParameters(query: query ?? "")
