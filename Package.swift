@@ -10,6 +10,7 @@ let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let collections: Target.Dependency = .product(name: "DequeModule", package: "swift-collections")
 let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
 let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
+let hummingbirdCore: Target.Dependency = .product(name: "HummingbirdCore", package: "hummingbird")
 let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let configuration: Target.Dependency = .product(name: "Configuration", package: "swift-configuration")
 let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
@@ -40,6 +41,7 @@ let package = Package(
     targets: [
         .systemLibrary(name: "CCrypt"),
         .systemLibrary(name: "CZlib"),
+        .systemLibrary(name: "CMalloc"),
         .target(name: "Media", dependencies: [nio]),
         .target(name: "RTMP", dependencies: ["Media", nio, crypto]),
         .target(name: "MPEGTS", dependencies: ["Media", nio]),
@@ -59,12 +61,12 @@ let package = Package(
         .target(
             name: "Origin",
             dependencies: [
-                "Media", "RTMP", "HLS", "Usher", "Storage", "Live", "PushPublish", "ControlAPI", "Delivery",
-                hummingbird, lifecycle, configuration, yams, crypto, nio, nioPosix, logging,
+                "CMalloc", "Media", "RTMP", "HLS", "Usher", "Storage", "Live", "PushPublish", "ControlAPI", "Delivery",
+                hummingbird, hummingbirdCore, lifecycle, configuration, yams, crypto, nio, nioPosix, logging,
             ]),
         .executableTarget(
             name: "playhouse",
-            dependencies: ["Origin", "ControlAPI", "Storage", argumentParser, httpClient, logging, yams]),
+            dependencies: ["Origin", "ControlAPI", "Storage", argumentParser, httpClient, nio, logging, yams]),
         .testTarget(name: "MediaTests", dependencies: ["Media", nio]),
         .testTarget(name: "RTMPTests", dependencies: ["RTMP", "Media", nio], exclude: ["Fixtures"]),
         .testTarget(name: "MPEGTSTests", dependencies: ["Media", "MPEGTS", nio], exclude: ["Fixtures"]),

@@ -5,7 +5,7 @@ import Usher
 /// The filters that both attempt commands take.
 enum AttemptFields {
     static let descriptions: [CommandDescription.Field] = [
-        .optional("key", "Of this ticket."), .optional("app", "Of this application; `*` for any characters."),
+        .optional("key", "Of this ticket. Also `Key`."), .optional("app", "Of this application; `*` for any characters."),
         .optional("video", "For this stream or VOD path; `*` for any characters."),
         .optional("ip", "From this address or CIDR block."), .optional("pass", "With this pass."),
         .optional("success", "1: admitted ones only; 0: refused ones only."),
@@ -13,7 +13,8 @@ enum AttemptFields {
 
     static func read(_ fields: inout Fields) -> AttemptFilter {
         var filter = AttemptFilter()
-        filter.key = fields.text("key")
+        // The documentation of errorcount writes the field with a capital in its table.
+        filter.key = fields.text(fields.isGiven("key") ? "key" : "Key")
         filter.app = fields.text("app")
         filter.video = fields.text("video")
         filter.pass = fields.text("pass")
@@ -45,8 +46,7 @@ struct ListAttempts: Command {
 
     init?(_ fields: inout Fields) {
         filter = AttemptFields.read(&fields)
-        let now = Date()
-        filter.since = fields.date("datetime", now: now) ?? fields.date("starttime", now: now)
+        filter.since = fields.date("datetime") ?? fields.date("starttime")
         limit = fields.integer("limit", 1...1_000) ?? 25
         offset = fields.integer("seek", 0...1_000_000_000) ?? 0
     }
@@ -91,7 +91,7 @@ struct CountAttempts: Command {
 
     func run(_ context: CommandContext) async throws -> Reply {
         let matches = try await context.store.countAttempts(cdn: context.account.cdn, filter: filter)
-        let count = min(limit ?? .max, max(0, matches - offset))
+        let count = matches > offset ? min(limit ?? .max, matches - offset) : 0
         return Reply(.attemptsCounted, payload: ["error_count": .int(count)])
     }
 }

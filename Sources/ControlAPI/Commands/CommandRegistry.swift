@@ -7,9 +7,9 @@ public enum CommandRegistry {
 
     private static func entry<Kind: Command>(_: Kind.Type) -> Entry {
         Entry(description: Kind.description) { object, context in
-            var fields = Fields(object, account: context.account)
+            var fields = Fields(object, account: context.account, now: context.environment.now())
             let command = Kind(&fields)
-            try fields.finish()
+            try fields.finish(for: Kind.description)
             guard let command else { throw CommandFailure(.fieldInvalid) }
             return try await command.run(context)
         }

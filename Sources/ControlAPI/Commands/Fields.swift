@@ -7,20 +7,37 @@ import Usher
 public struct Fields: Sendable {
     public let object: JSONObject
     let account: Account
+    /// What times such as `+2 hours` count from.
+    let now: Date
     private(set) var problems: [FieldProblem] = []
 
-    init(_ object: JSONObject, account: Account) {
+    init(_ object: JSONObject, account: Account, now: Date) {
         self.object = object
         self.account = account
+        self.now = now
     }
 
-    /// Throws the failure that names what was wrong: code 6 for what is missing, else code 7.
-    func finish() throws(CommandFailure) {
-        if let failure = CommandFailure(problems) { throw failure }
+    /// Throws the failure that names what was wrong, in the order in which `command` documents its fields: code 6 for
+    /// what is missing, else code 7.
+    func finish(for command: CommandDescription) throws(CommandFailure) {
+        let names = command.fields.map(\.name)
+        let places = problems.map { names.firstIndex(of: $0.field) ?? names.count }
+        let order = problems.indices.sorted { (places[$0], $0) < (places[$1], $1) }
+        if let failure = CommandFailure(order.map { problems[$0] }) { throw failure }
     }
 
+    /// - Parameter expected: what the field must be, such as `an integer from 1 to 1000`.
     mutating func invalid(_ field: String, _ expected: String) {
-        problems.append(.invalid(field, expected: expected))
+        add(.invalid(field, expected: "must be \(expected)"))
+    }
+
+    mutating func add(_ problem: FieldProblem) {
+        problems.append(problem)
+    }
+
+    mutating func add(_ error: RuleError) {
+        let value = error.value.isEmpty ? "" : ", not \(error.value)"
+        add(.invalid(error.field, expected: "must be \(error.expected)\(value)"))
     }
 
     mutating func missing(_ field: String) {
@@ -30,6 +47,14 @@ public struct Fields: Sendable {
     /// Whether the request has the field, null included.
     func has(_ field: String) -> Bool {
         object[field] != nil
+    }
+
+    /// Whether the request has the field with something in it: clients send null or "" for what they do not mean.
+    func isGiven(_ field: String) -> Bool {
+        switch object[field] {
+        case nil, .null?, .string("")?: false
+        default: true
+        }
     }
 
     /// Whether the request has the field with the value null.
@@ -53,6 +78,7 @@ public struct Fields: Sendable {
             }
             return text.isEmpty ? nil : text
         case .integer(let integer)?: return String(integer)
+        case .number(let number)?: return number.text
         default:
             invalid(field, "a string")
             return nil
@@ -103,12 +129,12 @@ public struct Fields: Sendable {
         return value
     }
 
-    mutating func date(_ field: String, now: Date) -> Date? {
+    mutating func date(_ field: String) -> Date? {
         guard let text = text(field) else { return nil }
         do throws(RuleError) {
             return try ExpiryParser.parse(text, now: now, field: field)
         } catch {
-            invalid(field, error.expected)
+            add(error)
             return nil
         }
     }

@@ -25,8 +25,12 @@ enum PushFields {
     static func read(_ fields: inout Fields) -> [String: String] {
         var values: [String: String] = [:]
         for name in names {
-            let field = fields.has(name) ? name : aliases[name] ?? name
-            if let text = fields.text(field) { values[name] = text }
+            let field = fields.isGiven(name) ? name : aliases[name] ?? name
+            if case .bool(let flag)? = fields.object[field] {
+                values[name] = flag ? "1" : "0"
+            } else if let text = fields.text(field, maximum: 2_048) {
+                values[name] = text
+            }
         }
         return values
     }
@@ -35,12 +39,17 @@ enum PushFields {
         do throws(FieldProblems) {
             _ = try DestinationKinds.builtIn.destination(service: service, fields: destination)
         } catch {
-            for problem in error.problems {
-                switch problem.kind {
-                case .missing: fields.missing(problem.field)
-                case .invalid: fields.invalid(problem.field, problem.expected)
-                }
-            }
+            for problem in error.problems { fields.add(FieldProblem(problem)) }
+        }
+    }
+}
+
+extension FieldProblem {
+    /// A destination's problem: it knows what was expected itself.
+    init(_ problem: PushPublish.FieldProblem) {
+        switch problem.kind {
+        case .missing: self = .missing(problem.field)
+        case .invalid: self = .invalid(problem.field, expected: problem.expected)
         }
     }
 }
@@ -156,7 +165,7 @@ struct UpdatePush: Command {
         if let pushSource = fields.boolean("push_source") { push.pushSource = pushSource }
         if fields.has("adaptive_group") { push.adaptiveGroup = fields.text("adaptive_group", maximum: 128) }
         PushFields.check(push.service, push.destination, &fields)
-        try fields.finish()
+        try fields.finish(for: UpdatePush.description)
         push.updated = context.environment.now()
         guard try await context.store.updatePush(push) else { throw CommandFailure(.pushNotFound) }
         return Reply(.pushUpdated)
@@ -211,8 +220,14 @@ struct ListPushes: Command {
         case .array(let values)? where values.isEmpty: filters = [:]
         case .object(let object)?:
             filters = object
-            if object.members.contains(where: { !ListPushes.filterNames.contains($0.name) }) {
-                fields.invalid("filters", "an object of " + ListPushes.filterNames.joined(separator: ", "))
+            let isKnown = object.members.allSatisfy { member in
+                switch member.value {
+                case .array, .object: false
+                default: ListPushes.filterNames.contains(member.name)
+                }
+            }
+            if !isKnown {
+                fields.invalid("filters", "an object of values of " + ListPushes.filterNames.joined(separator: ", "))
             }
         default:
             filters = [:]

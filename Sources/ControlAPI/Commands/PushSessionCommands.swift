@@ -8,13 +8,7 @@ extension CommandFailure {
         switch error {
         case .notFound: self.init(.pushNotFound)
         case .invalid(let problems):
-            let all = problems.problems.map { problem -> FieldProblem in
-                switch problem.kind {
-                case .missing: .missing(problem.field)
-                case .invalid: .invalid(problem.field, expected: problem.expected)
-                }
-            }
-            self = CommandFailure(all) ?? CommandFailure(.fieldInvalid)
+            self = CommandFailure(problems.problems.map { FieldProblem($0) }) ?? CommandFailure(.fieldInvalid)
         case .alreadyConnected: self.init(.pushAlreadyConnected, "\(error)")
         case .tooMany, .draining: self.init(.pushRefused, "\(error)")
         case .storeFailed: self.init(.unexpectedError)
@@ -48,7 +42,7 @@ struct ConnectPush: Command {
     private let app, instance, stream, entryName: String?
 
     init?(_ fields: inout Fields) {
-        let isStored = fields.has("push_service_id") && !fields.isNull("push_service_id")
+        let isStored = fields.isGiven("push_service_id")
         let stored = isStored ? fields.requiredInteger("push_service_id", 1...Int.max) : nil
         let service = isStored ? nil : fields.requiredText("service_name", maximum: 64)
         app = fields.ownApp(isRequired: !isStored)
@@ -69,12 +63,18 @@ struct ConnectPush: Command {
     func run(_ context: CommandContext) async throws -> Reply {
         let pushes = context.environment.pushes
         let cdn = context.account.cdn
+        // A destination that was stored without a source has no instance either.
+        var storedInstance: String?
+        if case .stored(let id) = destination, instance == nil {
+            storedInstance = try await context.store.push(id: id, cdn: cdn)?.instance ?? "live"
+        }
         let name: String
         do throws(PushError) {
             switch destination {
             case .stored(let id):
                 name = try await pushes.connect(
-                    pushServiceID: id, cdn: cdn, app: app, instance: instance, stream: stream, entryName: entryName)
+                    pushServiceID: id, cdn: cdn, app: app, instance: instance ?? storedInstance, stream: stream,
+                    entryName: entryName)
             case .given(let service, let fields):
                 let source = StreamAddress(app: app ?? "", instance: instance ?? "live", stream: stream ?? "")
                 name = try await pushes.connect(
@@ -94,9 +94,10 @@ struct DisconnectPush: Command {
         text:
             "Ends push sessions, at once and until they are connected again. By `app`, `inst` and `entry_name` (`*`: all of the instance), or by `push_service_id`, narrowed by what else is given. When both are given, the session of that name is ended; if none runs, the stored destination's.",
         fields: [
-            .optional("push_service_id", "A stored destination; or else:"), .optional("app", "the application,"),
-            .optional("inst", "the instance"), .optional("entry_name", "and the session's name, or `*`."),
-            .optional("stream", "Narrows `push_service_id`."),
+            .optional("push_service_id", "A stored destination, also one that was removed since; or else:"),
+            .optional("app", "the application,"), .optional("inst", "the instance"),
+            .optional("stream", "(only narrows `push_service_id`, as `app` and `inst` do)"),
+            .optional("entry_name", "and the session's name, or `*`."),
             .optional("origin_url", "Accepted; this origin answers for itself."),
         ],
         payload: "nothing more, and no `code`; the message is `<name> disconnected`.")
@@ -105,14 +106,15 @@ struct DisconnectPush: Command {
     private let app, instance, stream, entryName: String?
 
     init?(_ fields: inout Fields) {
-        let hasID = fields.has("push_service_id") && !fields.isNull("push_service_id")
+        let hasID = fields.isGiven("push_service_id")
         id = hasID ? fields.requiredInteger("push_service_id", 1...Int.max).map { Int64($0) } : nil
         entryName = fields.text("entry_name", maximum: 128)
         stream = fields.name("stream", isRequired: false)
-        let isByName = !hasID || entryName != nil
-        app = fields.ownApp(isRequired: isByName && !hasID)
-        instance = fields.name("inst", isRequired: isByName && !hasID)
-        if !hasID, entryName == nil { fields.missing("entry_name") }
+        app = fields.ownApp(isRequired: !hasID)
+        instance = fields.name("inst", isRequired: !hasID)
+        guard !hasID else { return }
+        if !["app", "inst", "entry_name"].contains(where: fields.isGiven) { fields.missing("push_service_id") }
+        if !fields.isGiven("entry_name") { fields.missing("entry_name") }
     }
 
     func run(_ context: CommandContext) async throws -> Reply {
@@ -121,14 +123,16 @@ struct DisconnectPush: Command {
         if let entryName, let app, let instance {
             let ended = await pushes.disconnect(entryName: entryName, app: app, instance: instance, cdn: cdn)
             if !ended.isEmpty { return Reply(message: "\(entryName) disconnected") }
-            if id == nil { throw CommandFailure(.pushNotConnected, "\(entryName) is not connected") }
         }
-        guard let id else { throw CommandFailure(missing: ["push_service_id"]) }
+        guard let id else {
+            throw CommandFailure(.pushNotConnected, "\(entryName ?? EntryName.all) is not connected")
+        }
         let ended = await pushes.disconnect(
             pushServiceID: id, cdn: cdn, app: app, instance: instance, stream: stream)
         guard !ended.isEmpty else {
-            let name = try await context.store.push(id: id, cdn: cdn).map(\.name) ?? ""
-            throw CommandFailure(.pushNotConnected, "\(name.isEmpty ? String(id) : name) is not connected")
+            let stored = try await context.store.push(id: id, cdn: cdn)?.name ?? ""
+            let name = entryName ?? (stored.isEmpty ? String(id) : stored)
+            throw CommandFailure(.pushNotConnected, "\(name) is not connected")
         }
         return Reply(message: "\(ended.joined(separator: ", ")) disconnected")
     }

@@ -40,7 +40,7 @@ struct ServerStatus: Command {
     init?(_ fields: inout Fields) {
         let app = fields.ownApp(isRequired: false)
         let origin = fields.text("origin_url")
-        if app == nil, origin == nil, !fields.has("app") { fields.missing("app") }
+        if app == nil, origin == nil, !fields.isGiven("app"), !fields.isGiven("origin_url") { fields.missing("app") }
     }
 
     func run(_ context: CommandContext) async throws -> Reply {
@@ -49,7 +49,7 @@ struct ServerStatus: Command {
         // Reached means more than a listener: the store answers as well.
         _ = try await context.store.currentTicketRevision()
         let streams = await environment.stage.onAir().count { $0.cdn == context.account.cdn }
-        let uptime = Int(environment.now().timeIntervalSince(environment.started))
+        let uptime = Int(exactly: environment.now().timeIntervalSince(environment.started).rounded(.down)) ?? 0
         return Reply(
             .serverReachable,
             payload: [
@@ -66,7 +66,7 @@ struct OriginLog: Command {
         name: "log.origin", isMutating: false,
         text: "Lists publish, unpublish, push and unpush events, newest first.",
         fields: [
-            .required("app", "The application."), .optional("stream", "Of this stream; of all by default."),
+            .required("app", "The application."), .optional("stream", "Of this stream; of all by default, or with `*`."),
             .optional("limit", "Rows at most, 1 to 1,000; 25 by default."),
             .optional("offset", "Rows to skip; 0 by default."),
         ],
@@ -80,7 +80,8 @@ struct OriginLog: Command {
 
     init?(_ fields: inout Fields) {
         let app = fields.ownApp()
-        stream = fields.name("stream", isRequired: false)
+        let stream = fields.name("stream", isRequired: false, allowsStar: true)
+        self.stream = stream == "*" ? nil : stream
         limit = fields.integer("limit", 1...1_000) ?? 25
         offset = fields.integer("offset", 0...1_000_000_000) ?? 0
         guard let app else { return nil }

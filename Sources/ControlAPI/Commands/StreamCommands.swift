@@ -90,7 +90,7 @@ struct CloseStream: Command {
     private let selection: Selection
 
     init?(_ fields: inout Fields) {
-        if fields.has("stream_id") {
+        if fields.isGiven("stream_id") {
             guard let id = fields.requiredInteger("stream_id", 1...Int.max) else { return nil }
             selection = .id(Int64(id))
         } else {
@@ -143,7 +143,7 @@ enum StreamRow {
             "height": .int(resolution?.height ?? 0), "frame_rate": .double(frameRate), "bitrate": .int(report.bitrate),
             "metadata": report.metadata.map(json) ?? .object([:]), "transcoders": [], "transcoder_count": 0,
             "last_chunk_id": .integer(environment.lastSegment(address) ?? 0),
-            "viewers": .int(report.viewers + environment.httpViewers(address)),
+            "viewers": .int(environment.viewers(address, report.viewers)),
             "bytes_in": .integer(report.bytesReceived), "pushpublish": .array(pushes.map { .object(row($0)) }),
         ]
     }

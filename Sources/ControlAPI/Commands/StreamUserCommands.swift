@@ -17,7 +17,7 @@ struct StreamUserSelector: Sendable {
     private let selection: Selection
 
     init?(_ fields: inout Fields) {
-        if fields.has("streamuser_id") {
+        if fields.isGiven("streamuser_id") {
             guard let id = fields.requiredInteger("streamuser_id", 1...Int.max) else { return nil }
             selection = .id(Int64(id))
             return
@@ -47,6 +47,13 @@ struct StreamUserSelector: Sendable {
 }
 
 extension CommandContext {
+    /// The account's settings row of exactly this stream, not its app's that would stand in for it.
+    func settings(app: String, stream: String) async throws -> StreamSettings? {
+        let row = try await store.streamSettings(app: app, stream: stream)
+        guard let row, row.stream == stream, row.cdn == account.cdn else { return nil }
+        return row
+    }
+
     /// A stream user with its stream's settings and addresses. Passwords are never given back.
     func describe(_ user: StreamUser, _ settings: StreamSettings?) -> JSONObject {
         var object: JSONObject = [
@@ -100,8 +107,7 @@ struct AddStreamUser: Command {
 
     func run(_ context: CommandContext) async throws -> Reply {
         let now = context.environment.now()
-        let known = try await context.store.streams(cdn: context.account.cdn)
-            .first { $0.app == app && $0.stream == stream }
+        let known = try await context.settings(app: app, stream: stream)
         let users = try await context.store.streamUsers(cdn: context.account.cdn, app: app, stream: stream)
         guard !users.contains(where: { $0.user == login?.user }) else { throw CommandFailure(.streamUserExists) }
 
@@ -222,7 +228,7 @@ struct UpdateStream: Command {
 
     init?(_ fields: inout Fields) {
         settings = StreamSettingsFields(&fields)
-        if fields.has("stream_id") || (!fields.has("app") && !fields.has("stream")) {
+        if fields.isGiven("stream_id") || (!fields.isGiven("app") && !fields.isGiven("stream")) {
             guard let id = fields.requiredInteger("stream_id", 1...Int.max) else { return nil }
             selection = .id(Int64(id))
         } else {
@@ -234,13 +240,12 @@ struct UpdateStream: Command {
     }
 
     func run(_ context: CommandContext) async throws -> Reply {
-        let found = try await context.store.streams(cdn: context.account.cdn).first { row in
+        let found =
             switch selection {
-            case .id(let id): row.id == id
-            case .name(let app, let stream): row.app == app && row.stream == stream
+            case .id(let id): try await context.store.stream(id: id)
+            case .name(let app, let stream): try await context.settings(app: app, stream: stream)
             }
-        }
-        guard var row = found else { throw CommandFailure(.streamNotFound) }
+        guard var row = found, row.cdn == context.account.cdn else { throw CommandFailure(.streamNotFound) }
         settings.apply(to: &row)
         row = try await context.store.upsertStream(row)
         context.environment.admissions.streamSettingsChanged()

@@ -21,9 +21,9 @@ struct RequestTicket: Command {
         name: "sevu.request", isMutating: true, isForTickets: true,
         text: "Creates a ticket, whose `key` and `pass` let a player in.",
         fields: [
-            .required("app", "Application names, `|` between several, `*` for any characters; each begins with `<user>-`."),
+            .required("app", "Application names, `|` between several, `*` for any characters; each begins with `<user>-`, or is `*` alone."),
             .required("video", "Stream names or VOD paths, `|` between several, `*` for any characters."),
-            .required("pass", "Text of your choice, different for every ticket; it is logged and may hold your user's id."),
+            .required("pass", "Text of your choice, different for every ticket; at most 255 bytes; it is logged and may hold your user's id."),
             .required("ip", "Addresses, CIDR blocks, `auto`, `auto/N`, `|` between several; `0.0.0.0/0` is anybody."),
             .required("uses", "How often playback may start, 0 to 1,000,000,000; 0 is unlimited."),
             .optional(
@@ -35,21 +35,21 @@ struct RequestTicket: Command {
 
     private let app, video, pass, ip: String
     private let uses: Int
-    private let expire: (field: String, text: String)?
+    private let expires: Date
 
     init?(_ fields: inout Fields) {
         let app = fields.requiredText("app", maximum: WildcardList.maximumLength)
         let video = fields.requiredText("video", maximum: WildcardList.maximumLength)
-        let pass = fields.requiredText("pass", maximum: 128)
+        let pass = fields.requiredText("pass", maximum: 255)
         let ip = fields.requiredText("ip", maximum: AddressRule.maximumLength)
         let uses = fields.requiredInteger("uses", 0...1_000_000_000)
-        let name = ["expire", "expires", "expire_date"].first { fields.has($0) && !fields.isNull($0) }
-        expire = name.flatMap { name in fields.text(name).map { (name, $0) } }
+        let name = ["expire", "expires", "expire_date"].first { fields.isGiven($0) }
+        let expires = name.map { fields.date($0) } ?? RequestTicket.defaultExpiry(&fields)
         if let app {
             RequestTicket.check(&fields) { () throws(RuleError) in try WildcardList.validate(app, field: "app") }
             let foreign = WildcardList.names(app).first { !fields.account.owns(app: $0) && $0 != "*" }
             if foreign != nil {
-                fields.invalid("app", "applications of the account, which begin with \(fields.account.user)-")
+                fields.invalid("app", "applications of the account, which begin with \(fields.account.user)-, or *")
             }
         }
         if let video {
@@ -58,26 +58,30 @@ struct RequestTicket: Command {
         if let ip {
             RequestTicket.check(&fields) { () throws(RuleError) in _ = try AddressRule(ip) }
         }
-        guard let app, let video, let pass, let ip, let uses else { return nil }
+        guard let app, let video, let pass, let ip, let uses, let expires else { return nil }
         (self.app, self.video, self.pass, self.ip, self.uses) = (app, video, pass, ip, uses)
+        self.expires = expires
+    }
+
+    private static func defaultExpiry(_ fields: inout Fields) -> Date? {
+        do throws(RuleError) {
+            return try ExpiryParser.parse(nil, now: fields.now)
+        } catch {
+            fields.add(error)
+            return nil
+        }
     }
 
     private static func check(_ fields: inout Fields, _ rule: () throws(RuleError) -> Void) {
         do throws(RuleError) {
             try rule()
         } catch {
-            fields.invalid(error.field, error.expected)
+            fields.add(error)
         }
     }
 
     func run(_ context: CommandContext) async throws -> Reply {
         let now = context.environment.now()
-        let expires: Date
-        do throws(RuleError) {
-            expires = try ExpiryParser.parse(expire?.text, now: now, field: expire?.field ?? "expire")
-        } catch {
-            throw CommandFailure(invalid: [.invalid(error.field, expected: error.expected)])
-        }
         let ticket = Ticket(
             cdn: context.account.cdn, key: TicketKey.make(video: video, now: now), pass: pass, ip: ip, app: app,
             video: video, uses: uses, created: now, expires: expires)

@@ -95,7 +95,7 @@ public enum ReplyCode: Int, Sendable, Hashable, CaseIterable {
         case .unusuallyHighTraffic:
             (
                 "Unusually high traffic, please try again in a few minutes", false,
-                "Too many failed signatures from this address or for this key. HTTP status 429 with `Retry-After`."
+                "Too many failed signatures from this address. HTTP status 429 with `Retry-After`."
             )
         case .ticketCreated: ("ScaleEngine Virtual Usher ticket created", true, "`sevu.request` made a ticket.")
         case .ticketFound: ("ScaleEngine Virtual Usher ticket found", true, "`sevu.status` found the ticket.")

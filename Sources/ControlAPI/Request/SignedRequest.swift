@@ -9,7 +9,7 @@ import Storage
 /// 2. `cdn` and `api_key` are there and belong together, and the key is not revoked (code 1);
 /// 3. `timestamp` is there and within the window (code 2);
 /// 4. `signature` is there and right (code 3);
-/// 5. `command` is there (code 6).
+/// 5. `command` is there (code 6) and text (code 7).
 /// The service goes on with: the command is known (0), the account is in good standing (8), the key may use it (5), the
 /// fields (6, then 7). Nothing about an account or a command is told before the signature is right.
 public struct SignedRequest: Sendable {
@@ -38,8 +38,11 @@ public struct SignedRequest: Sendable {
         guard let code = object["signature"]?.stringValue.flatMap(Signature.decode),
             Signature.verify(code, of: document, privateKey: key.privateKey)
         else { throw CommandFailure(.signatureFailed) }
-        guard let command = object["command"]?.stringValue, !command.isEmpty else {
-            throw CommandFailure(missing: ["command"])
+        let command: String
+        switch object["command"] {
+        case nil, .null?, .string("")?: throw CommandFailure(missing: ["command"])
+        case .string(let name)?: command = name
+        default: throw CommandFailure(invalid: [.invalid("command", expected: "must be a string")])
         }
         return SignedRequest(
             command: command, fields: object, account: account, key: key,

@@ -45,8 +45,8 @@ public struct ControlEnvironment: Sendable {
     /// For bcrypt, which takes tens of milliseconds by design.
     public var threads: NIOThreadPool
     public var now: @Sendable () -> Date
-    /// Viewers over HTTP, with and without tickets.
-    public var httpViewers: @Sendable (StreamAddress) -> Int
+    /// All viewers of a stream, given how many of them are RTMP connections.
+    public var viewers: @Sendable (StreamAddress, _ connections: Int) -> Int
     /// The newest segment's sequence.
     public var lastSegment: @Sendable (StreamAddress) -> Int64?
     /// When the origin began.
@@ -56,7 +56,7 @@ public struct ControlEnvironment: Sendable {
         store: any Store, secret: ServerSecret, stage: Stage, admissions: Admissions, pushes: PushSupervisor,
         addresses: PublicAddresses, version: String, logger: Logger, threads: NIOThreadPool,
         now: @escaping @Sendable () -> Date = { Date() },
-        httpViewers: @escaping @Sendable (StreamAddress) -> Int = { _ in 0 },
+        viewers: @escaping @Sendable (StreamAddress, _ connections: Int) -> Int = { $1 },
         lastSegment: @escaping @Sendable (StreamAddress) -> Int64? = { _ in nil }
     ) {
         self.store = store
@@ -69,7 +69,7 @@ public struct ControlEnvironment: Sendable {
         self.logger = logger
         self.threads = threads
         self.now = now
-        self.httpViewers = httpViewers
+        self.viewers = viewers
         self.lastSegment = lastSegment
         started = now()
     }

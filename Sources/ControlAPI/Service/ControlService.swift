@@ -28,8 +28,9 @@ public struct ControlService: Sendable {
                 let failure = CommandFailure(.requiredFieldsMissing, "The body is larger than 1 MiB")
                 return response(Reply(failure), format, begin, status: 413)
             }
-            guard failures.allows(address) else {
-                return response(Reply(CommandFailure(.unusuallyHighTraffic), retryAfter: 60), format, begin, status: 429)
+            if let seconds = failures.wait(address) {
+                let reply = Reply(CommandFailure(.unusuallyHighTraffic), retryAfter: seconds)
+                return response(reply, format, begin, status: 429)
             }
             let request = try ControlRequest(contentType: contentType, body: body)
             format = request.format
@@ -80,11 +81,12 @@ public struct ControlService: Sendable {
         guard entry.description.isMutating else {
             return response(try await entry.run(signed.fields, context), format, begin)
         }
-        return try await once(signed, entry, context, format, begin)
+        // In a task of its own: a client that hangs up does not stop its command half-way.
+        return try await Task { try await once(signed, entry, context, format, begin) }.value
     }
 
     /// Runs a command that changes something, unless the same signed request has been run: then its reply is given again, byte
-    /// for byte, failures of the command included. A request that failed for the server's own fault may be tried again.
+    /// for byte, failures included, also those of the server: what they changed before they failed is not known.
     private func once(
         _ signed: SignedRequest, _ entry: CommandRegistry.Entry, _ context: CommandContext, _ format: ReplyFormat,
         _ begin: ContinuousClock.Instant
@@ -108,15 +110,17 @@ public struct ControlService: Sendable {
             let reply: Reply
             do {
                 reply = try await entry.run(signed.fields, context)
-            } catch let failure as CommandFailure {
-                reply = Reply(failure)
             } catch {
-                try? await context.store.abandonReplay(digest: signed.digest)
-                throw error
+                reply = failure(of: error)
             }
             let given = response(reply, format, begin)
             let text = "\(format.rawValue)\n" + String(decoding: given.body, as: UTF8.self)
-            try await context.store.finishReplay(digest: signed.digest, reply: text)
+            do {
+                try await context.store.finishReplay(digest: signed.digest, reply: text)
+            } catch {
+                // What was done is done, and its caller is told so.
+                environment.logger.error("API reply not kept for replays", metadata: ["error": "\(error)"])
+            }
             return given
         }
         throw CommandFailure(.requestRunning)

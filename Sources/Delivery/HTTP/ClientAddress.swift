@@ -1,7 +1,7 @@
 import Usher
 
 /// Who a viewer is, seen through proxies.
-enum ClientAddress {
+public enum ClientAddress {
     /// The connection's peer, or, if that is a trusted proxy, the last address in `X-Forwarded-For` that is not one:
     /// what stands further left anybody can have written.
     ///
@@ -10,7 +10,7 @@ enum ClientAddress {
     ///   - forwardedFor: the values of all `X-Forwarded-For` fields, in order.
     /// - Returns: nil when the peer has no address. An unreadable entry ends the search: the proxy that passed it on is
     ///   the last one known.
-    static func resolve(peer: IPAddress?, forwardedFor: [String], trusted: [IPNetwork]) -> IPAddress? {
+    public static func resolve(peer: IPAddress?, forwardedFor: [String], trusted: [IPNetwork]) -> IPAddress? {
         guard var client = peer, !trusted.isEmpty else { return peer }
         func isTrusted(_ address: IPAddress) -> Bool {
             trusted.contains { $0.contains(address) }

@@ -1,39 +1,55 @@
 import NIOCore
 import Synchronization
+import Usher
 
 /// Counts connections, in all and per address, and refuses those over the limits (`limits.connections`,
 /// `limits.connections_per_address`). One gate for all listeners.
 public final class ConnectionGate: Sendable {
     private struct Counts: Sendable {
         var total = 0
-        var byAddress: [String: Int] = [:]
+        var byNetwork: [IPNetwork: Int] = [:]
     }
 
     private let total: Int
     private let perAddress: Int
+    private let exempt: [IPNetwork]
     private let counts = Mutex(Counts())
 
-    public init(total: Int, perAddress: Int) {
-        self.total = total
-        self.perAddress = perAddress
+    /// A place in the gate, to be given back once.
+    public struct Place: Sendable {
+        /// nil: counted in all only.
+        fileprivate let network: IPNetwork?
     }
 
-    /// Takes a place for `address`; false when there is none. A true must be paired with one `leave`.
-    public func enter(_ address: String) -> Bool {
-        counts.withLock { counts in
-            let held = counts.byAddress[address, default: 0]
-            guard counts.total < total, held < perAddress else { return false }
+    /// - Parameter exempt: proxies, behind whose one address are many.
+    public init(total: Int, perAddress: Int, exempt: [IPNetwork] = []) {
+        self.total = total
+        self.perAddress = perAddress
+        self.exempt = exempt
+    }
+
+    /// Takes a place for `address`; nil when there is none. An IPv6 network of 64 bits counts as one address, since one
+    /// customer has all of it.
+    public func enter(_ address: IPAddress?) -> Place? {
+        var network = address.map { IPNetwork($0, prefix: $0.family == .v4 ? 32 : 64) }
+        if let address, exempt.contains(where: { $0.contains(address) }) { network = nil }
+        return counts.withLock { [network] counts in
+            guard counts.total < total else { return nil }
+            if let network {
+                let held = counts.byNetwork[network, default: 0]
+                guard held < perAddress else { return nil }
+                counts.byNetwork[network] = held + 1
+            }
             counts.total += 1
-            counts.byAddress[address] = held + 1
-            return true
+            return Place(network: network)
         }
     }
 
-    public func leave(_ address: String) {
+    public func leave(_ place: Place) {
         counts.withLock { counts in
             counts.total -= 1
-            guard let held = counts.byAddress[address] else { return }
-            counts.byAddress[address] = held > 1 ? held - 1 : nil
+            guard let network = place.network, let held = counts.byNetwork[network] else { return }
+            counts.byNetwork[network] = held > 1 ? held - 1 : nil
         }
     }
 
@@ -48,7 +64,7 @@ final class ConnectionGateHandler: ChannelInboundHandler, RemovableChannelHandle
     typealias InboundOut = NIOAny
 
     private let gate: ConnectionGate
-    private var address: String?
+    private var place: ConnectionGate.Place?
 
     init(gate: ConnectionGate) {
         self.gate = gate
@@ -60,7 +76,7 @@ final class ConnectionGateHandler: ChannelInboundHandler, RemovableChannelHandle
 
     func channelActive(context: ChannelHandlerContext) {
         enter(context)
-        guard address != nil else { return }
+        guard place != nil else { return }
         context.fireChannelActive()
     }
 
@@ -74,17 +90,16 @@ final class ConnectionGateHandler: ChannelInboundHandler, RemovableChannelHandle
     }
 
     private func enter(_ context: ChannelHandlerContext) {
-        guard address == nil else { return }
-        let remote = context.remoteAddress?.ipAddress ?? "unknown"
-        guard gate.enter(remote) else {
+        guard place == nil else { return }
+        guard let taken = gate.enter(context.remoteAddress?.ipAddress.flatMap { IPAddress($0) }) else {
             context.close(promise: nil)
             return
         }
-        address = remote
+        place = taken
     }
 
     private func leave() {
-        if let address { gate.leave(address) }
-        address = nil
+        if let place { gate.leave(place) }
+        place = nil
     }
 }

@@ -1,6 +1,7 @@
 import Foundation
 import Live
 import RTMP
+import Synchronization
 
 extension RTMPConnectionHandler {
     func handle(_ event: ServerEvent) {
@@ -68,6 +69,7 @@ extension RTMPConnectionHandler {
     func drainForShutdown() {
         onLoop { handler in
             if handler.session.canReconnect {
+                handler.isAskedToReconnect.store(true, ordering: .relaxed)
                 handler.session.requestReconnect(description: "The server restarts.")
             } else {
                 handler.session.sendClose(description: "The server is going down.")

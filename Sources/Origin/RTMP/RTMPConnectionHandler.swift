@@ -3,6 +3,7 @@ import Live
 import Logging
 import NIOCore
 import RTMP
+import Synchronization
 
 /// One RTMP connection: carries bytes between the socket and `ServerSession`, and what the session says between the client and
 /// the stage.
@@ -25,6 +26,8 @@ final class RTMPConnectionHandler: ChannelDuplexHandler, @unchecked Sendable {
     /// What is being played, by message stream id.
     var plays: [UInt32: RTMPPlay] = [:]
     private(set) var context: ChannelHandlerContext?
+    /// It has been asked to connect anew, and should go by itself.
+    let isAskedToReconnect = Atomic<Bool>(false)
     private var isReadPending = false
     private var isClosing = false
     private var check: Scheduled<Void>?

@@ -29,7 +29,7 @@ struct RTMPServices: Sendable {
         var session = ServerSession.Configuration()
         session.limits.maxMediaMessageSize = configuration.rtmp.maxMessage
         session.handshakeTimeout = .milliseconds(Int64(configuration.rtmp.handshakeTimeout.wholeMilliseconds))
-        session.connectTimeout = session.handshakeTimeout * 2
+        session.connectTimeout = session.handshakeTimeout + session.handshakeTimeout
         return session
     }
 }

@@ -1,0 +1,134 @@
+import ControlAPI
+import Delivery
+import Foundation
+import Hummingbird
+import HummingbirdCore
+import Live
+import Logging
+import NIOCore
+import NIOPosix
+import PushPublish
+import ServiceLifecycle
+import Storage
+
+/// All rooms put together: the only place that knows them all.
+final class Origin: Sendable {
+    let store: SQLiteStore
+    let group: MultiThreadedEventLoopGroup
+    let threads: NIOThreadPool
+    let rtmpPort: Int
+    /// In the order they are started; a shutdown goes backwards: HTTP first, so that no player sees the end of playlists
+    /// that a restart continues, then RTMP, then what they work with.
+    let services: [any Service]
+
+    init(configuration: PlayhouseConfiguration, logger: Logger) async throws {
+        let store = try await SQLiteStore.open(folder: configuration.storage.path)
+        let secret = try ServerSecret.load(folder: configuration.storage.path)
+        let loops = configuration.server.eventLoops
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: loops > 0 ? loops : System.coreCount)
+        let threads = NIOThreadPool(numberOfThreads: max(1, System.coreCount / 2))
+        threads.start()
+        self.store = store
+        self.group = group
+        self.threads = threads
+
+        let memory = MemoryBudget(ceiling: configuration.limits.memory)
+        let stage = Stage(memory: memory, logger: logger)
+        let admissions = Admissions(store: store, configuration: configuration.admission, logger: logger)
+        let pushes = PushSupervisor(
+            configuration: configuration.pushing, store: store, group: group, logger: logger)
+        let outputs = HLSOutputs(
+            configuration: configuration.delivery, store: store, memory: memory, logger: logger)
+        let events = OriginEventLog(store: store, logger: logger)
+        // In this order a stream is packaged before its publisher is let in, and logged before its pushes are.
+        await stage.add(outputs)
+        await stage.add(events)
+        await stage.add(pushes)
+
+        let failures = FailureLimit(perMinute: configuration.api.rateLimit)
+        let authorizer = PublishAuthorizer(
+            store: store, secret: secret,
+            passwords: PasswordChecker(threads: threads, acceptsHash: configuration.compat.acceptPasswordHash),
+            failures: failures, logger: logger)
+        let registry = RTMPConnectionRegistry()
+        let rtmp = RTMPServices(
+            stage: stage, admissions: admissions, authorizer: authorizer,
+            challenges: ChallengeAuthentication(
+                authorizer: authorizer, secret: secret, apps: configuration.rtmp.challengeApps),
+            events: events, store: store, registry: registry, configuration: configuration, logger: logger)
+        let gate = ConnectionGate(configuration)
+        let listener: RTMPListener
+        do {
+            listener = try await RTMPListener.bind(configuration.rtmp.listen, group: group, gate: gate, services: rtmp)
+        } catch {
+            throw StartFailure(description: "rtmp.listen \(configuration.rtmp.listen): \(error)")
+        }
+        rtmpPort = listener.port
+        logger.info("listening for RTMP", metadata: ["address": "\(configuration.rtmp.listen.host):\(listener.port)"])
+
+        let playback = PlaybackService(
+            outputs: outputs, admission: admissions, configuration: configuration.delivery, logger: logger)
+        let environment = ControlEnvironment(
+            store: store, secret: secret, stage: stage, admissions: admissions, pushes: pushes,
+            addresses: PublicAddresses(
+                host: configuration.server.publicHost, rtmpPort: listener.port,
+                httpPort: configuration.http.listen.port),
+            version: PlayhouseVersion.current, logger: logger, threads: threads,
+            viewers: { address, connections in
+                // With tickets every viewer has a session, RTMP connections included; without there are none.
+                max(connections, admissions.viewerCount(app: address.app, stream: address.stream))
+                    + playback.viewerCount(address)
+            },
+            lastSegment: { outputs.output(at: $0)?.lastSequence })
+        let control = ControlService(
+            environment: environment, timestampWindow: configuration.api.timestampWindow.timeInterval,
+            failures: failures)
+        services = [
+            Housekeeping(
+                store: store, attemptRetention: configuration.storage.attemptRetention,
+                eventRetention: configuration.storage.eventRetention, logger: logger),
+            AdmissionService(admissions: admissions),
+            RTMPService(
+                listener: listener, stage: stage, pushes: pushes, registry: registry,
+                drainTimeout: configuration.server.drainTimeout, logger: logger),
+            Origin.http(configuration, control, playback, gate: gate, group: group, logger: logger),
+        ]
+    }
+
+    private static func http(
+        _ configuration: PlayhouseConfiguration, _ control: ControlService, _ playback: PlaybackService,
+        gate: ConnectionGate, group: MultiThreadedEventLoopGroup, logger: Logger
+    ) -> some Service {
+        let router = Router(context: ConnectionRequestContext.self)
+        HealthRoute.add(to: router)
+        ControlRoutes(
+            service: control, trustedProxies: configuration.http.trustedProxies,
+            maximumBody: configuration.limits.body
+        ).add(to: router)
+        playback.addRoutes(to: router)
+        let listen = configuration.http.listen
+        let idle = TimeAmount.milliseconds(Int64(configuration.http.idleTimeout.wholeMilliseconds))
+        let channel = HTTP1Channel.Configuration(
+            additionalChannelHandlers: [ConnectionGateHandler(gate: gate)], idleTimeout: idle)
+        // Hummingbird's own lines are about every request; ours say what matters.
+        var quiet = logger
+        quiet.logLevel = Swift.max(logger.logLevel, .warning)
+        return Application(
+            router: router, server: .http1(configuration: channel),
+            configuration: ApplicationConfiguration(
+                address: .hostname(listen.host, port: listen.port), serverName: nil, backlog: 1_024),
+            onServerRunning: { channel in
+                logger.info(
+                    "listening for HTTP",
+                    metadata: ["address": "\(listen.host):\(channel.localAddress?.port ?? listen.port)"])
+            },
+            eventLoopGroupProvider: .shared(group), logger: quiet)
+    }
+
+    /// After the services have ended.
+    func close() async {
+        try? await store.close()
+        try? await threads.shutdownGracefully()
+        try? await group.shutdownGracefully()
+    }
+}

@@ -1,0 +1,24 @@
+import CMalloc
+import Foundation
+
+/// What the process sets for itself before it does anything.
+enum ProcessLimits {
+    /// - Every viewer is a file descriptor: the soft limit goes up to the hard one.
+    /// - glibc keeps an arena a thread that it never gives back; two are enough for threads that mostly share buffers
+    ///   (a Swift server was seen at 39 GiB with the default and at 1.8 GiB without it).
+    /// - A parent may have blocked signals for its children; the ones that end us must come through.
+    static func apply() {
+        var limit = rlimit()
+        let files = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
+        if getrlimit(files, &limit) == 0, limit.rlim_cur < limit.rlim_max {
+            limit.rlim_cur = limit.rlim_max
+            setrlimit(files, &limit)
+        }
+        mallopt(M_ARENA_MAX, 2)
+        var signals = sigset_t()
+        sigemptyset(&signals)
+        sigaddset(&signals, SIGTERM)
+        sigaddset(&signals, SIGINT)
+        pthread_sigmask(SIG_UNBLOCK, &signals, nil)
+    }
+}
