@@ -64,15 +64,19 @@ public actor Stage {
     }
 
     private func begin(_ publisher: Publisher, on hub: StreamHub) async -> StreamHub.PublishRefusal? {
-        let result = try? await hub.eventLoop.submit { () -> StreamHub.PublishRefusal? in
-            do throws(StreamHub.PublishRefusal) {
-                try hub.begin(publisher)
-                return nil
-            } catch {
-                return error
-            }
-        }.get()
-        return result ?? .ended
+        do {
+            return try await hub.eventLoop.submit { () -> StreamHub.PublishRefusal? in
+                do throws(StreamHub.PublishRefusal) {
+                    try hub.begin(publisher)
+                    return nil
+                } catch {
+                    return error
+                }
+            }.get()
+        } catch {
+            // The event loop is gone: the process ends.
+            return .ended
+        }
     }
 
     private func closed(_ hub: StreamHub, last: Publisher?) async {
