@@ -1,0 +1,102 @@
+import Foundation
+import Live
+import NIOCore
+import NIOPosix
+import Testing
+
+@testable import PushPublish
+
+/// Real servers at the far end.
+@Suite(.serialized, .timeLimit(.minutes(3))) struct RealProgramTests {
+    /// Puts a file's tags on air, all at once.
+    private func publish(_ file: FLVFile, _ stream: String, _ house: House) async throws -> Publication {
+        let loop = MultiThreadedEventLoopGroup.singleton.any()
+        let publisher = Publisher(
+            info: PublisherInfo(
+                address: "192.0.2.1", software: "ffmpeg", transport: "rtmp", user: "", connected: Date()),
+            dismiss: { _ in })
+        let publication = try await house.stage.publish(
+            House.address(stream), cdn: House.cdn, settings: HubSettings(), publisher: publisher, on: loop)
+        for tag in file.tags where tag.type == 8 || tag.type == 9 {
+            publication.send(tag.type == 9 ? .video : .audio, timestamp: tag.timestamp, body: tag.body)
+        }
+        publication.readComplete()
+        return publication
+    }
+
+    private func expectAll(of file: FLVFile, in recording: String, _ scratch: Scratch) async throws {
+        let sent = try await Programs.packets(of: file.path, in: scratch)
+        let received = try await Programs.packets(of: recording, in: scratch)
+        #expect(sent.count > 200)
+        for isVideo in [true, false] {
+            let (got, expected) = (received.filter { $0.isVideo == isVideo }, sent.filter { $0.isVideo == isVideo })
+            #expect(got.count == expected.count)
+            #expect(got.difference(from: expected).isEmpty)
+        }
+    }
+
+    @Test func nginxGetsEveryAccessUnitAndIsFoundAgainAfterARestart() async throws {
+        let scratch = try Scratch()
+        let file = try await FLVFile.make(in: scratch)
+        let nginx = try NginxServer(scratch: scratch)
+        try await House.open { house in
+            let publication = try await publish(file, "s", house)
+            let name = try await house.push("s", to: "\(nginx.url)/first-key")
+            try await eventually("nobody is there") { await house.report(name)?.lastError != nil }
+            try nginx.start()
+            try await house.awaitStatus(.connected, of: name)
+            let total = Int64(file.tags.filter { $0.type != 18 }.reduce(0) { $0 + $1.body.readableBytes })
+            try await eventually("all of it is sent") { await house.report(name)?.bytesSent ?? 0 > total }
+            #expect(try await house.disconnect(name) == [name])
+            try await eventually("all of it is recorded") {
+                let size =
+                    try? FileManager.default.attributesOfItem(atPath: scratch.file("first-key.flv"))[.size] as? Int
+                return size ?? 0 > Int(total)
+            }
+            try await expectAll(of: file, in: scratch.file("first-key.flv"), scratch)
+
+            let again = try await house.push("s", to: "\(nginx.url)/second-key")
+            try await house.awaitStatus(.connected, of: again)
+            try await nginx.stop()
+            try await eventually("it is gone") {
+                await house.report(again)?.history.contains { $0.failure != nil } == true
+            }
+            try nginx.start()
+            try await eventually("it is connected again") {
+                let report = await house.report(again)
+                return report?.status == .connected && report?.reconnects ?? 0 >= 1
+            }
+            publication.end(isOrderly: true)
+            try await house.awaitStatus(.waiting, of: again)
+        }
+        try await nginx.stop()
+    }
+
+    @Test func ffmpegGetsEveryAccessUnitAndAnOrderlyEnd() async throws {
+        let scratch = try Scratch()
+        let file = try await FLVFile.make(in: scratch)
+        let port = try Programs.freePort()
+        let ffmpeg = try Programs.start(
+            [
+                "ffmpeg", "-v", "warning", "-y", "-listen", "1", "-i", "rtmp://127.0.0.1:\(port)/app/inst/key-abcd",
+                "-c",
+                "copy", "-f", "flv", scratch.file("received.flv"),
+            ], log: scratch.file("ffmpeg.log"))
+        try await House.open { house in
+            let publication = try await publish(file, "s", house)
+            let name = try await house.supervisor.connect(
+                PushRequest(
+                    cdn: House.cdn, source: House.address("s"), service: "rtmp",
+                    fields: [
+                        "dst_host": "127.0.0.1", "dst_port": "\(port)", "dst_app": "app", "dst_inst": "inst",
+                        "dst_stream": "key-abcd",
+                    ]))
+            try await house.awaitStatus(.connected, of: name)
+            publication.end(isOrderly: true)
+            try await house.awaitStatus(.waiting, of: name)
+            try await Programs.ended(ffmpeg, "ffmpeg")
+            try await expectAll(of: file, in: scratch.file("received.flv"), scratch)
+        }
+        ffmpeg.terminate()
+    }
+}
