@@ -72,6 +72,11 @@ let package = Package(
         .testTarget(name: "MPEGTSTests", dependencies: ["Media", "MPEGTS", nio], exclude: ["Fixtures"]),
         .testTarget(name: "FragmentedMP4Tests", dependencies: ["FragmentedMP4", "Media", nio], exclude: ["Fixtures"]),
         .testTarget(name: "HLSTests", dependencies: ["HLS", "Media", nio], exclude: ["Fixtures"]),
+        .testTarget(name: "ConfigurationTests", dependencies: ["Origin", "Usher", "Storage", logging]),
+        .testTarget(name: "CommandLineTests", dependencies: ["playhouse"]),
+        .testTarget(
+            name: "EndToEndTests", dependencies: ["ControlAPI", "Media", "RTMP", "Storage", httpClient, nio, nioPosix],
+            exclude: ["Fixtures"]),
         .testTarget(name: "LiveTests", dependencies: ["Live", "Media", "RTMP", nio, nioEmbedded]),
     ],
     swiftLanguageModes: [.v6]
