@@ -1,4 +1,5 @@
 import NIOCore
+import RTMP
 import Storage
 import Synchronization
 import Testing
@@ -31,6 +32,47 @@ import Testing
             let ended = try #require(await house.supervisor.endedSessions(cdn: House.cdn).first)
             #expect(ended.status == .disconnected)
             #expect(ended.bytesSent >= report.bytesSent)
+            publisher.end()
+        }
+        await farEnd.stop()
+    }
+
+    @Test func aPushIsNotConnectedBeforeMediaIsAcknowledgedHoweverLittleItIs() async throws {
+        let (farEnd, other) = (try await FarEnd.start(), try await FarEnd.start())
+        try await House.open { house in
+            let silent = try await house.publish("silent", frameBytes: nil)
+            let running = try await house.publish("running")
+            let name = try await house.push("silent", to: farEnd)
+            try await eventually("accepted") { farEnd.now.published.count == 1 }
+            // Another push goes all the way meanwhile.
+            try await house.awaitStatus(.connected, of: house.push("running", to: other))
+            #expect(await house.report(name)?.status == .connecting)
+            // One frame of sound.
+            silent.publication.send(
+                .audio, timestamp: 0, body: ByteBuffer(bytes: [0xAF, 1, 0x21, 0x10, 0x04, 0x60, 0x8C, 0x1C]))
+            silent.publication.readComplete()
+            try await house.awaitStatus(.connected, of: name)
+            #expect(farEnd.now.bytes == 8)
+            silent.end()
+            running.end()
+        }
+        await farEnd.stop()
+        await other.stop()
+    }
+
+    @Test func metadataIsSentWhenThePushBegins() async throws {
+        let farEnd = try await FarEnd.start()
+        try await House.open { house in
+            let publisher = try await house.publish("s")
+            var body = ByteBuffer()
+            let metadata = AMFValue.ecmaArray(["width": 640])
+            AMF0Encoder.encode("onMetaData", into: &body)
+            AMF0Encoder.encode(metadata, into: &body)
+            publisher.publication.send(.data, timestamp: 0, body: body, metadata: metadata)
+            let name = try await house.push("s", to: farEnd)
+            try await house.awaitStatus(.connected, of: name)
+            // As @setDataFrame, and as the encoder's own message.
+            try await eventually("metadata") { farEnd.now.metadata >= 2 }
             publisher.end()
         }
         await farEnd.stop()

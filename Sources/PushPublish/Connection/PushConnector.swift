@@ -154,7 +154,7 @@ final class PushConnector: @unchecked Sendable {
                     if self.isCancelled { throw ChannelError.alreadyClosed }
                     try channel.pipeline.syncOperations.addHandler(ByteMeter())
                     if target.isTLS {
-                        let tls = try PushConnector.tls(host: target.host, trustRoots: configuration.trustRoots)
+                        let tls = try PushConnector.tls(host: target.host, configuration)
                         try channel.pipeline.syncOperations.addHandler(tls)
                     }
                     try initializer(channel)
@@ -162,10 +162,12 @@ final class PushConnector: @unchecked Sendable {
             }
     }
 
-    private static func tls(host: String, trustRoots: NIOSSLTrustRoots) throws -> NIOSSLClientHandler {
+    private static func tls(host: String, _ settings: PushConfiguration) throws -> NIOSSLClientHandler {
         var configuration = TLSConfiguration.makeClientConfiguration()
-        configuration.trustRoots = trustRoots
+        configuration.trustRoots = settings.trustRoots
         configuration.minimumTLSVersion = .tlsv12
+        // How long the far end's own goodbye is waited for.
+        configuration.shutdownTimeout = settings.farewell
         // SNI holds names only; an address is checked against the certificate all the same.
         return try NIOSSLClientHandler(
             context: NIOSSLContext(configuration: configuration), serverHostname: IPAddress(host) == nil ? host : nil)

@@ -53,10 +53,10 @@ extension PushSupervisor {
         name: String?, isNameGiven: Bool, endsWithSource: Bool
     ) throws(PushError) -> String {
         guard !isDraining else { throw .draining }
-        guard source.isValid else {
-            throw .invalid(
-                FieldProblems([FieldProblem("stream", .invalid, "must be named by letters, digits, - _ . and ~")]))
-        }
+        let wrong = [("app", source.app), ("inst", source.instance), ("stream", source.stream)]
+            .filter { !StreamAddress.isValidName($0.1) }
+            .map { FieldProblem($0.0, .invalid, "must be made of letters, digits, - _ . and ~") }
+        guard wrong.isEmpty else { throw .invalid(FieldProblems(wrong)) }
         let profile: String
         let destination: any PushDestination
         do throws(FieldProblems) {

@@ -134,6 +134,7 @@ public actor PushSupervisor {
                 sourceGone(hub.address)
             } else {
                 handle(.sourceGone, session)
+                if sessions[session.id] != nil, self.hub(for: session.order) != nil { handle(.sourceOnAir, session) }
             }
         }
     }
@@ -243,7 +244,8 @@ public actor PushSupervisor {
         await eventLog.finish()
         mail.finish()
         if let resolver = resolver as? SystemResolver {
-            await resolver.shutdown()
+            // Not waited for: a lookup that hangs cannot be stopped.
+            Task { await resolver.shutdown() }
         }
     }
 

@@ -61,8 +61,9 @@ final class House: Sendable {
     }
 
     /// Puts a stream on air.
+    /// - Parameter frameBytes: nil: it sends nothing by itself.
     func publish(
-        _ stream: String, frameBytes: Int = 2_000, settings: HubSettings = HubSettings()
+        _ stream: String, frameBytes: Int? = 2_000, settings: HubSettings = HubSettings()
     ) async throws -> TestPublisher {
         let loop = MultiThreadedEventLoopGroup.singleton.any()
         let publisher = Publisher(
@@ -118,10 +119,14 @@ final class House: Sendable {
 /// Sends made-up H.264: fifty pictures a second, a keyframe every ten.
 final class TestPublisher: Sendable {
     let publication: Publication
-    private let task: RepeatedTask
+    private let task: RepeatedTask?
 
-    init(_ publication: Publication, loop: any EventLoop, frameBytes: Int) {
+    init(_ publication: Publication, loop: any EventLoop, frameBytes: Int?) {
         self.publication = publication
+        guard let frameBytes else {
+            task = nil
+            return
+        }
         let state = NIOLoopBoundBox.makeBoxSendingValue(0, eventLoop: loop)
         let filler = ByteBuffer(repeating: 0x5A, count: max(8, frameBytes))
         publication.send(.video, timestamp: 0, body: TestPublisher.header)
@@ -146,11 +151,11 @@ final class TestPublisher: Sendable {
 
     /// Sends nothing more; the stream goes on.
     func pause() {
-        task.cancel()
+        task?.cancel()
     }
 
     func end(isOrderly: Bool = true) {
-        task.cancel()
+        task?.cancel()
         publication.end(isOrderly: isOrderly)
     }
 }
