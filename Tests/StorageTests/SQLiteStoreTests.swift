@@ -54,7 +54,8 @@ struct SQLiteStoreTests {
             _ = try await first.admit(.sample(now: at(0), id: "one", joinWindow: 60))
             try await first.recordRefusal(.refusal(), foldingWindow: 10)
             let push = try await first.insertPush(
-                PushService(cdn: 1, name: "p", service: "rtmp", destination: ["a": "b"], created: at(0), updated: at(0)))
+                PushService(cdn: 1, name: "p", service: "rtmp", destination: ["a": "b"], created: at(0), updated: at(0))
+            )
             let number = try await first.reserveSequence(name: "s", count: 7)
             _ = try await first.beginReplay(digest: "d", now: at(0), expires: at(300))
             try await first.finishReplay(digest: "d", reply: "r")
@@ -141,7 +142,9 @@ struct SQLiteStoreTests {
     func newer() async throws {
         try await withTemporaryFolder { folder in
             let store = try await SQLiteStore.open(folder: folder)
-            try await store.write { try $0.run("INSERT INTO grdb_migrations (identifier) VALUES ('999 from tomorrow')") }
+            try await store.write {
+                try $0.run("INSERT INTO grdb_migrations (identifier) VALUES ('999 from tomorrow')")
+            }
             try await store.close()
             await #expect(
                 throws: StoreError.failed("the database was written by a newer version of Playhouse")

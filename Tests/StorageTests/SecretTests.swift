@@ -12,11 +12,11 @@ import Testing
         #expect(try Password.hash("gehëim") != hash)
     }
 
-    /// Made by PHP: `password_hash('rasmuslerdorf', PASSWORD_BCRYPT)`, the manual's example.
+    /// Made by PHP: `password_hash('gehëim', PASSWORD_BCRYPT, ['cost' => 5])`.
     @Test func verifiesForeignHashes() {
-        let hash = "$2y$07$BCryptRequires22Chrcte/VlQH0piJtjXl.0t1XkA8pw9dMXTTOq"
-        #expect(Password.verify("rasmuslerdorf", hash: hash))
-        #expect(!Password.verify("rasmuslerdorg", hash: hash))
+        let hash = "$2y$05$zXQMbdjY/dG.ndnHpmlq6uVq/xpR08nM3H6RBFqiexrP7Zp3aF25S"
+        #expect(Password.verify("gehëim", hash: hash))
+        #expect(!Password.verify("geheim", hash: hash))
     }
 
     @Test func setsLimits() throws {

@@ -16,7 +16,8 @@ struct WriteBatcherTests {
 
     /// Runs `body` while the store cannot write, then lets it, and gives the transactions that this took.
     private func whileHeld(
-        _ store: SQLiteStore, waiting: Int, _ body: @escaping @Sendable () async throws -> Void
+        _ store: SQLiteStore, waiting: Int, _ body: @escaping @Sendable () async throws -> Void,
+        before opening: () async throws -> Void = {}
     ) async throws -> Int {
         let gate = Gate()
         let before = store.writeCounts.transactions
@@ -24,6 +25,7 @@ struct WriteBatcherTests {
         while !store.batcher.isBusy || store.batcher.waitingCount > 0 { await Task.yield() }
         async let done: Void = body()
         while store.batcher.waitingCount < waiting { await Task.yield() }
+        try await opening()
         gate.open()
         try await held
         try await done
@@ -57,60 +59,62 @@ struct WriteBatcherTests {
         }
     }
 
+    /// A row of its own, then the one that only the first to come can write.
+    private func writeOwnAndShared(_ store: SQLiteStore, _ index: Int) async throws {
+        try await store.write { database in
+            let insert = "INSERT INTO sequences (name, next) VALUES (?, 0)"
+            try database.run(insert, ["own \(index)"])
+            try database.run(insert, ["shared"])
+        }
+    }
+
+    private final class Failures: Sendable {
+        private let errors = Mutex<[StoreError?]>([])
+        var all: [StoreError?] { errors.withLock { $0 } }
+
+        func collect(_ body: () async throws -> Void) async {
+            do {
+                try await body()
+            } catch {
+                errors.withLock { $0.append(error as? StoreError) }
+            }
+        }
+    }
+
     @Test("A failed write takes nothing of the others in its transaction with it")
     func oneFails() async throws {
         try await withStore { store in
-            let failures = Mutex<[StoreError]>([])
+            let failures = Failures()
             let transactions = try await whileHeld(store, waiting: 20) {
                 await withTaskGroup(of: Void.self) { group in
                     for index in 0..<20 {
-                        group.addTask {
-                            do {
-                                // Each writes a row of its own before the one that all share.
-                                try await store.write { database in
-                                    let insert = "INSERT INTO sequences (name, next) VALUES (?, 0)"
-                                    try database.run(insert, ["own \(index)"])
-                                    try database.run(insert, ["shared"])
-                                }
-                            } catch let error as StoreError {
-                                failures.withLock { $0.append(error) }
-                            } catch {
-                                Issue.record(error)
-                            }
-                        }
+                        group.addTask { await failures.collect { try await writeOwnAndShared(store, index) } }
                     }
                 }
             }
             #expect(transactions == 1)
             let constraint = StoreError.failed("SQLite 1555, UNIQUE constraint failed: sequences.name")
-            #expect(failures.withLock { $0 } == Array(repeating: constraint, count: 19))
+            #expect(failures.all == Array(repeating: constraint, count: 19))
             let rows = try await store.read { try $0.first("SELECT count(*) AS n FROM sequences")?.int("n") }
             #expect(rows == 2)
         }
     }
 
-    @Test("Writes past the bound are refused, and those within it are done")
+    @Test("A write past the bound is refused at once, and those within it are done")
     func bounded() async throws {
         try await withStore { store in
-            let refused = Mutex(0)
             let bound = WriteBatcher.maximumWaiting
             let transactions = try await whileHeld(store, waiting: bound) {
-                await withTaskGroup(of: Void.self) { group in
-                    for _ in 0..<(bound + 5) {
-                        group.addTask {
-                            do {
-                                try await store.write { _ in }
-                            } catch {
-                                #expect(error as? StoreError == .overloaded)
-                                refused.withLock { $0 += 1 }
-                            }
-                        }
-                    }
+                try await withThrowingTaskGroup(of: Void.self) { group in
+                    for _ in 0..<bound { group.addTask { try await store.write { _ in } } }
+                    try await group.waitForAll()
                 }
+            } before: {
+                await #expect(throws: StoreError.overloaded) { try await store.insertAccount(.demo) }
             }
-            #expect(refused.withLock { $0 } <= 5)
-            #expect(transactions >= bound / WriteBatcher.maximumBatch)
-            #expect(store.writeCounts.writes == bound + 6 - refused.withLock { $0 })
+            #expect(transactions == bound / WriteBatcher.maximumBatch)
+            #expect(store.writeCounts.writes == bound + 1)
+            try await store.insertAccount(.demo)
         }
     }
 
@@ -124,15 +128,8 @@ struct WriteBatcherTests {
             async let waiting: Void = store.insertAccount(.demo)
             while store.batcher.waitingCount < 1 { await Task.yield() }
             async let closed: Void = store.close()
-            while true {
-                do {
-                    try await store.batcher.submitNothing()
-                    await Task.yield()
-                } catch {
-                    #expect(error as? StoreError == .closed)
-                    break
-                }
-            }
+            while !store.batcher.isClosed { await Task.yield() }
+            await #expect(throws: StoreError.closed) { try await store.insertAccount(.other) }
             gate.open()
             try await held
             try await waiting

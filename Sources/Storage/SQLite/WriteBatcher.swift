@@ -46,6 +46,15 @@ final class WriteBatcher: Sendable {
         state.withLock { $0.statistics }
     }
 
+    /// Writes that no transaction has taken up yet.
+    var waitingCount: Int {
+        state.withLock { $0.waiting.count }
+    }
+
+    var isClosed: Bool {
+        state.withLock { $0.isClosed }
+    }
+
     /// Whether writes wait or are under way.
     var isBusy: Bool {
         state.withLock { $0.isDraining }

@@ -28,6 +28,8 @@ public enum Password {
     public static let maximumLength = 72
     /// 2^10 rounds.
     private static let cost: UInt = 10
+    /// Of hashes from elsewhere: 2^14 rounds take a second; each more doubles it, and 31 would hold a thread for weeks.
+    private static let maximumCost = 14
 
     /// `$2b$10$` and 53 characters.
     public static func hash(_ password: String) throws(Failure) -> String {
@@ -48,6 +50,7 @@ public enum Password {
     public static func verify(_ password: String, hash: String) -> Bool {
         guard password.utf8.count <= maximumLength, !password.utf8.contains(0), hash.utf8.count == 60,
             ["$2a$", "$2b$", "$2y$"].contains(where: hash.hasPrefix),
+            let rounds = Int(hash.dropFirst(4).prefix(2)), rounds <= maximumCost,
             let computed = crypt(password, setting: hash.utf8CString.map { $0 })
         else { return false }
         return constantTimeEquals(computed, hash)

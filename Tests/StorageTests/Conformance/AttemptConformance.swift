@@ -119,9 +119,9 @@ struct AttemptConformance {
             for (index, (name, facts)) in attempts.enumerated() {
                 var facts = facts
                 facts.instance = name
-                try await store.recordRefusal(.refusal(facts, date: at(Double(index))), foldingWindow: 10)
+                try await store.recordRefusal(.refusal(facts, date: at(Double(index))), foldingWindow: 0)
             }
-            try await store.recordRefusal(.refusal(cdn: 2), foldingWindow: 10)
+            try await store.recordRefusal(.refusal(cdn: 2), foldingWindow: 0)
             let found = try await rows(store, filter.0).map(\.instance)
             #expect(found.reversed().joined() == filter.expected)
             #expect(try await store.countAttempts(cdn: 1, filter: filter.0) == filter.expected.count)

@@ -8,13 +8,16 @@ struct LogConformance {
     private func event(_ stream: String, _ seconds: Double, app: String = "demo-origin", cdn: Int = 1) -> OriginEvent {
         OriginEvent(
             cdn: cdn, date: at(seconds), kind: .publish, app: app, instance: "_definst_", stream: stream,
-            isAuthenticated: true, user: "ann", address: "2001:db8::1", metadata: ["encoder": "FMLE/3.0 \"ü\"", "a": ""])
+            isAuthenticated: true, user: "ann", address: "2001:db8::1",
+            metadata: ["encoder": "FMLE/3.0 \"ü\"", "a": ""])
     }
 
     @Test("Events of an app or a stream come newest first, in pages", arguments: StoreKind.allCases)
     func events(kind: StoreKind) async throws {
         try await kind.run { store in
-            let written = [event("a", 1), event("b", 3), event("a", 2), event("a", 9, app: "demo-vod"), event("a", 9, cdn: 2)]
+            let written = [
+                event("a", 1), event("b", 3), event("a", 2), event("a", 9, app: "demo-vod"), event("a", 9, cdn: 2),
+            ]
             for event in written { try await store.recordEvent(event) }
             func list(_ stream: String?, _ limit: Int = 10, _ offset: Int = 0) async throws -> [OriginEvent] {
                 try await store.events(cdn: 1, app: "demo-origin", stream: stream, limit: limit, offset: offset).map {

@@ -52,7 +52,8 @@ struct PushConformance {
         }
     }
 
-    @Test("Autopushes are those of the stream, and of its account those without a source", arguments: StoreKind.allCases)
+    @Test(
+        "Autopushes are those of the stream, and of its account those without a source", arguments: StoreKind.allCases)
     func autopushes(kind: StoreKind) async throws {
         try await kind.runWithAccounts { store in
             for push in [

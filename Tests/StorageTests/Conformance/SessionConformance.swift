@@ -76,11 +76,11 @@ struct SessionConformance {
         }
     }
 
-    private static let others: [ViewerFacts] = [
+    private static let strangers: [ViewerFacts] = [
         .sample(address: "192.0.2.2"), .sample(app: "demo-vod"), .sample(video: "film"), .sample(key: "k2"),
     ]
 
-    @Test("Another ticket, address, app or video is another session", arguments: StoreKind.allCases, others)
+    @Test("Another ticket, address, app or video is another session", arguments: StoreKind.allCases, strangers)
     func others(kind: StoreKind, facts: ViewerFacts) async throws {
         try await kind.runWithAccounts { store in
             _ = try await store.insertTicket(.sample())

@@ -72,7 +72,8 @@ struct StreamConformance {
         }
     }
 
-    @Test("A user without a settings row makes it; a row that does not exist is an error", arguments: StoreKind.allCases)
+    @Test(
+        "A user without a settings row makes it; a row that does not exist is an error", arguments: StoreKind.allCases)
     func userMakesStream(kind: StoreKind) async throws {
         try await kind.runWithAccounts { store in
             let first = try await store.insertStreamUser(user("ann"))
@@ -105,7 +106,8 @@ struct StreamConformance {
         }
     }
 
-    @Test("Users are listed by account, app and stream; publishers include the app's star", arguments: StoreKind.allCases)
+    @Test(
+        "Users are listed by account, app and stream; publishers include the app's star", arguments: StoreKind.allCases)
     func lists(kind: StoreKind) async throws {
         try await kind.runWithAccounts { store in
             let show = try await store.insertStreamUser(user("ann"))

@@ -1,0 +1,60 @@
+import Foundation
+import Storage
+import Testing
+
+@Suite("What the server's secret seals and signs")
+struct SealTests {
+    private let secret = ServerSecret(bytes: Array(0..<32))
+
+    @Test("The first start creates a folder for the server alone, and each folder has its own secret")
+    func created() async throws {
+        try await withTemporaryFolder { parent in
+            let first = try ServerSecret.load(folder: parent + "/one")
+            let attributes = try FileManager.default.attributesOfItem(atPath: parent + "/one")
+            #expect((attributes[.posixPermissions] as? NSNumber)?.intValue == 0o700)
+            let other = try ServerSecret.load(folder: parent + "/two")
+            #expect(other.hmac("x") != first.hmac("x"))
+            #expect(throws: StoreError.self) { try other.open(first.seal("text")) }
+        }
+    }
+
+    @Test("A sealed text that was changed anywhere does not open", arguments: ["", "text", "ü\u{0}🎬"])
+    func changed(text: String) throws {
+        let secret = try #require(secret)
+        let sealed = try secret.seal(text)
+        #expect(try secret.open(sealed) == text)
+        let box = try #require(Data(base64Encoded: String(sealed.dropFirst(2))))
+        for index in box.indices {
+            var changed = box
+            changed[index] ^= 1
+            #expect(throws: StoreError.self) { try secret.open("1:" + changed.base64EncodedString()) }
+        }
+        #expect(throws: StoreError.self) { try secret.open("2:" + sealed.dropFirst(2)) }
+    }
+
+    /// HKDF-SHA256 without salt, then HMAC-SHA256, computed with Python's `hmac`.
+    @Test("Signatures are HMAC-SHA256 under a key derived for it, the same in every version")
+    func signature() throws {
+        let secret = try #require(secret)
+        let hexadecimal = secret.hmac("text").map { String(format: "%02x", $0) }.joined()
+        #expect(hexadecimal == "005ac0198485a29751ef3402864107dac00337fe1ef8c256c109451d3dcd83d0")
+    }
+}
+
+@Suite("Generated keys")
+struct GeneratedKeyTests {
+    @Test("Keys are never the same, and use their whole alphabets")
+    func generated() {
+        let keys = (0..<200).map { _ in APIKey.generate(cdn: 3, rights: .read, label: "l", now: at(0)) }
+        for key in keys {
+            #expect(key.apiKey.wholeMatch(of: /APX[A-Z0-9]{29}/) != nil)
+            #expect(key.privateKey.wholeMatch(of: /[0-9a-f]{64}/) != nil)
+            #expect(key.id == 0 && key.cdn == 3 && key.rights == .read && key.label == "l")
+            #expect(key.created == at(0) && key.revoked == nil)
+        }
+        #expect(Set(keys.map(\.apiKey)).count == 200)
+        #expect(Set(keys.map(\.privateKey)).count == 200)
+        #expect(Set(keys.flatMap { $0.apiKey.dropFirst(3) }).count == 36)
+        #expect(Set(keys.flatMap(\.privateKey)).count == 16)
+    }
+}
