@@ -6,6 +6,7 @@ final class PlaylistBody: Sendable {
     let plain: ByteBuffer
     /// Strong, with its quotation marks; the gzip form has another (`EntityTag.gzip`).
     let entityTag: String
+    private let isShared: Bool
     private let compressed = Mutex<Compressed>(.notYet)
 
     private enum Compressed {
@@ -14,13 +15,16 @@ final class PlaylistBody: Sendable {
         case done(ByteBuffer?)
     }
 
-    init(_ plain: ByteBuffer, entityTag: String? = nil) {
+    /// - Parameter isShared: false for what is made for one viewer, which is not worth compressing.
+    init(_ plain: ByteBuffer, entityTag: String? = nil, isShared: Bool = true) {
         self.plain = plain
         self.entityTag = entityTag ?? EntityTag.make(of: plain)
+        self.isShared = isShared
     }
 
     /// The gzip form; nil when it would not be shorter.
     var gzipped: ByteBuffer? {
+        guard isShared else { return nil }
         if case .done(let bytes) = compressed.withLock({ $0 }) { return bytes }
         // Outside the lock: two that come at once both compress, which does less harm than one that waits.
         var bytes = Gzip.compress(plain)

@@ -33,7 +33,7 @@ public struct PlaybackService: Sendable {
     }
 
     /// Viewers of an unprotected stream in the last while, an estimate: those behind one address, or one cache, count
-    /// as one. Viewers with tickets are counted by their sessions in `Admissions`.
+    /// as one. Viewers with tickets are counted by `Admissions`.
     public func viewerCount(_ address: StreamAddress) -> Int {
         viewers.count(address, now: .now())
     }
@@ -90,7 +90,7 @@ public struct PlaybackService: Sendable {
         let address = output.address
         // The usual case first: it takes no step out of this thread.
         let isPermitted =
-            request.path.session.map { admission.permits(sessionID: $0, facts: request.facts(for: address)) } ?? false
+            request.path.session.map { admission.permits(session: $0, for: request.facts(for: address)) } ?? false
         if !isPermitted {
             let protection = try await admission.protection(app: address.app, stream: address.stream)
             guard protection == .none else { return refused }

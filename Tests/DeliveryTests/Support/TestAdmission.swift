@@ -42,7 +42,7 @@ final class TestAdmission: PlaybackAdmission {
         facts.key == "k" && facts.pass == "p" && !state.isRevoked
     }
 
-    func preview(_ facts: ViewerFacts) async throws -> String? {
+    func offeredSession(for facts: ViewerFacts) async throws -> String? {
         state.withLock { state in
             state.previews += 1
             state.lastFacts = facts
@@ -51,21 +51,21 @@ final class TestAdmission: PlaybackAdmission {
         }
     }
 
-    func enter(sessionID: String, facts: ViewerFacts) async throws -> String? {
+    func enteredSession(_ id: String, for facts: ViewerFacts) async throws -> String? {
         state.withLock { state in
             state.entered += 1
             state.lastFacts = facts
             guard !state.isRevoked else { return nil }
-            if state.sessions[sessionID] == facts.address { return sessionID }
+            if state.sessions[id] == facts.address { return id }
             guard isGood(facts, state) else { return nil }
             if let running = state.sessions.first(where: { $0.value == facts.address }) { return running.key }
-            state.sessions[sessionID] = facts.address
+            state.sessions[id] = facts.address
             state.charged += 1
-            return sessionID
+            return id
         }
     }
 
-    func permits(sessionID: String, facts: ViewerFacts) -> Bool {
-        state.withLock { !$0.isRevoked && $0.sessions[sessionID] == facts.address }
+    func permits(session id: String, for facts: ViewerFacts) -> Bool {
+        state.withLock { !$0.isRevoked && $0.sessions[id] == facts.address }
     }
 }
