@@ -72,6 +72,10 @@ final class LoopFanout: @unchecked Sendable {
     /// Writes what the reader has not had and its channel can take.
     func pump(_ reader: StreamReader, flush: Bool) {
         guard !reader.isPaused, reader.slot != nil else { return }
+        guard reader.channel.isWritable else {
+            noteLag(of: reader)
+            return
+        }
         var wrote = false
         if let position = reader.position, position < ring.oldestSequence {
             moveForward(reader, from: position)

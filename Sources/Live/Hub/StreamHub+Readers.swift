@@ -48,7 +48,7 @@ extension StreamHub {
         return attached ?? false
     }
 
-    private func add(_ reader: StreamReader) -> Bool {
+    func add(_ reader: StreamReader) -> Bool {
         guard isOnAir else { return false }
         count(reader.role, by: 1)
         let loop = reader.channel.eventLoop

@@ -1,0 +1,161 @@
+import Logging
+import Media
+import NIOCore
+import NIOEmbedded
+import RTMP
+import Synchronization
+
+@testable import Live
+
+/// A hub on an embedded event loop, and somebody who publishes to it.
+final class HubBench {
+    let loop = EmbeddedEventLoop()
+    let hub: StreamHub
+    let dismissals = Dismissals()
+    let endings = Counter()
+    private(set) var publisher: Publisher
+
+    init(_ settings: HubSettings = HubSettings()) {
+        publisher = HubBench.publisher(dismissals)
+        let endings = endings
+        hub = StreamHub(
+            address: StreamAddress(app: "demo-origin", instance: "live", stream: "s"), cdn: 1, settings: settings,
+            eventLoop: loop, memory: MemoryBudget(ceiling: 1 << 30), logger: Logger(label: "test")
+        ) { _, _ in endings.add() }
+    }
+
+    private static func publisher(_ dismissals: Dismissals) -> Publisher {
+        Publisher(
+            info: PublisherInfo(address: "192.0.2.1", software: "test", transport: "rtmp", user: "", connected: .now)
+        ) { dismissals.note($0) }
+    }
+
+    /// The first publisher, or another one.
+    func publish() throws {
+        publisher = HubBench.publisher(dismissals)
+        try hub.begin(publisher)
+    }
+
+    /// AVC header, AAC header.
+    func headers(at milliseconds: Int64 = 0, profile: UInt8 = 0x42) {
+        send(.video, milliseconds, HubBench.videoHeader(profile: profile))
+        send(.audio, milliseconds, HubBench.audioHeader)
+    }
+
+    static func videoHeader(profile: UInt8 = 0x42) -> ByteBuffer {
+        // 128×96, one SPS and one PPS.
+        TagBuilder.sequenceHeader(
+            .avc,
+            record: ByteBuffer(bytes: [
+                1, profile, 0xC0, 0x0A, 0xFF, 0xE1, 0, 9, 0x67, profile, 0xC0, 0x0A, 0xDA, 0x08, 0x19, 0x90, 0x00, 1, 0, 4,
+                0x68, 0xCE, 0x3C, 0x80,
+            ]))
+    }
+
+    static let audioHeader = TagBuilder.sequenceHeader(.aac, record: ByteBuffer(bytes: [0x12, 0x10]))
+
+    func picture(_ milliseconds: Int64, isKeyframe: Bool = false, size: Int = 100) {
+        let unit = AccessUnit(
+            codec: .video(.avc), decodeTime: .zero, isKeyframe: isKeyframe,
+            payload: ByteBuffer(repeating: isKeyframe ? 1 : 2, count: size))
+        send(.video, milliseconds, TagBuilder.codedFrames(unit))
+    }
+
+    func sound(_ milliseconds: Int64) {
+        let unit = AccessUnit(
+            codec: .audio(.aac), decodeTime: .zero, isKeyframe: true, payload: ByteBuffer(repeating: 3, count: 20))
+        send(.audio, milliseconds, TagBuilder.codedFrames(unit))
+    }
+
+    func send(_ kind: StreamMessage.Kind, _ milliseconds: Int64, _ body: ByteBuffer) {
+        hub.receive(kind, timestamp: milliseconds, body: body, metadata: nil, from: publisher.id)
+        hub.readComplete()
+    }
+
+    /// A viewer on a channel of the hub's event loop.
+    func viewer(messageStreamID: UInt32 = 1) -> BenchViewer {
+        let viewer = BenchViewer(loop: loop, messageStreamID: messageStreamID)
+        viewer.isAttached = hub.add(viewer.reader)
+        return viewer
+    }
+}
+
+/// A viewer and what was written to it, as messages.
+final class BenchViewer {
+    struct Message: Equatable {
+        var type: UInt8
+        var timestamp: UInt32
+        var isKeyframe: Bool
+        var isHeader: Bool
+        var streamID: UInt32
+    }
+
+    let channel: EmbeddedChannel
+    let reader: StreamReader
+    var isAttached = false
+    private(set) var ending: StreamReader.Ending?
+    private var decoder = ChunkDecoder(limits: RTMPLimits())
+
+    init(loop: EmbeddedEventLoop, messageStreamID: UInt32) {
+        channel = EmbeddedChannel(loop: loop)
+        reader = StreamReader(role: .viewer, channel: channel, messageStreamID: messageStreamID)
+        reader.onEnd = { [weak self] in self?.ending = $0 }
+        // What a session says first: the chunk size that the shared bytes are made for.
+        var announcement = ByteBuffer()
+        var encoder = ChunkEncoder()
+        encoder.setChunkSize(RTMP.outgoingChunkSize, into: &announcement)
+        try? decoder.receive(announcement, now: .now())
+        _ = try? decoder.next()
+    }
+
+    /// Everything written since the last call.
+    func received() throws -> [Message] {
+        var messages: [Message] = []
+        while let bytes = try channel.readOutbound(as: ByteBuffer.self) {
+            try decoder.receive(bytes, now: .now())
+            while let message = try decoder.next() {
+                let body = Array(message.body.readableBytesView)
+                messages.append(
+                    Message(
+                        type: message.type.rawValue, timestamp: message.timestamp,
+                        isKeyframe: message.type == .video && body[0] >> 4 == 1 && body[1] == 1,
+                        isHeader: message.type == .video || message.type == .audio ? body[1] == 0 : false,
+                        streamID: message.streamID))
+            }
+        }
+        return messages
+    }
+}
+
+final class Dismissals: Sendable {
+    private let all = Mutex<[PublisherEnding]>([])
+    func note(_ ending: PublisherEnding) { all.withLock { $0.append(ending) } }
+    var list: [PublisherEnding] { all.withLock { $0 } }
+}
+
+final class Counter: Sendable {
+    private let count = Mutex(0)
+    func add() { count.withLock { $0 += 1 } }
+    var value: Int { count.withLock { $0 } }
+}
+
+/// A packager that writes down what it is told.
+final class NotingPackager: StreamPackager {
+    enum Note: Equatable {
+        case tracks(video: Bool, audio: Bool)
+        case unit(milliseconds: Int64, isVideo: Bool)
+        case discontinuity, lost, ended
+    }
+
+    private let notes = Mutex<[Note]>([])
+    var list: [Note] { notes.withLock { $0 } }
+    private func note(_ note: Note) { notes.withLock { $0.append(note) } }
+
+    func tracksChanged(_ tracks: TrackSet) { note(.tracks(video: tracks.video != nil, audio: tracks.audio != nil)) }
+    func receive(_ unit: AccessUnit, wallClock: Int64) {
+        note(.unit(milliseconds: unit.decodeTime.milliseconds, isVideo: unit.codec.isVideo))
+    }
+    func discontinuity() { note(.discontinuity) }
+    func publisherLost() { note(.lost) }
+    func streamEnded() { note(.ended) }
+}
