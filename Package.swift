@@ -51,7 +51,7 @@ let package = Package(
         .target(name: "Storage", dependencies: ["Usher", "CCrypt", crypto, grdb, logging]),
         .target(name: "Live", dependencies: ["Media", "RTMP", "Usher", "Storage", nio, logging, collections]),
         .target(
-            name: "PushPublish", dependencies: ["Live", "RTMP", "Usher", "Storage", nio, nioPosix, nioSSL, logging]),
+            name: "PushPublish", dependencies: ["Media", "Live", "RTMP", "Usher", "Storage", nio, nioPosix, nioSSL, logging]),
         .target(
             name: "ControlAPI",
             dependencies: ["Media", "RTMP", "Usher", "Storage", "Live", "PushPublish", crypto, nio, nioPosix, logging]),
@@ -72,12 +72,17 @@ let package = Package(
         .testTarget(name: "MPEGTSTests", dependencies: ["Media", "MPEGTS", nio], exclude: ["Fixtures"]),
         .testTarget(name: "FragmentedMP4Tests", dependencies: ["FragmentedMP4", "Media", nio], exclude: ["Fixtures"]),
         .testTarget(name: "HLSTests", dependencies: ["HLS", "Media", nio], exclude: ["Fixtures"]),
+        .testTarget(
+            name: "PushPublishTests",
+            dependencies: [
+                "PushPublish", "Media", "Live", "RTMP", "Storage", "Usher", nio, nioPosix, nioSSL, logging,
+            ]),
         .testTarget(name: "ConfigurationTests", dependencies: ["Origin", "Usher", "Storage", logging]),
         .testTarget(name: "CommandLineTests", dependencies: ["playhouse"]),
         .testTarget(
             name: "EndToEndTests", dependencies: ["ControlAPI", "Media", "RTMP", "Storage", httpClient, nio, nioPosix],
             exclude: ["Fixtures"]),
-        .testTarget(name: "LiveTests", dependencies: ["Live", "Media", "RTMP", nio, nioEmbedded]),
+        .testTarget(name: "LiveTests", dependencies: ["Live", "Media", "RTMP", nio, nioEmbedded, logging]),
     ],
     swiftLanguageModes: [.v6]
 )
