@@ -10,12 +10,19 @@ public struct ControlService: Sendable {
     /// Seconds a request's timestamp may be off (`api.timestamp_window`).
     let window: TimeInterval
     private let failures: FailureLimit
+    private let replayWait: Duration
 
-    /// - Parameter failures: counts failed signatures per address (`api.rate_limit`).
-    public init(environment: ControlEnvironment, timestampWindow: TimeInterval = 300, failures: FailureLimit) {
+    /// - Parameters:
+    ///   - failures: counts failed signatures per address (`api.rate_limit`).
+    ///   - replayWait: how long a duplicate waits for the first run's reply before it gets code 9.
+    public init(
+        environment: ControlEnvironment, timestampWindow: TimeInterval = 300, failures: FailureLimit,
+        replayWait: Duration = .seconds(5)
+    ) {
         self.environment = environment
         window = timestampWindow
         self.failures = failures
+        self.replayWait = replayWait
     }
 
     /// One request, from the first byte of its body to the last of its reply. Never throws: what goes wrong is a reply.
@@ -93,7 +100,8 @@ public struct ControlService: Sendable {
     ) async throws -> ControlResponse {
         // A request is acceptable until its timestamp leaves the window; remembered a little longer than that.
         let expires = signed.timestamp + window + 60
-        for attempt in 0... {
+        let deadline = ContinuousClock.now + replayWait
+        while true {
             let claim = try await context.store.beginReplay(
                 digest: signed.digest, now: environment.now(), expires: expires)
             switch claim {
@@ -101,8 +109,8 @@ public struct ControlService: Sendable {
                 return remembered(text)
             case .running:
                 // The first run is under way, most likely for milliseconds more.
-                guard attempt < 50 else { throw CommandFailure(.requestRunning) }
-                try await Task.sleep(for: .milliseconds(100))
+                guard ContinuousClock.now < deadline else { throw CommandFailure(.requestRunning) }
+                try await Task.sleep(for: .milliseconds(50))
                 continue
             case .new:
                 break
@@ -123,7 +131,6 @@ public struct ControlService: Sendable {
             }
             return given
         }
-        throw CommandFailure(.requestRunning)
     }
 
     private func remembered(_ text: String) -> ControlResponse {
