@@ -126,6 +126,26 @@ struct SQLiteStoreTests {
         }
     }
 
+    @Test("While one start is inside the lock nobody else gets it, and afterwards somebody does")
+    func lock() async throws {
+        try await withTemporaryFolder { folder in
+            let path = folder + "/lock"
+            func isFree() throws -> Bool {
+                let descriptor = open(path, O_RDWR | O_CLOEXEC)
+                try #require(descriptor >= 0)
+                defer { close(descriptor) }
+                return flock(descriptor, LOCK_EX | LOCK_NB) == 0
+            }
+            let whileHeld = try DataFolder.withLock(path) { try isFree() }
+            #expect(!whileHeld)
+            let afterwards = try isFree()
+            #expect(afterwards)
+            #expect(throws: StoreError.closed) { try DataFolder.withLock(path) { throw StoreError.closed } }
+            let afterFailure = try isFree()
+            #expect(afterFailure)
+        }
+    }
+
     @Test("A folder that is none, and a file that is no database, are errors")
     func unusable() async throws {
         try await withTemporaryFolder { folder in
