@@ -29,7 +29,8 @@ import Testing
         // The first two networks, one entry each.
         Case(rule: "auto/24|auto/24", address: "203.0.113.1", result: "0 203.0.113.0/24"),
         Case(rule: "auto/24|auto/24", address: "203.0.113.9", claimed: ["203.0.113.0/24"], result: "allowed"),
-        Case(rule: "auto/24|auto/24", address: "198.51.100.9", claimed: ["203.0.113.0/24"], result: "1 198.51.100.0/24"),
+        Case(
+            rule: "auto/24|auto/24", address: "198.51.100.9", claimed: ["203.0.113.0/24"], result: "1 198.51.100.0/24"),
         Case(
             rule: "auto/24|auto/24", address: "192.0.2.9", claimed: ["203.0.113.0/24", "198.51.100.0/24"],
             result: "denied"),

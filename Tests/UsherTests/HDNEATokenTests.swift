@@ -77,7 +77,8 @@ import Testing
     }
 
     @Test(arguments: [
-        "", "hdnea=", "hdnea=exp=1", "exp=1~hmac=", "exp=1~hmac=zz", "exp=1~hmac=abc", String(repeating: "a", count: 9000),
+        "", "hdnea=", "hdnea=exp=1", "exp=1~hmac=", "exp=1~hmac=zz", "exp=1~hmac=abc",
+        String(repeating: "a", count: 9000),
     ])
     func textThatIsNoTokenIsRefused(text: String) {
         #expect(failure(text) == .malformed || failure(text) == .wrongHMAC)

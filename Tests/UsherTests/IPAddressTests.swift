@@ -50,7 +50,9 @@ import Testing
         #expect(IPNetwork(text)?.description == normal)
     }
 
-    @Test(arguments: ["", "/", "1.2.3.4/", "1.2.3.4/33", "::/129", "1.2.3.4/08", "1.2.3.4/a", "1.2.3.4/+8", "::ffff:1.2.3.4/24"])
+    @Test(arguments: [
+        "", "/", "1.2.3.4/", "1.2.3.4/33", "::/129", "1.2.3.4/08", "1.2.3.4/a", "1.2.3.4/+8", "::ffff:1.2.3.4/24",
+    ])
     func refusesOtherNetworks(text: String) {
         #expect(IPNetwork(text) == nil)
     }

@@ -48,18 +48,20 @@ import Testing
         #expect(VideoName.normalized(name) == normal)
     }
 
-    @Test(arguments: [
-        ("S_360p", "S"), ("a_b_1080p", "a_b"), ("S.smil", "S"), ("S_360", nil), ("_360p", nil), ("S_p", nil),
-        ("S_36x0p", nil), ("S", nil), ("S_1234567p", nil), (".smil", nil),
-    ] as [(String, String?)])
+    @Test(
+        arguments: [
+            ("S_360p", "S"), ("a_b_1080p", "a_b"), ("S.smil", "S"), ("S_360", nil), ("_360p", nil), ("S_p", nil),
+            ("S_36x0p", nil), ("S", nil), ("S_1234567p", nil), (".smil", nil),
+        ] as [(String, String?)])
     func renditionsAreForms(name: String, source: String?) {
         #expect(VideoName.source(of: name) == source)
     }
 
-    @Test(arguments: [
-        ("demo-live", "demo-origin"), ("demo-origin", "demo-live"), ("demo-channel", "demo-chorigin"),
-        ("demo-chorigin", "demo-channel"), ("demo-vod", nil),
-    ] as [(String, String?)])
+    @Test(
+        arguments: [
+            ("demo-live", "demo-origin"), ("demo-origin", "demo-live"), ("demo-channel", "demo-chorigin"),
+            ("demo-chorigin", "demo-channel"), ("demo-vod", nil),
+        ] as [(String, String?)])
     func appsHaveAliases(app: String, alias: String?) {
         #expect(AppName.alias(of: app) == alias)
     }

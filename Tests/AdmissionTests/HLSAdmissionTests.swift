@@ -1,0 +1,282 @@
+import Foundation
+import Storage
+import Testing
+import Usher
+
+@testable import Live
+
+@Suite struct HLSAdmissionTests {
+    @Test func theMediaPlaylistChargesAndTheRestDoesNot() async throws {
+        try await Scene.run { scene in
+            try await scene.ticket()
+            let node = scene.node()
+            let id = try #require(try await node.preview(scene.facts()).sessionID)
+            #expect(SessionID.isWellFormed(id))
+            #expect(try await scene.usedCount == 0)
+            #expect(!node.permits(sessionID: id, facts: scene.segment()))
+            #expect(try await scene.attempts() == 0)
+            for _ in 0..<5 {
+                #expect(try await node.enter(sessionID: id, facts: scene.facts()) == .playing(sessionID: id))
+                #expect(node.permits(sessionID: id, facts: scene.segment()))
+                scene.clock.advance(50)
+            }
+            #expect(try await scene.usedCount == 1)
+            #expect(try await scene.attempts(true) == 1)
+            #expect(try await scene.attempts(false) == 0)
+        }
+    }
+
+    @Test func aReloadFromTheSameAddressGoesOnWithTheSession() async throws {
+        try await Scene.run { scene in
+            try await scene.ticket(uses: 1)
+            let node = scene.node()
+            let id = try await scene.enter(node)
+            #expect(try await node.preview(scene.facts()) == .allowed(sessionID: id ?? ""))
+            #expect(try await scene.enter(node) == id)
+            #expect(try await node.preview(scene.facts(pass: "wrong")) == .refused(.wrongPass))
+            #expect(try await scene.usedCount == 1)
+            // Another address is another session, and there is no use left for it.
+            #expect(try await scene.enter(node, scene.facts(address: "198.51.100.1")) == nil)
+            #expect(try await scene.reasons() == ["No Uses Remaining", "Invalid Password"])
+        }
+    }
+
+    @Test func anUnknownIDIsNeverAdopted() async throws {
+        try await Scene.run { scene in
+            try await scene.ticket()
+            let node = scene.node()
+            let chosen = String(repeating: "A", count: SessionID.length)
+            guard case .reopened(let id) = try await node.enter(sessionID: chosen, facts: scene.facts()) else {
+                Issue.record("not reopened")
+                return
+            }
+            #expect(id != chosen)
+            #expect(!node.permits(sessionID: chosen, facts: scene.segment()))
+            #expect(node.permits(sessionID: id, facts: scene.segment()))
+            #expect(try await node.enter(sessionID: nil, facts: scene.facts()) == .reopened(sessionID: id))
+            #expect(try await scene.usedCount == 1)
+            #expect(
+                try await node.enter(sessionID: chosen, facts: scene.facts(key: nil, pass: nil))
+                    == .refused(.missingTicket))
+        }
+    }
+
+    @Test func anIDOfAMasterPlaylistIsBoundToItsViewer() async throws {
+        try await Scene.run { scene in
+            try await scene.ticket(video: "*")
+            try await scene.ticket(key: "k2", video: "*")
+            let node = scene.node()
+            let id = try #require(try await node.preview(scene.facts()).sessionID)
+            for facts in [
+                scene.facts(key: "k2"), scene.facts(address: "203.0.113.10"), scene.facts(video: "t"),
+                scene.facts(app: "demo-vod"),
+            ] {
+                let decision = try await node.enter(sessionID: id, facts: facts)
+                #expect(decision.sessionID != nil && decision.sessionID != id)
+            }
+            #expect(try await node.enter(sessionID: id, facts: scene.facts()) == .playing(sessionID: id))
+        }
+    }
+
+    @Test func anIDOfAMasterPlaylistTimesOut() async throws {
+        try await Scene.run { scene in
+            try await scene.ticket()
+            let node = scene.node { $0.pendingTimeout = 30 }
+            let id = try #require(try await node.preview(scene.facts()).sessionID)
+            scene.clock.advance(30)
+            let decision = try await node.enter(sessionID: id, facts: scene.facts())
+            #expect(decision.sessionID != nil && decision.sessionID != id)
+        }
+    }
+
+    @Test func moreMasterPlaylistsThanRememberedDoNoHarm() async throws {
+        try await Scene.run { scene in
+            try await scene.ticket()
+            let node = scene.node { $0.maximumPending = 1 }
+            _ = try await node.preview(scene.facts(address: "203.0.113.1"))
+            let id = try #require(try await node.preview(scene.facts()).sessionID)
+            guard case .reopened = try await node.enter(sessionID: id, facts: scene.facts()) else {
+                Issue.record("not reopened")
+                return
+            }
+            #expect(try await scene.usedCount == 1)
+        }
+    }
+
+    @Test func renditionsShareTheSession() async throws {
+        try await Scene.run { scene in
+            try await scene.ticket()
+            let node = scene.node()
+            let id = try #require(try await node.preview(scene.facts()).sessionID)
+            for video in ["s_360p", "s_720p", "s", "mp4:s"] {
+                #expect(
+                    try await node.enter(sessionID: id, facts: scene.facts(video: video)) == .playing(sessionID: id))
+                #expect(node.permits(sessionID: id, facts: scene.segment(video: video)))
+            }
+            #expect(!node.permits(sessionID: id, facts: scene.segment(video: "t")))
+            #expect(try await scene.usedCount == 1)
+            #expect(node.viewerCount(app: "demo-origin", stream: "s") == 1)
+        }
+    }
+
+    @Test func aSessionMovesWithinItsNetworkOnly() async throws {
+        try await Scene.run { scene in
+            try await scene.ticket(ip: "auto/24")
+            let node = scene.node()
+            let id = try #require(try await scene.enter(node))
+            #expect(node.permits(sessionID: id, facts: scene.segment(address: "203.0.113.200")))
+            #expect(node.permits(sessionID: id, address: "::ffff:203.0.113.1"))
+            #expect(!node.permits(sessionID: id, facts: scene.segment(address: "203.0.114.9")))
+            #expect(!node.permits(sessionID: id, address: "garbage"))
+            #expect(
+                try await node.enter(sessionID: id, facts: scene.facts(address: "203.0.113.200"))
+                    == .playing(sessionID: id))
+            #expect(
+                try await node.enter(sessionID: id, facts: scene.facts(address: "203.0.114.9"))
+                    == .refused(.addressNotAllowed))
+            #expect(try await scene.usedCount == 1)
+        }
+    }
+
+    @Test func aTicketForEverybodyIsStillOneSessionPerAddress() async throws {
+        try await Scene.run { scene in
+            try await scene.ticket(uses: 1)
+            let node = scene.node()
+            let id = try #require(try await scene.enter(node))
+            #expect(!node.permits(sessionID: id, facts: scene.segment(address: "198.51.100.1")))
+            #expect(
+                try await node.enter(sessionID: id, facts: scene.facts(address: "198.51.100.1"))
+                    == .refused(.noUsesRemaining))
+        }
+    }
+
+    @Test func anIdleSessionIsOver() async throws {
+        try await Scene.run { scene in
+            try await scene.ticket()
+            let node = scene.node()
+            let id = try #require(try await scene.enter(node))
+            scene.clock.advance(59)
+            #expect(node.permits(sessionID: id, facts: scene.segment()))
+            await node.poll()
+            #expect(node.viewerCount(app: "demo-origin", stream: "s") == 1)
+            scene.clock.advance(60)
+            #expect(!node.permits(sessionID: id, facts: scene.segment()))
+            await node.poll()
+            #expect(node.viewerCount(app: "demo-origin", stream: "s") == 0)
+            guard case .reopened = try await node.enter(sessionID: id, facts: scene.facts()) else {
+                Issue.record("not reopened")
+                return
+            }
+            #expect(try await scene.usedCount == 2)
+        }
+    }
+
+    /// The store hears of use in intervals, but the sixty seconds count from the last request.
+    @Test func useThatIsNotWrittenYetCounts() async throws {
+        try await Scene.run { scene in
+            try await scene.ticket(uses: 1)
+            let node = scene.node()
+            let id = try #require(try await scene.enter(node))
+            scene.clock.advance(55)
+            #expect(node.permits(sessionID: id, facts: scene.segment()))
+            scene.clock.advance(55)
+            #expect(try await node.enter(sessionID: nil, facts: scene.facts()) == .reopened(sessionID: id))
+            #expect(try await scene.usedCount == 1)
+        }
+    }
+
+    @Test func aRestartGoesOnWithRunningSessions() async throws {
+        try await Scene.run { scene in
+            try await scene.ticket(uses: 1)
+            let before = scene.node()
+            let id = try #require(try await scene.enter(before))
+            scene.clock.advance(50)
+            #expect(before.permits(sessionID: id, facts: scene.segment()))
+            await before.writeUses()
+            let after = scene.node()
+            scene.clock.advance(50)
+            #expect(!after.permits(sessionID: id, facts: scene.segment()))
+            #expect(try await after.preview(scene.facts()) == .allowed(sessionID: id))
+            #expect(try await after.enter(sessionID: id, facts: scene.facts()) == .playing(sessionID: id))
+            #expect(after.permits(sessionID: id, facts: scene.segment()))
+            #expect(try await scene.usedCount == 1)
+        }
+    }
+
+    @Test func anotherNodeJoinsTheSession() async throws {
+        try await Scene.run { scene in
+            try await scene.ticket(uses: 1)
+            let (one, two) = (scene.node(), scene.node())
+            let id = try #require(try await scene.enter(one))
+            let other = try #require(try await two.preview(scene.facts()).sessionID)
+            #expect(other == id)
+            #expect(try await two.enter(sessionID: other, facts: scene.facts()) == .playing(sessionID: id))
+            #expect(try await scene.usedCount == 1)
+            #expect(try await scene.attempts() == 1)
+        }
+    }
+
+    @Test func refusalsOfMasterPlaylistsAreLoggedAndFolded() async throws {
+        try await Scene.run { scene in
+            try await scene.ticket()
+            let node = scene.node()
+            for _ in 0..<3 {
+                #expect(try await node.preview(scene.facts(key: nil)) == .refused(.missingTicket))
+            }
+            #expect(try await node.preview(scene.facts(key: "none")) == .refused(.unknownTicket))
+            #expect(try await node.preview(scene.facts(app: "stranger-origin")) == .refused(.unknownTicket))
+            #expect(try await scene.reasons() == ["Invalid Auth Token", "Missing Ticket"])
+            #expect(try await scene.attempts() == 4)
+        }
+    }
+
+    @Test func aFullNodeChargesNobody() async throws {
+        try await Scene.run { scene in
+            try await scene.ticket()
+            let node = scene.node { $0.maximumSessions = 1 }
+            #expect(try await scene.enter(node) != nil)
+            await #expect(throws: AdmissionError.tooManySessions) {
+                try await scene.enter(node, scene.facts(address: "198.51.100.1"))
+            }
+            #expect(try await scene.usedCount == 1)
+        }
+    }
+
+    @Test func aHundredViewersShareTenUses() async throws {
+        try await Scene.run { scene in
+            try await scene.ticket(uses: 10)
+            let nodes = [scene.node(), scene.node()]
+            let admitted = try await withThrowingTaskGroup(of: Bool.self) { group in
+                for number in 0..<100 {
+                    group.addTask {
+                        let facts = scene.facts(address: "203.0.113.\(number)")
+                        return try await scene.enter(nodes[number % 2], facts) != nil
+                    }
+                }
+                return try await group.reduce(into: 0) { $0 += $1 ? 1 : 0 }
+            }
+            #expect(admitted == 10)
+            #expect(try await scene.usedCount == 10)
+            #expect(try await scene.attempts(true) == 10)
+            #expect(try await scene.attempts(false) == 90)
+            #expect(nodes.map(\.sessionCount).reduce(0, +) == 10)
+        }
+    }
+
+    @Test func aHundredRequestsOfOneViewerAreOneUse() async throws {
+        try await Scene.run { scene in
+            try await scene.ticket(uses: 1)
+            let node = scene.node()
+            let id = try #require(try await node.preview(scene.facts()).sessionID)
+            let ids = try await withThrowingTaskGroup(of: String?.self) { group in
+                for _ in 0..<100 {
+                    group.addTask { try await node.enter(sessionID: id, facts: scene.facts()).sessionID }
+                }
+                return try await group.reduce(into: Set<String?>()) { $0.insert($1) }
+            }
+            #expect(ids == [id])
+            #expect(try await scene.usedCount == 1)
+            #expect(node.sessionCount == 1)
+        }
+    }
+}

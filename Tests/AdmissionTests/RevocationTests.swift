@@ -1,0 +1,164 @@
+import Foundation
+import Storage
+import Testing
+import Usher
+
+@testable import Live
+
+@Suite struct RevocationTests {
+    @Test func aRevokedTicketEndsItsSessionsAtOnce() async throws {
+        try await Scene.run { scene in
+            try await scene.ticket()
+            let (node, ends) = (scene.node(), Ends())
+            let id = try #require(try await scene.enter(node))
+            #expect(try await node.open(scene.facts(), onEnd: ends.note) != .refused(.revoked))
+            let revoked = try #require(try await scene.store.setTicketActive(key: "k", cdn: 7, false))
+            #expect(ends.all == [])
+            node.ticketChanged(revoked)
+            #expect(ends.all == [.revoked])
+            #expect(!node.permits(sessionID: id, facts: scene.segment()))
+            #expect(node.sessionCount == 0)
+            #expect(try await node.enter(sessionID: id, facts: scene.facts()) == .refused(.revoked))
+            #expect(try await node.preview(scene.facts()) == .refused(.revoked))
+        }
+    }
+
+    @Test func otherNodesHearOfIt() async throws {
+        try await Scene.run { scene in
+            try await scene.ticket()
+            try await scene.ticket(key: "k2")
+            let (node, ends, others) = (scene.node(), Ends(), Ends())
+            let id = try #require(try await scene.enter(node))
+            _ = try await node.open(scene.facts(), onEnd: ends.note)
+            _ = try await node.open(scene.facts(key: "k2"), onEnd: others.note)
+            await node.poll()
+            #expect(node.permits(sessionID: id, facts: scene.segment()))
+            _ = try await scene.store.setTicketActive(key: "k", cdn: 7, false)
+            await node.poll()
+            #expect(ends.all == [.revoked])
+            #expect(others.all == [])
+            #expect(!node.permits(sessionID: id, facts: scene.segment()))
+            #expect(node.sessionCount == 1)
+        }
+    }
+
+    @Test func expiryEndsSessions() async throws {
+        try await Scene.run { scene in
+            try await scene.ticket(lifetime: 20)
+            let (node, ends) = (scene.node(), Ends())
+            let id = try #require(try await scene.enter(node))
+            guard case .admitted(let connection) = try await node.open(scene.facts(), onEnd: ends.note) else {
+                Issue.record("refused")
+                return
+            }
+            scene.clock.advance(19.9)
+            await node.poll()
+            #expect(ends.all == [])
+            #expect(node.permits(sessionID: id, facts: scene.segment()) && node.isRunning(connection))
+            scene.clock.advance(0.1)
+            #expect(!node.permits(sessionID: id, facts: scene.segment()))
+            #expect(!node.isRunning(connection))
+            await node.poll()
+            #expect(ends.all == [.expired])
+            #expect(node.sessionCount == 0)
+            #expect(try await node.enter(sessionID: id, facts: scene.facts()) == .refused(.expired))
+        }
+    }
+
+    @Test func aTicketThatIsBackAdmitsAgain() async throws {
+        try await Scene.run { scene in
+            try await scene.ticket(uses: 1)
+            let node = scene.node()
+            let id = try #require(try await scene.enter(node))
+            for isActive in [false, true] {
+                _ = try await scene.store.setTicketActive(key: "k", cdn: 7, isActive)
+                await node.poll()
+            }
+            #expect(try await node.enter(sessionID: id, facts: scene.facts()) == .playing(sessionID: id))
+            #expect(try await scene.usedCount == 1)
+        }
+    }
+
+    @Test func anOlderReportDoesNotUndoANewerOne() async throws {
+        try await Scene.run { scene in
+            try await scene.ticket()
+            let node = scene.node()
+            let off = try #require(try await scene.store.setTicketActive(key: "k", cdn: 7, false))
+            _ = try await scene.store.setTicketActive(key: "k", cdn: 7, true)
+            let id = try #require(try await scene.enter(node))
+            node.ticketChanged(off)
+            #expect(node.permits(sessionID: id, facts: scene.segment()))
+        }
+    }
+
+    @Test func everyConnectionCostsAUse() async throws {
+        try await Scene.run { scene in
+            try await scene.ticket(uses: 2)
+            let (node, ends) = (scene.node(), Ends())
+            guard case .admitted(let one) = try await node.open(scene.facts(), cdn: 7, onEnd: ends.note),
+                case .admitted(let two) = try await node.open(scene.facts(), onEnd: ends.note)
+            else {
+                Issue.record("refused")
+                return
+            }
+            #expect(one != two)
+            #expect(node.viewerCount(app: "demo-origin", stream: "s") == 2)
+            #expect(try await node.open(scene.facts(), onEnd: ends.note) == .refused(.noUsesRemaining))
+            await node.close(one)
+            await node.close(one)
+            #expect(node.viewerCount(app: "demo-origin", stream: "s") == 1)
+            // A connection is not over because it asks for nothing.
+            scene.clock.advance(600)
+            await node.poll()
+            #expect(node.isRunning(two) && !node.isRunning(one))
+            _ = try await scene.store.setTicketActive(key: "k", cdn: 7, false)
+            await node.poll()
+            #expect(ends.all == [.revoked])
+        }
+    }
+
+    /// Whatever the order in which admission, revocation and polling meet: who was let in is told, and nobody stays.
+    @Test(arguments: 0..<5)
+    func noSessionSlipsThroughARevocation(round: Int) async throws {
+        try await Scene.run { scene in
+            try await scene.ticket(uses: 0)
+            let (node, ends) = (scene.node(), Ends())
+            let admitted = try await withThrowingTaskGroup(of: Int.self) { group in
+                for number in 0..<100 {
+                    group.addTask {
+                        if number == 20 + round * 10 {
+                            _ = try await scene.store.setTicketActive(key: "k", cdn: 7, false)
+                        }
+                        if number.isMultiple(of: 3) { await node.poll() }
+                        let entry = try await node.open(scene.facts(), onEnd: ends.note)
+                        if case .admitted = entry { return 1 } else { return 0 }
+                    }
+                }
+                return try await group.reduce(0, +)
+            }
+            await node.poll()
+            #expect(node.sessionCount == 0)
+            // One that was ended while it was being let in may have been told as well as refused.
+            #expect(ends.all.count >= admitted)
+            #expect(ends.all.allSatisfy { $0 == .revoked })
+        }
+    }
+
+    @Test func theServiceFollowsTheStoreAndStops() async throws {
+        try await Scene.run { scene in
+            try await scene.ticket()
+            let node = scene.node { $0.pollInterval = .milliseconds(1) }
+            await withTaskGroup(of: Void.self) { group in
+                group.addTask { await node.run() }
+                await withCheckedContinuation { (ended: CheckedContinuation<Void, Never>) in
+                    Task {
+                        _ = try await node.open(scene.facts()) { _ in ended.resume() }
+                        _ = try await scene.store.setTicketActive(key: "k", cdn: 7, false)
+                    }
+                }
+                group.cancelAll()
+            }
+            #expect(node.sessionCount == 0)
+        }
+    }
+}

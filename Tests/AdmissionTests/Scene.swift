@@ -1,0 +1,91 @@
+import Foundation
+import Storage
+import Synchronization
+import Usher
+
+@testable import Live
+
+/// A clock that stands until it is moved.
+final class Clock: Sendable {
+    private let date = Mutex(Date(timeIntervalSince1970: 1_700_000_000))
+
+    var now: Date { date.withLock { $0 } }
+
+    func advance(_ seconds: TimeInterval) {
+        date.withLock { $0 += seconds }
+    }
+}
+
+/// Collects what a connection was told.
+final class Ends: Sendable {
+    private let reasons = Mutex<[EndReason]>([])
+
+    var all: [EndReason] { reasons.withLock { $0 } }
+
+    func note(_ reason: EndReason) {
+        reasons.withLock { $0.append(reason) }
+    }
+}
+
+/// A real store in a folder of its own, with account 7 (`demo`), and nodes that share it.
+struct Scene: Sendable {
+    let store: SQLiteStore
+    let clock = Clock()
+
+    static func run(_ body: @Sendable (Scene) async throws -> Void) async throws {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("playhouse-test-\(UUID())")
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let scene = Scene(store: try await SQLiteStore.open(folder: folder.path))
+        try await scene.store.insertAccount(Account(cdn: 7, user: "demo", created: scene.clock.now))
+        try await body(scene)
+        try await scene.store.close()
+    }
+
+    func node(_ change: (inout AdmissionConfiguration) -> Void = { _ in }) -> Admissions {
+        var configuration = AdmissionConfiguration()
+        change(&configuration)
+        let clock = clock
+        return Admissions(store: store, configuration: configuration, now: { clock.now })
+    }
+
+    @discardableResult
+    func ticket(
+        key: String = "k", ip: String = "0.0.0.0/0", video: String = "s", uses: Int = 10, lifetime: TimeInterval = 3600
+    ) async throws -> Ticket {
+        try await store.insertTicket(
+            Ticket(
+                cdn: 7, key: key, pass: "p", ip: ip, app: "demo-*", video: video, uses: uses, created: clock.now,
+                expires: clock.now.addingTimeInterval(lifetime)))
+    }
+
+    func facts(
+        key: String? = "k", pass: String? = "p", address: String = "203.0.113.9", video: String = "s",
+        app: String = "demo-origin"
+    ) -> ViewerFacts {
+        ViewerFacts(key: key, pass: pass, address: address, app: app, instance: "live", video: video)
+    }
+
+    /// What a segment's request tells: no key.
+    func segment(address: String = "203.0.113.9", video: String = "s") -> ViewerFacts {
+        facts(key: nil, pass: nil, address: address, video: video)
+    }
+
+    /// A viewer's first two requests: master and media playlist.
+    func enter(_ node: Admissions, _ facts: ViewerFacts? = nil) async throws -> String? {
+        let facts = facts ?? self.facts()
+        guard let id = try await node.preview(facts).sessionID else { return nil }
+        return try await node.enter(sessionID: id, facts: facts).sessionID
+    }
+
+    var usedCount: Int? {
+        get async throws { try await store.ticket(key: "k")?.usedCount }
+    }
+
+    func attempts(_ isSuccess: Bool? = nil) async throws -> Int {
+        try await store.countAttempts(cdn: 7, filter: AttemptFilter(isSuccess: isSuccess))
+    }
+
+    func reasons() async throws -> [String] {
+        try await store.attempts(cdn: 7, filter: AttemptFilter(isSuccess: false), limit: 100, offset: 0).map(\.reason)
+    }
+}
