@@ -67,11 +67,13 @@ let package = Package(
         .executableTarget(
             name: "playhouse",
             dependencies: ["Origin", "ControlAPI", "Storage", argumentParser, httpClient, nio, logging, yams]),
+        .testTarget(name: "ArchitectureTests"),
         .testTarget(name: "MediaTests", dependencies: ["Media", nio]),
         .testTarget(name: "RTMPTests", dependencies: ["RTMP", "Media", nio, crypto], exclude: ["Fixtures"]),
         .testTarget(name: "MPEGTSTests", dependencies: ["Media", "MPEGTS", nio], exclude: ["Fixtures"]),
         .testTarget(name: "FragmentedMP4Tests", dependencies: ["FragmentedMP4", "Media", nio], exclude: ["Fixtures"]),
         .testTarget(name: "HLSTests", dependencies: ["HLS", "Media", nio], exclude: ["Fixtures"]),
+        .testTarget(name: "StorageTests", dependencies: ["Storage", "Usher"]),
         .testTarget(
             name: "PushPublishTests",
             dependencies: [

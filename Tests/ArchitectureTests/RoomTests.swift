@@ -1,0 +1,102 @@
+import Foundation
+import Testing
+
+/// The layout of docs/architecture.md, held by a test: each room uses only the rooms above it, and protocol rooms open no
+/// sockets.
+@Suite struct RoomTests {
+    /// In order: each may use those before it.
+    static let rooms = [
+        "Media", "RTMP", "MPEGTS", "FragmentedMP4", "HLS", "Usher", "Storage", "Live", "PushPublish", "ControlAPI",
+        "Delivery", "Origin", "playhouse",
+    ]
+    static let protocolRooms = ["Media", "RTMP", "MPEGTS", "FragmentedMP4", "HLS", "Usher"]
+
+    struct Source: Sendable {
+        var room: String
+        var path: String
+        var text: String
+
+        var imports: [String] {
+            text.split(separator: "\n").compactMap { line in
+                let words = line.split(separator: " ")
+                guard let index = words.firstIndex(of: "import"), index + 1 < words.count, index <= 1 else { return nil }
+                return String(words[index + 1])
+            }
+        }
+    }
+
+    static let sources: [Source] = {
+        let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent().appendingPathComponent("Sources")
+        var sources: [Source] = []
+        for room in rooms {
+            let folder = root.appendingPathComponent(room)
+            let files = FileManager.default.enumerator(at: folder, includingPropertiesForKeys: nil)
+            while let file = files?.nextObject() as? URL {
+                guard file.pathExtension == "swift", let text = try? String(contentsOf: file, encoding: .utf8) else {
+                    continue
+                }
+                sources.append(Source(room: room, path: file.path, text: text))
+            }
+        }
+        return sources
+    }()
+
+    @Test func everyRoomHasSources() {
+        #expect(Set(Self.sources.map(\.room)) == Set(Self.rooms))
+    }
+
+    @Test func aRoomUsesOnlyRoomsAboveIt() {
+        for source in Self.sources {
+            let above = Set(Self.rooms.prefix { $0 != source.room })
+            for module in source.imports where Self.rooms.contains(module) {
+                #expect(above.contains(module), "\(source.path) imports \(module)")
+            }
+        }
+    }
+
+    @Test func protocolRoomsOpenNoSockets() {
+        let forbidden = ["NIOPosix", "NIO", "NIOSSL", "Hummingbird", "AsyncHTTPClient", "GRDB"]
+        for source in Self.sources where Self.protocolRooms.contains(source.room) {
+            #expect(Set(source.imports).isDisjoint(with: forbidden), "\(source.path)")
+        }
+    }
+
+    @Test func protocolRoomsReadNoClock() {
+        // Defaults of parameters that callers may leave out are clocks as well, so the text is searched, not the imports.
+        let clocks = ["Date()", "Date.now", "NIODeadline.now()", "ContinuousClock", "DispatchTime", "clock_gettime"]
+        for source in Self.sources where Self.protocolRooms.contains(source.room) {
+            for clock in clocks {
+                #expect(!source.text.contains(clock), "\(source.path) reads \(clock)")
+            }
+        }
+    }
+
+    @Test func nothingTraps() {
+        for source in Self.sources {
+            for trap in ["try!", "as!", "fatalError(", "preconditionFailure("] {
+                let lines = source.text.split(separator: "\n").filter {
+                    $0.contains(trap) && !$0.trimmingCharacters(in: .whitespaces).hasPrefix("//")
+                }
+                #expect(lines.isEmpty, "\(source.path): \(lines.joined())")
+            }
+        }
+    }
+
+    @Test func unsafeConcurrencySaysWhyItIsSafe() {
+        for source in Self.sources
+        where source.text.contains(": @unchecked Sendable") || source.text.contains(", @unchecked Sendable")
+            || source.text.contains("nonisolated(unsafe)")
+        {
+            let hasProof = source.text.contains("`@unchecked Sendable`") || source.text.contains("`nonisolated(unsafe)`")
+            #expect(hasProof, "\(source.path)")
+        }
+    }
+
+    @Test func filesCanBeReadInOneGo() {
+        for source in Self.sources {
+            let lines = source.text.split(separator: "\n", omittingEmptySubsequences: false).count
+            #expect(lines <= 400, "\(source.path) has \(lines) lines")
+        }
+    }
+}
