@@ -117,6 +117,26 @@ import Usher
         }
     }
 
+    /// The revocation falls between the store's yes and the session's beginning here, and is not told again.
+    @Test func aRevocationHeardOfMeanwhileCounts() async throws {
+        try await Scene.run { scene in
+            try await scene.ticket()
+            let (node, ends) = (scene.node(), Ends())
+            let request = AdmissionRequest(
+                facts: scene.facts(), cdn: 7, now: scene.clock.now, sessionID: "id", joinWindow: nil)
+            let polled = try await node.baseline()
+            let outcome = try await scene.store.admit(request)
+            _ = try await scene.store.setTicketActive(key: "k", cdn: 7, false)
+            await node.poll()
+            let taken = try await node.takeUp(outcome, of: request, polled: polled, onEnd: ends.note)
+            #expect(taken == .refused(.revoked))
+            #expect(node.sessionCount == 0)
+            await node.poll()
+            // Who was refused has nothing to be told of.
+            #expect(ends.all == [])
+        }
+    }
+
     /// Whatever the order in which admission, revocation and polling meet: who was let in is told, and nobody stays.
     @Test(arguments: 0..<5)
     func noSessionSlipsThroughARevocation(round: Int) async throws {

@@ -105,6 +105,15 @@ public final class Admissions: Sendable {
         }
         defer { state.withLock { $0.entering -= 1 } }
         let outcome = try await store.admit(request)
+        return try await takeUp(outcome, of: request, polled: polled, onEnd: onEnd)
+    }
+
+    /// Makes what the store said a session of this node.
+    ///
+    /// - Parameter polled: the revision up to which changes had been taken in before the store was asked.
+    func takeUp(
+        _ outcome: AdmissionOutcome, of request: AdmissionRequest, polled: Int64, onEnd: SessionTable.OnEnd? = nil
+    ) async throws -> AdmissionOutcome {
         let (ticket, id): (Ticket, String)
         switch outcome {
         case .opened(let opened): (ticket, id) = (opened, request.sessionID)
