@@ -73,6 +73,15 @@ let package = Package(
         .testTarget(name: "MPEGTSTests", dependencies: ["Media", "MPEGTS", nio], exclude: ["Fixtures"]),
         .testTarget(name: "FragmentedMP4Tests", dependencies: ["FragmentedMP4", "Media", nio], exclude: ["Fixtures"]),
         .testTarget(name: "HLSTests", dependencies: ["HLS", "Media", nio], exclude: ["Fixtures"]),
+        .testTarget(name: "UsherTests", dependencies: ["Usher"]),
+        .testTarget(name: "AdmissionTests", dependencies: ["Live", "Storage", "Usher", logging]),
+        .testTarget(
+            name: "DeliveryTests",
+            dependencies: [
+                "Delivery", "Live", "Storage", "HLS", "Usher", "Media", hummingbird, nio, nioEmbedded, logging,
+                .product(name: "HummingbirdTesting", package: "hummingbird"),
+            ],
+            exclude: ["Fixtures"]),
         .testTarget(name: "StorageTests", dependencies: ["Storage", "Usher"]),
         .testTarget(
             name: "PushPublishTests",

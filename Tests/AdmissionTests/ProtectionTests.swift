@@ -5,7 +5,7 @@ import Testing
 @testable import Live
 
 @Suite struct ProtectionTests {
-    @Test func settingsComeBeforeTheConfiguration() async throws {
+    @Test func theConfiguredListComesFirstThenSettingsThenTheDefault() async throws {
         try await Scene.run { scene in
             let node = scene.node { $0.protectedStreams = ["demo-origin/secret*", "demo-vod/*"] }
             for (app, stream, protection): (String, String, Protection) in [
@@ -23,7 +23,7 @@ import Testing
             #expect(try await node.protection(app: "demo-origin", stream: "open") == .none)
             scene.clock.advance(1)
             #expect(try await node.protection(app: "demo-origin", stream: "open") == .sevu)
-            #expect(try await node.protection(app: "demo-origin", stream: "secret1") == .none)
+            #expect(try await node.protection(app: "demo-origin", stream: "secret1") == .sevu)
         }
     }
 

@@ -120,7 +120,11 @@ struct AddStreamUser: Command {
             user.challengeSalt = salt
             user.sealedChallengeVerifier = try context.environment.secret.seal(verifier)
         }
-        var row = known ?? StreamSettings(cdn: context.account.cdn, app: app, stream: stream, created: now)
+        var row =
+            known
+            ?? StreamSettings(
+                cdn: context.account.cdn, app: app, stream: stream,
+                protection: context.environment.admissions.defaultProtection, created: now)
         settings.apply(to: &row)
         row = try await context.store.upsertStream(row)
         context.environment.admissions.streamSettingsChanged()

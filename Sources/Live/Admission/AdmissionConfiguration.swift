@@ -21,7 +21,7 @@ public struct AdmissionConfiguration: Sendable {
     public var protectionCacheTime: TimeInterval
     /// For streams that have no settings of their own and none of their app.
     public var defaultProtection: Protection
-    /// `app/stream` with `*` wildcards: these are protected by tickets when they have no settings.
+    /// `app/stream` with `*` wildcards: these are protected by tickets whatever their settings say.
     public var protectedStreams: [String]
 
     public init(

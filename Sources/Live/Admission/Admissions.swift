@@ -45,15 +45,22 @@ public final class Admissions: Sendable {
                     maximum: configuration.maximumPending, timeout: configuration.pendingTimeout)))
     }
 
-    /// How viewers are let in to a stream: its settings, else its app's `*` settings, else the configuration. At most
+    /// How viewers are let in to a stream: by ticket if the configuration lists it, else as its settings say, else its
+    /// app's `*` settings, else the configured default. At most
     /// `protectionCacheTime` old.
     public func protection(app: String, stream: String) async throws -> Protection {
         let name = SessionTable.StreamName(app: app, stream: stream)
         let date = now()
         let (known, generation) = state.withLock { ($0.cache.protection(name, now: date), $0.cache.generation) }
         if let known { return known }
-        let protection =
-            try await store.streamSettings(app: app, stream: stream)?.protection ?? configuredProtection(name)
+        // The configuration's list is the operator's word: no setting opens what it protects.
+        let protection: Protection
+        if isAlwaysProtected(app: app, stream: stream) {
+            protection = .sevu
+        } else {
+            protection =
+                try await store.streamSettings(app: app, stream: stream)?.protection ?? configuration.defaultProtection
+        }
         state.withLock {
             $0.cache.set(
                 protection, for: name, until: date.addingTimeInterval(configuration.protectionCacheTime),
@@ -62,9 +69,13 @@ public final class Admissions: Sendable {
         return protection
     }
 
-    private func configuredProtection(_ name: SessionTable.StreamName) -> Protection {
-        let isListed = protectedStreams.contains { $0.matches("\(name.app)/\(name.stream)") }
-        return isListed ? .sevu : configuration.defaultProtection
+    private func isAlwaysProtected(app: String, stream: String) -> Bool {
+        protectedStreams.contains { $0.matches("\(app)/\(stream)") }
+    }
+
+    /// What a stream starts with when its settings are made without a word on protection.
+    public var defaultProtection: Protection {
+        configuration.defaultProtection
     }
 
     /// To be called when stream settings were changed here; other nodes notice within `protectionCacheTime`.

@@ -50,6 +50,10 @@ extension RTMPConnectionHandler {
 
     private func answerPlay(_ streamID: UInt32, _ stream: StreamAddress, _ decision: PlayDecision) {
         switch decision {
+        case .allowed(_, let admission?) where !services.admissions.isRunning(admission):
+            // Its ticket was revoked while it was being let in.
+            leave(admission)
+            answerPlay(streamID, stream, .refused)
         case .allowed(let hub, let admission):
             guard let context, session.acceptPlay(streamID: streamID) else {
                 leave(admission)
