@@ -54,7 +54,7 @@ struct ReplyCodeTests {
 
     private static func wrong(_ api: TestAPI) async throws -> TestReply {
         let call = SignedCall(cdn: 158, apiKey: TestAPI.publicKey, privateKey: "wrong")
-        return try TestReply(await api.post(call.text(command: "app.list", now: api.clock.now)))
+        return TestReply(await api.post(call.text(command: "app.list", now: api.clock.now)))
     }
 
     private static func key(_ api: TestAPI) async throws -> JSONValue {
@@ -68,12 +68,12 @@ struct ReplyCodeTests {
         .unrecognizedCommand: { try await $0.call("sevu.nothing") },
         .cdnAuthorizationFailed: { api in
             let call = SignedCall(cdn: 200, apiKey: TestAPI.publicKey, privateKey: TestAPI.privateKey)
-            return try TestReply(await api.post(call.text(command: "app.list", now: api.clock.now)))
+            return TestReply(await api.post(call.text(command: "app.list", now: api.clock.now)))
         },
         .timestampOutOfRange: { api in
             let text = api.text("app.list")
             api.clock.advance(301)
-            return try TestReply(await api.post(text))
+            return TestReply(await api.post(text))
         },
         .signatureFailed: wrong,
         .unexpectedError: { api in
@@ -93,7 +93,7 @@ struct ReplyCodeTests {
                 Array(text.utf8), store: api.store, now: api.clock.now, window: 300)
             _ = try await api.store.beginReplay(
                 digest: signed.digest, now: api.clock.now, expires: api.clock.now.addingTimeInterval(60))
-            return try TestReply(await api.post(text))
+            return TestReply(await api.post(text))
         },
         .unusuallyHighTraffic: { api in
             _ = try await wrong(api)

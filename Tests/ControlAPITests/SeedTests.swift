@@ -28,7 +28,7 @@ struct SeedTests {
     }
 
     @Test func disconnectEndsTheNamedSession() async throws {
-        try await TestAPI.run { api in
+        try await TestAPI.run { (api: TestAPI) async throws in
             try await connect(api, "session_1")
             try await connect(api, "session_2")
             let reply = try await api.call("pushpublish.disconnect", Self.disconnect)
@@ -40,7 +40,7 @@ struct SeedTests {
     }
 
     @Test func disconnectFallsBackToTheStoredService() async throws {
-        try await TestAPI.run { api in
+        try await TestAPI.run { (api: TestAPI) async throws in
             var push = PushService(
                 cdn: 158, name: "cupertino-akamai", service: "rtmp", app: "demo-origin", instance: "live",
                 stream: "stream1", destination: ["url": "rtmp://live.example.com/app/key"], created: api.clock.now,
@@ -58,7 +58,7 @@ struct SeedTests {
     }
 
     @Test func disconnectByTheServiceIsNarrowedByWhatElseIsGiven() async throws {
-        try await TestAPI.run { api in
+        try await TestAPI.run { (api: TestAPI) async throws in
             let push = try await api.store.insertPush(
                 PushService(
                     cdn: 158, name: "tv", service: "rtmp", destination: ["url": "rtmp://live.example.com/app/key"],
@@ -83,7 +83,7 @@ struct SeedTests {
     }
 
     @Test func aStarDisconnectsTheWholeInstance() async throws {
-        try await TestAPI.run { api in
+        try await TestAPI.run { (api: TestAPI) async throws in
             try await connect(api, "session_1")
             try await connect(api, "session_2", stream: "stream2")
             let star: JSONObject = ["app": "demo-origin", "inst": "live", "entry_name": "*"]
@@ -98,7 +98,7 @@ struct SeedTests {
     }
 
     @Test func disconnectOfNothingNamesTheSession() async throws {
-        try await TestAPI.run { api in
+        try await TestAPI.run { (api: TestAPI) async throws in
             let reply = try await api.call("pushpublish.disconnect", Self.disconnect)
             #expect(
                 reply.normalized
@@ -138,7 +138,7 @@ struct SeedTests {
     }
 
     @Test func errorcountAnswersTheSample() async throws {
-        try await TestAPI.run { api in
+        try await TestAPI.run { (api: TestAPI) async throws in
             try await Self.attempts(api)
             let reply = try await api.call("sevu.errorcount", Self.count)
             #expect(
@@ -156,7 +156,7 @@ struct SeedTests {
         (["nonsense": [1, 2]], 10), (["success": nil], 10), (["success": "1"], 9), (["success": false], 1),
     ] as [(JSONObject, Int)])
     func errorcountCountsWhatMatchesEveryFilter(filter: JSONObject, expected: Int) async throws {
-        try await TestAPI.run { api in
+        try await TestAPI.run { (api: TestAPI) async throws in
             try await Self.attempts(api)
             let reply = try await api.call("sevu.errorcount", filter)
             #expect(reply["error_count"] == .int(expected), "\(reply.text)")
@@ -164,7 +164,7 @@ struct SeedTests {
     }
 
     @Test func errorlogListsRowsOfStrings() async throws {
-        try await TestAPI.run { api in
+        try await TestAPI.run { (api: TestAPI) async throws in
             try await Self.attempts(api)
             let reply = try await api.call("sevu.attempts", ["success": "0", "starttime": "2023-11-14"])
             #expect(
@@ -199,7 +199,7 @@ struct SeedTests {
     }
 
     @Test func theDisconnectProgramWorks() async throws {
-        try await TestAPI.run { api in
+        try await TestAPI.run { (api: TestAPI) async throws in
             try await connect(api, "session_1")
             let output = try await run("disconnect.php", api)
             #expect(
@@ -217,7 +217,7 @@ struct SeedTests {
     }
 
     @Test func theErrorcountProgramWorks() async throws {
-        try await TestAPI.run { api in
+        try await TestAPI.run { (api: TestAPI) async throws in
             try await Self.attempts(api)
             let output = try await run("errorcount.php", api)
             #expect(

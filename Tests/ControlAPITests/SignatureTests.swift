@@ -165,13 +165,13 @@ struct SignatureTests {
         let program = Self.programs[index]
         let arguments = program.arguments + [TestAPI.publicKey, TestAPI.privateKey]
         let text = try await Program.runAside(arguments, input: Array(program.text.utf8))
-        try await TestAPI.run { api in
+        try await TestAPI.run { (api: TestAPI) async throws in
             let signed = String(decoding: text, as: UTF8.self)
-            let reply = try TestReply(await api.post(signed))
+            let reply = TestReply(await api.post(signed))
             #expect(reply.code == 2702, "\(program.name): \(reply.text)\n\(signed)")
             let object = try #require(try JSONParser.parse(text).root.objectValue)
             #expect(object["title"] == "日本 \u{1F600} <a href=\"x\">\t\u{7F}\u{2028}")
-            let forged = try TestReply(await api.post(signed.replacing("sestore4", with: "sestore5")))
+            let forged = TestReply(await api.post(signed.replacing("sestore4", with: "sestore5")))
             #expect(forged.code == 3)
         }
     }

@@ -123,7 +123,7 @@ struct TestAPI: Sendable {
     @discardableResult
     func call(_ command: String, _ fields: JSONObject = [:], key: APIKey? = nil) async throws -> TestReply {
         clock.advance(1)
-        return try TestReply(await post(text(command, fields, key: key)))
+        return TestReply(await post(text(command, fields, key: key)))
     }
 }
 
@@ -132,9 +132,10 @@ struct TestReply {
     let object: JSONObject
     let text: String
 
-    init(_ response: ControlResponse) throws {
+    /// A body that is no JSON object gives an object without members, which no expectation fits.
+    init(_ response: ControlResponse) {
         text = String(decoding: response.body, as: UTF8.self)
-        object = try JSONParser.parse(response.body).root.objectValue ?? [:]
+        object = (try? JSONParser.parse(response.body).root.objectValue) ?? [:]
     }
 
     var code: Int? {

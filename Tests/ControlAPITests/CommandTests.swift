@@ -1,0 +1,268 @@
+import Foundation
+import Live
+import Media
+import NIOCore
+import RTMP
+import Storage
+import Testing
+
+@testable import ControlAPI
+
+/// What commands do and what their replies hold.
+struct CommandTests {
+    // MARK: - Tickets
+
+    @Test func aTicketFromRequestToRevocation() async throws {
+        try await TestAPI.run { (api: TestAPI) async throws in
+            let reply = try await api.call(
+                "sevu.request",
+                [
+                    "app": "demo-*", "video": "mystream|mystream_*", "pass": "user123|x", "ip": "auto/24|auto/24",
+                    "uses": "5", "expire": "2030-01-31 12:00:00",
+                ])
+            let key = try #require(reply["ticket"]?["key"]?.stringValue)
+            #expect(try #/mystream\.[0-9a-f]{13}[0-9]\.[0-9]{8,}/#.wholeMatch(in: key) != nil)
+            let ticket =
+                #""key":"\#(key)","pass":"user123|x","ip":"auto\/24|auto\/24","video":"mystream|mystream_*","app":"demo-*","#
+                + #""uses":"5","active":"1","created_date":"2023-11-14 22:13:21","expire_date":"2030-01-31 12:00:00","#
+                + #""used_date":"0000-00-00 00:00:00""#
+            #expect(
+                reply.normalized
+                    == #"{"code":2000,"message":"ScaleEngine Virtual Usher ticket created","status":"success","#
+                    + #""ticket":{\#(ticket)},"handle_time":"T"}"#)
+
+            let status = try await api.call("sevu.status", ["key": .string(key)])
+            let shown = ticket + #","uses_total":"5","used_count":"0""#
+            #expect(
+                status.normalized
+                    == #"{"code":2001,"message":"ScaleEngine Virtual Usher ticket found","status":"success","#
+                    + #"\#(shown),"ticket":{\#(shown)},"handle_time":"T"}"#)
+
+            let revoked = try await api.call("sevu.revoke", ["key": .string(key)])
+            #expect(
+                revoked.normalized
+                    == #"{"code":2002,"message":"ScaleEngine Virtual Usher ticket revoked","status":"success","handle_time":"T"}"#)
+            #expect(try await api.call("sevu.status", ["key": .string(key)])["active"] == "0")
+        }
+    }
+
+    @Test(arguments: [
+        ([:], "2023-11-21 22:13:21"), (["expire": ""], "2023-11-21 22:13:21"),
+        (["expire": "+2 hours"], "2023-11-15 00:13:21"), (["expires": 1_800_000_000], "2027-01-15 08:00:00"),
+        (["expire_date": "Sat, 31 Jan 2026 12:00:00 +0200"], "2026-01-31 10:00:00"),
+        (["expire": nil, "expires": "2026-01-31T12:00:00Z"], "2026-01-31 12:00:00"),
+    ] as [(JSONObject, JSONValue)])
+    func expiry(fields: JSONObject, expected: JSONValue) async throws {
+        try await TestAPI.run { (api: TestAPI) async throws in
+            var request: JSONObject = ["app": "*", "video": "*", "pass": "p", "ip": "0.0.0.0/0", "uses": 0]
+            for member in fields.members { request[member.name] = member.value }
+            let reply = try await api.call("sevu.request", request)
+            #expect(reply["ticket"]?["expire_date"] == expected, "\(reply.text)")
+        }
+    }
+
+    // MARK: - Stream users
+
+    @Test func aStreamUserFromAddToRemove() async throws {
+        try await TestAPI.run { (api: TestAPI) async throws in
+            let added = try await api.call(
+                "sevu.addstreamuser",
+                [
+                    "app": "demo-origin", "stream": "mystream", "user": "alice", "pass": "wonderland", "record": "1",
+                    "segment_type": "size", "segment_value": 15, "playlist_timeout": 600, "playlist_count": 6,
+                    "enable_dvr": true,
+                ])
+            #expect(added["streamuser_id"] == 1)
+            #expect(added["stream_id"] == 1)
+            #expect(added["origin_url"] == "rtmp://origin.example/demo-origin/live")
+            #expect(
+                added["playback_url"] == "http://origin.example:8080/demo-origin/play/mystream/playlist.m3u8")
+            #expect(!added.text.contains("wonderland"))
+            let user = try #require(try await api.store.streamUser(id: 1))
+            #expect(Password.verify("wonderland", hash: user.passwordHash ?? ""))
+            #expect(user.sealedChallengeVerifier?.contains("wonderland") == false)
+
+            let retrieved = try await api.call("sevu.retrievestreamuser", ["streamuser_id": "1"])
+            for (name, value) in [
+                ("user", "alice"), ("authentication", true), ("reconnect_window", 600), ("playlist_count", 6),
+                ("record", true), ("segment_type", "size"), ("segment_value", "15"), ("enable_dvr", true),
+                ("protection", "none"), ("ga_key", nil),
+            ] as [(String, JSONValue)] {
+                #expect(retrieved[name] == value, "\(name)")
+            }
+            let updated = try await api.call(
+                "sevu.updatestream", ["app": "demo-origin", "stream": "mystream", "protection": "sevu", "record": 0])
+            #expect(updated["protection"] == "sevu")
+            #expect(updated["record"] == false)
+            #expect(updated["playlist_count"] == 6)
+            #expect(try await api.admissions.protection(app: "demo-origin", stream: "mystream") == .sevu)
+
+            let name: JSONObject = ["app": "demo-origin", "stream": "mystream", "user": "alice"]
+            #expect(try await api.call("sevu.removestreamuser", name).code == 2103)
+            #expect(try await api.call("sevu.removestreamuser", name).code == 2140)
+        }
+    }
+
+    @Test func nullsLetAnybodyPublish() async throws {
+        try await TestAPI.run { (api: TestAPI) async throws in
+            let open: JSONObject = ["app": "demo-origin", "stream": "*", "user": nil, "pass": nil]
+            #expect(try await api.call("sevu.addstreamuser", open).code == 2100)
+            #expect(try await api.call("sevu.addstreamuser", open).code == 2141)
+            let row = try #require(try await api.call("sevu.liststreamusers")["stream_users"]?.arrayValue?.first)
+            #expect(row["user"] == .null)
+            #expect(row["authentication"] == false)
+            let named: JSONObject = ["app": "demo-origin", "stream": "*", "user": nil]
+            #expect(try await api.call("sevu.removestreamuser", named).code == 2103)
+        }
+    }
+
+    // MARK: - Streams
+
+    @Test func aStreamOnAirIsDescribed() async throws {
+        try await TestAPI.run { (api: TestAPI) async throws in
+            let publication = try await api.publish("mystream")
+            let metadata = AMFValue.ecmaArray([
+                "width": .number(1280), "height": .number(720), "encoder": .string("OBS/é"),
+                "videodatarate": .number(2500.5),
+            ])
+            publication.send(.data, timestamp: 0, body: ByteBuffer(), metadata: metadata)
+            try await api.call(
+                "pushpublish.connect",
+                [
+                    "service_name": "rtmp", "url": "rtmp://127.0.0.1:1/app/secretkey", "app": "demo-origin",
+                    "stream": "mystream", "entry_name": "tv",
+                ])
+            let details = try await api.call(
+                "stream.details", ["app": "demo-origin", "inst": "live", "stream": "mystream"])
+            let stream = try #require(details["stream"])
+            for (name, value) in [
+                ("name", "mystream"), ("app", "demo-origin"), ("inst", "live"), ("type", "live"), ("state", "live"),
+                ("isRecording", "false"), ("connect_time", "2023/11/14 22:13:20"), ("width", 1280), ("height", 720),
+                ("viewers", 0), ("transcoders", []), ("transcoder_count", 0), ("last_chunk_id", 0),
+                (
+                    "encoder",
+                    ["address": "192.0.2.9", "software": "FMLE/3.0", "protocol": "rtmp", "user": "alice"]
+                ),
+                ("codec", ["audio": "", "audio_type": "", "video": "", "video_type": ""]),
+                ("metadata", ["width": 1280, "height": 720, "encoder": "OBS/é", "videodatarate": 2500.5]),
+            ] as [(String, JSONValue)] {
+                #expect(stream[name] == value, "\(name)")
+            }
+            let push = try #require(stream["pushpublish"]?.arrayValue?.first)
+            #expect(push["entry_name"] == "tv")
+            #expect(push["stream"] == "mystream")
+            #expect(push["profile"] == "rtmp")
+            #expect(push["push_service_id"] == .null)
+            #expect(push["destination"] == "rtmp://127.0.0.1:1/app/****tkey")
+            #expect(!details.text.contains("secretkey"))
+            let list = try await api.call("stream.active", ["app": "demo-origin/live", "inst": "live"])
+            #expect(list["streams"]?.arrayValue?.map { $0["name"] } == ["mystream"])
+            #expect(try await api.call("stream.active", ["app": "demo-origin", "inst": "x"])["streams"] == [])
+        }
+    }
+
+    @Test func closingAStreamEndsIt() async throws {
+        try await TestAPI.run { (api: TestAPI) async throws in
+            try await api.call("sevu.addstreamuser", ["app": "demo-origin", "stream": "s", "user": "u", "pass": "p"])
+            _ = try await api.publish("s")
+            #expect(try await api.call("stream.close", ["stream_id": "1"]).code == 2202)
+            #expect(try await api.call("stream.close", ["stream_id": "1"]).code == 2240)
+            #expect(try await api.call("stream.close", ["stream_id": "2"]).code == 2142)
+        }
+    }
+
+    // MARK: - Pushes
+
+    @Test func aStoredPushFromAddToRemove() async throws {
+        try await TestAPI.run { (api: TestAPI) async throws in
+            let added = try await api.call(
+                "pushpublish.add",
+                [
+                    "service_name": "rtmp", "name": "tv", "dst_host": "live.example.com", "dst_app": "app",
+                    "dst_stream": "secretkey", "username": "me", "password": "wonderland", "app": "demo-origin",
+                    "stream": "s", "autopush": "1", "unknown": "x",
+                ])
+            #expect(added["push_service_id"] == 1)
+            let row = try #require(try await api.call("pushpublish.services")["services"]?.arrayValue?.first)
+            for (name, value) in [
+                ("push_service_id", 1), ("name", "tv"), ("service_name", "rtmp"), ("app", "demo-origin"), ("inst", "live"),
+                ("stream", "s"), ("autopush", true), ("push_source", true), ("dst_host", "live.example.com"),
+                ("dst_stream", "****tkey"), ("dst_pass", "****land"), ("dst_user", "me"), ("adaptive_group", nil),
+            ] as [(String, JSONValue)] {
+                #expect(row[name] == value, "\(name)")
+            }
+            for (filters, count) in [
+                (["service_name": "rtmp"], 1), (["service_name": "facebook"], 0), (["push_service_id": "1"], 1),
+                (["autopush": 1, "stream": "s"], 1), (["autopush": false], 0), ([:], 1),
+            ] as [(JSONObject, Int)] {
+                let list = try await api.call("pushpublish.services", ["filters": .object(filters)])
+                #expect(list["services"]?.arrayValue?.count == count, "\(filters)")
+            }
+            #expect(
+                try await api.call(
+                    "pushpublish.update", ["push_service_id": 1, "autopush": 0, "stream": nil, "name": "two"]
+                ).code == 2301)
+            let push = try #require(try await api.store.push(id: 1, cdn: 158))
+            #expect(push.autopush == false)
+            #expect(push.stream == nil)
+            #expect(push.name == "two")
+            #expect(push.destination["dst_stream"] == "secretkey")
+            let bad = try await api.call("pushpublish.update", ["push_service_id": 1, "dst_port": "x"])
+            #expect(bad.code == 6 || bad.code == 7)
+            #expect(try await api.store.push(id: 1, cdn: 158) == push)
+            #expect(try await api.call("pushpublish.remove", ["push_service_id": "1"]).code == 2302)
+            #expect(try await api.call("pushpublish.remove", ["push_service_id": "1"]).code == 2341)
+        }
+    }
+
+    @Test func aSessionOutlivesItsStoredPush() async throws {
+        try await TestAPI.run { (api: TestAPI) async throws in
+            try await api.call(
+                "pushpublish.add", ["service_name": "rtmp", "name": "tv", "url": "rtmp://live.example.com/app/key"])
+            let reply = try await api.call(
+                "pushpublish.connect", ["push_service_id": "1", "app": "demo-origin", "stream": "s"])
+            #expect(reply["entry_name"] == "tv")
+            try await api.call("pushpublish.remove", ["push_service_id": 1])
+            let disconnect = try await api.call("pushpublish.disconnect", ["push_service_id": 1])
+            #expect(disconnect.message == "tv disconnected")
+        }
+    }
+
+    // MARK: - The origin
+
+    @Test func theOriginDescribesItself() async throws {
+        try await TestAPI.run { (api: TestAPI) async throws in
+            let status = try await api.call("server.status", ["origin_url": "jb-origin.secdn.net"])
+            #expect(status["server"] == "origin.example")
+            #expect(status["version"] == "1.0")
+            #expect(status["uptime"] == 1)
+            #expect(status["streams"] == 0)
+            let apps = try await api.call("app.list")["apps"]?.arrayValue ?? []
+            #expect(apps.map { $0["name"] } == ["demo-origin", "demo-chorigin", "demo-vod"])
+            #expect(apps.first?["origin_url"] == "rtmp://origin.example/demo-origin/live")
+            try await api.store.recordEvent(
+                OriginEvent(
+                    cdn: 158, date: api.clock.now, kind: .publish, app: "demo-origin", instance: "live", stream: "s",
+                    isAuthenticated: true, user: "alice", address: "192.0.2.9", metadata: ["b": "2", "a": "1"]))
+            let log = try await api.call("log.origin", ["app": "demo-origin", "stream": "s", "limit": "5"])
+            #expect(
+                log["events"] == [
+                    [
+                        "id": "1", "datetime": "2023-11-14 22:13:22", "event": "publish", "app": "demo-origin",
+                        "inst": "live", "stream": "s", "authenticated": true, "user": "alice", "ip": "192.0.2.9",
+                        "metadata": ["a": "1", "b": "2"],
+                    ]
+                ])
+            #expect(try await api.call("log.origin", ["app": "demo-origin", "offset": 1])["events"] == [])
+        }
+    }
+
+    @Test func commandsRunWithoutASignatureForThisMachine() async throws {
+        try await TestAPI.run { (api: TestAPI) async throws in
+            let account = try #require(try await api.store.account(cdn: 158))
+            #expect(await api.service.perform("app.list", account: account, fields: [:]).code == .appsListed)
+            #expect(await api.service.perform("x", account: account, fields: [:]).code == .unrecognizedCommand)
+            #expect(await api.service.perform("sevu.status", account: account, fields: [:]).code == .requiredFieldsMissing)
+        }
+    }
+}
