@@ -41,17 +41,19 @@ struct CommandTests {
             let revoked = try await api.call("sevu.revoke", ["key": .string(key)])
             #expect(
                 revoked.normalized
-                    == #"{"code":2002,"message":"ScaleEngine Virtual Usher ticket revoked","status":"success","handle_time":"T"}"#)
+                    == #"{"code":2002,"message":"ScaleEngine Virtual Usher ticket revoked","status":"success","handle_time":"T"}"#
+            )
             #expect(try await api.call("sevu.status", ["key": .string(key)])["active"] == "0")
         }
     }
 
-    @Test(arguments: [
-        ([:], "2023-11-21 22:13:21"), (["expire": ""], "2023-11-21 22:13:21"),
-        (["expire": "+2 hours"], "2023-11-15 00:13:21"), (["expires": 1_800_000_000], "2027-01-15 08:00:00"),
-        (["expire_date": "Sat, 31 Jan 2026 12:00:00 +0200"], "2026-01-31 10:00:00"),
-        (["expire": nil, "expires": "2026-01-31T12:00:00Z"], "2026-01-31 12:00:00"),
-    ] as [(JSONObject, JSONValue)])
+    @Test(
+        arguments: [
+            ([:], "2023-11-21 22:13:21"), (["expire": ""], "2023-11-21 22:13:21"),
+            (["expire": "+2 hours"], "2023-11-15 00:13:21"), (["expires": 1_800_000_000], "2027-01-15 08:00:00"),
+            (["expire_date": "Sat, 31 Jan 2026 12:00:00 +0200"], "2026-01-31 10:00:00"),
+            (["expire": nil, "expires": "2026-01-31T12:00:00Z"], "2026-01-31 12:00:00"),
+        ] as [(JSONObject, JSONValue)])
     func expiry(fields: JSONObject, expected: JSONValue) async throws {
         try await TestAPI.run { (api: TestAPI) async throws in
             var request: JSONObject = ["app": "*", "video": "*", "pass": "p", "ip": "0.0.0.0/0", "uses": 0]
@@ -185,7 +187,8 @@ struct CommandTests {
             #expect(added["push_service_id"] == 1)
             let row = try #require(try await api.call("pushpublish.services")["services"]?.arrayValue?.first)
             for (name, value) in [
-                ("push_service_id", 1), ("name", "tv"), ("service_name", "rtmp"), ("app", "demo-origin"), ("inst", "live"),
+                ("push_service_id", 1), ("name", "tv"), ("service_name", "rtmp"), ("app", "demo-origin"),
+                ("inst", "live"),
                 ("stream", "s"), ("autopush", true), ("push_source", true), ("dst_host", "live.example.com"),
                 ("dst_stream", "****tkey"), ("dst_pass", "****land"), ("dst_user", "me"), ("adaptive_group", nil),
             ] as [(String, JSONValue)] {
@@ -262,7 +265,8 @@ struct CommandTests {
             let account = try #require(try await api.store.account(cdn: 158))
             #expect(await api.service.perform("app.list", account: account, fields: [:]).code == .appsListed)
             #expect(await api.service.perform("x", account: account, fields: [:]).code == .unrecognizedCommand)
-            #expect(await api.service.perform("sevu.status", account: account, fields: [:]).code == .requiredFieldsMissing)
+            #expect(
+                await api.service.perform("sevu.status", account: account, fields: [:]).code == .requiredFieldsMissing)
         }
     }
 }

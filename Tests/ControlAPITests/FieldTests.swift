@@ -6,27 +6,28 @@ import Testing
 /// Codes 6 and 7: what they name, in which order and words.
 struct FieldTests {
     /// Missing fields, in the documented order, whatever the order of the request.
-    @Test(arguments: [
-        ("sevu.request", [:], "app, video, pass, ip, uses"),
-        ("sevu.request", ["ip": "auto", "video": "v", "pass": nil, "uses": "many"], "app, pass"),
-        ("sevu.status", ["key": ""], "key"), ("sevu.revoke", [:], "key"),
-        ("sevu.addstreamuser", [:], "app, stream, user, pass"),
-        ("sevu.addstreamuser", ["user": nil, "pass": nil], "app, stream"),
-        ("sevu.addstreamuser", ["app": "demo-origin", "stream": "s", "user": nil, "pass": "p"], "user"),
-        ("sevu.retrievestreamuser", [:], "streamuser_id"), ("sevu.removestreamuser", ["user": nil], "app, stream"),
-        ("sevu.updatestream", [:], "stream_id"), ("sevu.updatestream", ["stream": "s"], "app"),
-        ("stream.active", [:], "app, inst"), ("stream.details", ["inst": "live"], "app, stream"),
-        ("stream.close", [:], "app, inst, stream"), ("pushpublish.add", [:], "service_name"),
-        ("pushpublish.add", ["service_name": "rtmp"], "dst_host, dst_app, dst_stream"),
-        ("pushpublish.add", ["service_name": "youtube"], "dst_stream"),
-        ("pushpublish.update", [:], "push_service_id"), ("pushpublish.remove", [:], "push_service_id"),
-        ("pushpublish.connect", [:], "service_name, app, stream"),
-        ("pushpublish.connect", ["service_name": "rtmp"], "dst_host, dst_app, dst_stream, app, stream"),
-        ("pushpublish.disconnect", [:], "push_service_id, app, inst, entry_name"),
-        ("pushpublish.disconnect", ["push_service_id": "", "entry_name": "tv"], "app, inst"),
-        ("pushpublish.disconnect", ["app": "demo-origin"], "inst, entry_name"),
-        ("log.origin", [:], "app"), ("server.status", ["origin_url": ""], "app"),
-    ] as [(String, JSONObject, String)])
+    @Test(
+        arguments: [
+            ("sevu.request", [:], "app, video, pass, ip, uses"),
+            ("sevu.request", ["ip": "auto", "video": "v", "pass": nil, "uses": "many"], "app, pass"),
+            ("sevu.status", ["key": ""], "key"), ("sevu.revoke", [:], "key"),
+            ("sevu.addstreamuser", [:], "app, stream, user, pass"),
+            ("sevu.addstreamuser", ["user": nil, "pass": nil], "app, stream"),
+            ("sevu.addstreamuser", ["app": "demo-origin", "stream": "s", "user": nil, "pass": "p"], "user"),
+            ("sevu.retrievestreamuser", [:], "streamuser_id"), ("sevu.removestreamuser", ["user": nil], "app, stream"),
+            ("sevu.updatestream", [:], "stream_id"), ("sevu.updatestream", ["stream": "s"], "app"),
+            ("stream.active", [:], "app, inst"), ("stream.details", ["inst": "live"], "app, stream"),
+            ("stream.close", [:], "app, inst, stream"), ("pushpublish.add", [:], "service_name"),
+            ("pushpublish.add", ["service_name": "rtmp"], "dst_host, dst_app, dst_stream"),
+            ("pushpublish.add", ["service_name": "youtube"], "dst_stream"),
+            ("pushpublish.update", [:], "push_service_id"), ("pushpublish.remove", [:], "push_service_id"),
+            ("pushpublish.connect", [:], "service_name, app, stream"),
+            ("pushpublish.connect", ["service_name": "rtmp"], "dst_host, dst_app, dst_stream, app, stream"),
+            ("pushpublish.disconnect", [:], "push_service_id, app, inst, entry_name"),
+            ("pushpublish.disconnect", ["push_service_id": "", "entry_name": "tv"], "app, inst"),
+            ("pushpublish.disconnect", ["app": "demo-origin"], "inst, entry_name"),
+            ("log.origin", [:], "app"), ("server.status", ["origin_url": ""], "app"),
+        ] as [(String, JSONObject, String)])
     func missing(command: String, fields: JSONObject, names: String) async throws {
         try await TestAPI.run { (api: TestAPI) async throws in
             let reply = try await api.call(command, fields)
@@ -39,41 +40,55 @@ struct FieldTests {
         "app": "demo-origin", "video": "v", "pass": "p", "ip": "auto", "uses": 1,
     ]
 
-    @Test(arguments: [
-        ("sevu.request", "uses", "many", "must be an integer from 0 to 1000000000"),
-        ("sevu.request", "uses", -1, "must be an integer from 0 to 1000000000"),
-        ("sevu.request", "uses", 1.5, "must be an integer from 0 to 1000000000"),
-        ("sevu.request", "pass", ["x"], "must be a string"), ("sevu.request", "pass", "a\nb", "must be text without control characters"),
-        ("sevu.request", "pass", .string(String(repeating: "p", count: 256)), "must be at most 255 bytes"),
-        ("sevu.request", "app", "demo-origin|other-origin", "must be applications of the account, which begin with demo-, or *"),
-        ("sevu.request", "app", "*-origin", "must be applications of the account, which begin with demo-, or *"),
-        (
-            "sevu.request", "ip", "auto|1.2.3",
-            "must be an IPv4 or IPv6 address, a CIDR block, auto or auto/N, several separated by |, not 1.2.3"
-        ),
-        ("sevu.request", "ip", "1.2.3.4/33", "must be a CIDR block such as 192.0.2.0/24 or 2001:db8::/32, not 1.2.3.4/33"),
-        ("sevu.request", "video", "|", "must be 1 to 128 names, separated by |, in which * stands for any characters"),
-        (
-            "sevu.request", "expires", "soon",
-            "must be a time: YYYY-MM-DD HH:MM:SS in UTC, ISO 8601, RFC 2822, Unix seconds, or +N minutes, hours, days, weeks or months, not soon"
-        ),
-        ("sevu.errorcount", "ip", "1.2.3", "must be an IPv4 or IPv6 address or a CIDR block"),
-        ("sevu.errorcount", "limit", "-1", "must be an integer from 0 to 1000000000"),
-        ("sevu.errorlog", "limit", 1001, "must be an integer from 1 to 1000"),
-        ("sevu.errorlog", "success", 2, "must be true or false (1 or 0)"),
-        ("sevu.liststreamusers", "stream", "a/b", "must be 1 to 128 letters, digits, - _ . or ~, or * for every stream"),
-        ("sevu.updatestream", "protection", "hmac", "must be one of none, sevu"),
-        ("stream.details", "app", "demo", "must be an application of the account, which begins with demo-"),
-        ("stream.details", "app", "demo-../x", "must be an application of the account, which begins with demo-"),
-        ("pushpublish.add", "service_name", "icecast", "icecast is not available on this server yet"),
-        ("pushpublish.add", "dst_port", "70000", "must be a number from 1 to 65535"),
-        ("pushpublish.services", "filters", "x", "must be an object"),
-        (
-            "pushpublish.services", "filters", ["dst_pass": "x"],
-            "must be an object of values of push_service_id, name, service_name, app, inst, stream, autopush, adaptive_group"
-        ),
-        ("pushpublish.disconnect", "push_service_id", "one", "must be an integer from 1 to 9223372036854775807"),
-    ] as [(String, String, JSONValue, String)])
+    @Test(
+        arguments: [
+            ("sevu.request", "uses", "many", "must be an integer from 0 to 1000000000"),
+            ("sevu.request", "uses", -1, "must be an integer from 0 to 1000000000"),
+            ("sevu.request", "uses", 1.5, "must be an integer from 0 to 1000000000"),
+            ("sevu.request", "pass", ["x"], "must be a string"),
+            ("sevu.request", "pass", "a\nb", "must be text without control characters"),
+            ("sevu.request", "pass", .string(String(repeating: "p", count: 256)), "must be at most 255 bytes"),
+            (
+                "sevu.request", "app", "demo-origin|other-origin",
+                "must be applications of the account, which begin with demo-, or *"
+            ),
+            ("sevu.request", "app", "*-origin", "must be applications of the account, which begin with demo-, or *"),
+            (
+                "sevu.request", "ip", "auto|1.2.3",
+                "must be an IPv4 or IPv6 address, a CIDR block, auto or auto/N, several separated by |, not 1.2.3"
+            ),
+            (
+                "sevu.request", "ip", "1.2.3.4/33",
+                "must be a CIDR block such as 192.0.2.0/24 or 2001:db8::/32, not 1.2.3.4/33"
+            ),
+            (
+                "sevu.request", "video", "|",
+                "must be 1 to 128 names, separated by |, in which * stands for any characters"
+            ),
+            (
+                "sevu.request", "expires", "soon",
+                "must be a time: YYYY-MM-DD HH:MM:SS in UTC, ISO 8601, RFC 2822, Unix seconds, or +N minutes, hours, days, weeks or months, not soon"
+            ),
+            ("sevu.errorcount", "ip", "1.2.3", "must be an IPv4 or IPv6 address or a CIDR block"),
+            ("sevu.errorcount", "limit", "-1", "must be an integer from 0 to 1000000000"),
+            ("sevu.errorlog", "limit", 1001, "must be an integer from 1 to 1000"),
+            ("sevu.errorlog", "success", 2, "must be true or false (1 or 0)"),
+            (
+                "sevu.liststreamusers", "stream", "a/b",
+                "must be 1 to 128 letters, digits, - _ . or ~, or * for every stream"
+            ),
+            ("sevu.updatestream", "protection", "hmac", "must be one of none, sevu"),
+            ("stream.details", "app", "demo", "must be an application of the account, which begins with demo-"),
+            ("stream.details", "app", "demo-a b", "must be an application of the account, which begins with demo-"),
+            ("pushpublish.add", "service_name", "icecast", "icecast is not available on this server yet"),
+            ("pushpublish.add", "dst_port", "70000", "must be a number from 1 to 65535"),
+            ("pushpublish.services", "filters", "x", "must be an object"),
+            (
+                "pushpublish.services", "filters", ["dst_pass": "x"],
+                "must be an object of values of push_service_id, name, service_name, app, inst, stream, autopush, adaptive_group"
+            ),
+            ("pushpublish.disconnect", "push_service_id", "one", "must be an integer from 1 to 9223372036854775807"),
+        ] as [(String, String, JSONValue, String)])
     func invalid(command: String, field: String, value: JSONValue, expected: String) async throws {
         try await TestAPI.run { (api: TestAPI) async throws in
             var fields = Self.ticket

@@ -7,13 +7,15 @@ import Testing
 struct PHPTests {
     @Test func unserializeGivesWhatTheJSONSays() async throws {
         let payload: JSONObject = [
-            "text": "é \"quoted\"; s:3:\"x\" \u{1F600}", "list": ["a", ["b"], []], "map": ["5": 1, "05": "x", "": nil, "-7": true],
+            "text": "é \"quoted\"; s:3:\"x\" \u{1F600}", "list": ["a", ["b"], []],
+            "map": ["5": 1, "05": "x", "": nil, "-7": true],
             "ratio": 0.1, "big": 1e25, "whole": 10.0, "minus": -1, "flag": false, "none": nil,
         ]
         let reply = Reply(.ticketFound, payload: payload)
         let serialized = reply.bytes(format: .php, handleTime: .milliseconds(380))
         let json = reply.bytes(format: .json, handleTime: .milliseconds(380))
-        let program = #"$v = unserialize(file_get_contents('php://stdin'), ['allowed_classes' => false]); echo json_encode($v);"#
+        let program =
+            #"$v = unserialize(file_get_contents('php://stdin'), ['allowed_classes' => false]); echo json_encode($v);"#
         let output = try Program.run(["php", "-r", program], input: serialized)
         #expect(String(decoding: output, as: UTF8.self) == String(decoding: json, as: UTF8.self))
     }
@@ -41,7 +43,7 @@ struct PHPTests {
     @Test func doublesAreLaidOutAsPHPDoes() throws {
         var random = SeededGenerator(seed: 82)
         var values = [
-            0, -0.0, 1, 10, 100, 0.1, 1 / 3, 1e-4, 1e-5, 0.00012, 1e14, 1e15, 1e16, 1e17, 1e18, 123456789012345680,
+            0, -0.0, 1, 10, 100, 0.1, 1 / 3, 1e-4, 1e-5, 0.00012, 1e14, 1e15, 1e16, 1e17, 1e18, 123_456_789_012_345_680,
             1.5e300, .greatestFiniteMagnitude, .leastNormalMagnitude, .leastNonzeroMagnitude, 29.97, -2.5,
         ]
         for _ in 0..<500 {
@@ -79,7 +81,8 @@ struct PHPTests {
     }
 
     @Test(arguments: [
-        (Duration.zero, "0.0000 seconds"), (.microseconds(379_549), "0.3795 seconds"), (.seconds(61), "61.0000 seconds"),
+        (Duration.zero, "0.0000 seconds"), (.microseconds(379_549), "0.3795 seconds"),
+        (.seconds(61), "61.0000 seconds"),
         (.microseconds(1_000_100), "1.0001 seconds"), (.seconds(-1), "0.0000 seconds"),
         (.nanoseconds(999_999_999), "0.9999 seconds"),
     ])

@@ -21,7 +21,8 @@ struct ScopeTests {
             #expect(foreign.code == 7)
             #expect(
                 foreign.message
-                    == "One or more fields are not valid: app must be applications of the account, which begin with other-, or *")
+                    == "One or more fields are not valid: app must be applications of the account, which begin with other-, or *"
+            )
         }
     }
 
@@ -47,7 +48,8 @@ struct ScopeTests {
             let publication = try await api.publish("s")
             func fields(_ app: String) -> JSONObject {
                 [
-                    "app": .string(app), "inst": "live", "stream": "s", "user": "u", "pass": "p", "service_name": "rtmp",
+                    "app": .string(app), "inst": "live", "stream": "s", "user": "u", "pass": "p",
+                    "service_name": "rtmp",
                     "url": "rtmp://live.example.com/app/secretkey", "entry_name": "tv",
                 ]
             }
@@ -57,7 +59,8 @@ struct ScopeTests {
             #expect(foreign.normalized == invented.normalized)
             #expect(
                 foreign.message
-                    == "One or more fields are not valid: app must be an application of the account, which begins with other-")
+                    == "One or more fields are not valid: app must be an application of the account, which begins with other-"
+            )
             #expect(await api.stage.onAir().count == 1)
             #expect(try await api.store.streamUsers(cdn: 158, app: nil, stream: nil).count == 1)
             publication.end(isOrderly: true)

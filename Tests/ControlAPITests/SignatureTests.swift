@@ -136,28 +136,28 @@ struct SignatureTests {
             "python compact", ["python3", "-"],
             python + #"""
 
-            s = json.dumps(r, separators=(',', ':'))
-            r['signature'] = base64.b64encode(hmac.new(sys.argv[2].encode(), s.encode(), hashlib.sha256).digest()).decode()
-            print(json.dumps(r, separators=(',', ':')), end='')
-            """#
+                s = json.dumps(r, separators=(',', ':'))
+                r['signature'] = base64.b64encode(hmac.new(sys.argv[2].encode(), s.encode(), hashlib.sha256).digest()).decode()
+                print(json.dumps(r, separators=(',', ':')), end='')
+                """#
         ),
         (
             "python that sends with spaces what it signed without", ["python3", "-"],
             python + #"""
 
-            s = json.dumps(r, separators=(',', ':'))
-            r['signature'] = base64.b64encode(hmac.new(sys.argv[2].encode(), s.encode(), hashlib.sha256).digest()).decode()
-            print(json.dumps(r), end='')
-            """#
+                s = json.dumps(r, separators=(',', ':'))
+                r['signature'] = base64.b64encode(hmac.new(sys.argv[2].encode(), s.encode(), hashlib.sha256).digest()).decode()
+                print(json.dumps(r), end='')
+                """#
         ),
         (
             "python that signs raw text", ["python3", "-"],
             python + #"""
 
-            s = json.dumps(r, separators=(',', ':'), ensure_ascii=False)
-            r['signature'] = base64.b64encode(hmac.new(sys.argv[2].encode(), s.encode(), hashlib.sha256).digest()).decode()
-            print(json.dumps(r), end='')
-            """#
+                s = json.dumps(r, separators=(',', ':'), ensure_ascii=False)
+                r['signature'] = base64.b64encode(hmac.new(sys.argv[2].encode(), s.encode(), hashlib.sha256).digest()).decode()
+                print(json.dumps(r), end='')
+                """#
         ),
     ]
 

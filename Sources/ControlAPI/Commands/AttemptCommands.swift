@@ -5,7 +5,8 @@ import Usher
 /// The filters that both attempt commands take.
 enum AttemptFields {
     static let descriptions: [CommandDescription.Field] = [
-        .optional("key", "Of this ticket. Also `Key`."), .optional("app", "Of this application; `*` for any characters."),
+        .optional("key", "Of this ticket. Also `Key`."),
+        .optional("app", "Of this application; `*` for any characters."),
         .optional("video", "For this stream or VOD path; `*` for any characters."),
         .optional("ip", "From this address or CIDR block."), .optional("pass", "With this pass."),
         .optional("success", "1: admitted ones only; 0: refused ones only."),

@@ -78,7 +78,10 @@ struct AddPush: Command {
     static let description = CommandDescription(
         name: "pushpublish.add", isMutating: true, text: "Stores a destination.",
         fields: [
-            .required("service_name", "The kind of destination: " + DestinationKinds.builtIn.services.map { "`\($0)`" }.joined(separator: ", ") + ".")
+            .required(
+                "service_name",
+                "The kind of destination: "
+                    + DestinationKinds.builtIn.services.map { "`\($0)`" }.joined(separator: ", ") + ".")
         ] + PushFields.descriptions + [
             .optional("name", "What to call it; the entry name of its sessions."),
             .optional("app", "The source's application,"), .optional("inst", "instance (`live` by default)"),
@@ -130,7 +133,8 @@ struct UpdatePush: Command {
         text:
             "Changes a stored destination; what is not given stays. A session that runs keeps its settings until it is connected anew. When `url` or any `dst_` field is given, the destination is replaced as a whole.",
         fields: [
-            .required("push_service_id", "The destination's id."), .optional("service_name", "As in `pushpublish.add`.")
+            .required("push_service_id", "The destination's id."),
+            .optional("service_name", "As in `pushpublish.add`."),
         ] + PushFields.descriptions + [
             .optional("name", "As in `pushpublish.add`."), .optional("app", "As in `pushpublish.add`; null: none."),
             .optional("inst", "As in `pushpublish.add`."), .optional("stream", "As in `pushpublish.add`; null: none."),

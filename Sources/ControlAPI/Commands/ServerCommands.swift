@@ -66,7 +66,8 @@ struct OriginLog: Command {
         name: "log.origin", isMutating: false,
         text: "Lists publish, unpublish, push and unpush events, newest first.",
         fields: [
-            .required("app", "The application."), .optional("stream", "Of this stream; of all by default, or with `*`."),
+            .required("app", "The application."),
+            .optional("stream", "Of this stream; of all by default, or with `*`."),
             .optional("limit", "Rows at most, 1 to 1,000; 25 by default."),
             .optional("offset", "Rows to skip; 0 by default."),
         ],
@@ -92,7 +93,9 @@ struct OriginLog: Command {
         let events = try await context.store.events(
             cdn: context.account.cdn, app: app, stream: stream, limit: limit, offset: offset)
         let rows = events.map { event -> JSONValue in
-            let metadata = event.metadata.sorted { $0.key < $1.key }.map { JSONObject.Member($0.key, .string($0.value)) }
+            let metadata = event.metadata.sorted { $0.key < $1.key }.map {
+                JSONObject.Member($0.key, .string($0.value))
+            }
             return .object([
                 "id": .string(String(event.id)), "datetime": .string(ReplyDate.text(event.date)),
                 "event": .string(event.kind.rawValue), "app": .string(event.app), "inst": .string(event.instance),

@@ -80,7 +80,8 @@ struct AddStreamUser: Command {
         text:
             "Lets an encoder publish a stream, and sets the stream up. With `user` and `pass` both null anybody may publish it, but the name must be one that was added.",
         fields: [
-            .required("app", "The application."), .required("stream", "The stream's name; `*` for every stream of the app."),
+            .required("app", "The application."),
+            .required("stream", "The stream's name; `*` for every stream of the app."),
             .required("user", "The encoder's user name, or null."),
             .required("pass", "Its password, at most 72 bytes, or null. It is kept as a bcrypt hash."),
         ] + StreamSettingsFields.descriptions,
@@ -192,7 +193,8 @@ struct RetrieveStreamUser: Command {
 struct RemoveStreamUser: Command {
     static let description = CommandDescription(
         name: "sevu.removestreamuser", isMutating: true,
-        text: "Takes the permission to publish away. A stream that runs goes on until `stream.close`; its settings stay.",
+        text:
+            "Takes the permission to publish away. A stream that runs goes on until `stream.close`; its settings stay.",
         fields: StreamUserSelector.descriptions, payload: "nothing more.")
 
     private let selector: StreamUserSelector
@@ -215,7 +217,8 @@ struct RemoveStreamUser: Command {
 struct UpdateStream: Command {
     static let description = CommandDescription(
         name: "sevu.updatestream", isMutating: true,
-        text: "Changes a stream's settings; what is not given stays. Protection holds for viewers who come from now on.",
+        text:
+            "Changes a stream's settings; what is not given stays. Protection holds for viewers who come from now on.",
         fields: [
             .optional("stream_id", "The stream's id; or else:"), .optional("app", "the application"),
             .optional("stream", "and the stream's name."),

@@ -21,9 +21,15 @@ struct RequestTicket: Command {
         name: "sevu.request", isMutating: true, isForTickets: true,
         text: "Creates a ticket, whose `key` and `pass` let a player in.",
         fields: [
-            .required("app", "Application names, `|` between several, `*` for any characters; each begins with `<user>-`, or is `*` alone."),
+            .required(
+                "app",
+                "Application names, `|` between several, `*` for any characters; each begins with `<user>-`, or is `*` alone."
+            ),
             .required("video", "Stream names or VOD paths, `|` between several, `*` for any characters."),
-            .required("pass", "Text of your choice, different for every ticket; at most 255 bytes; it is logged and may hold your user's id."),
+            .required(
+                "pass",
+                "Text of your choice, different for every ticket; at most 255 bytes; it is logged and may hold your user's id."
+            ),
             .required("ip", "Addresses, CIDR blocks, `auto`, `auto/N`, `|` between several; `0.0.0.0/0` is anybody."),
             .required("uses", "How often playback may start, 0 to 1,000,000,000; 0 is unlimited."),
             .optional(
@@ -31,7 +37,9 @@ struct RequestTicket: Command {
                 "`YYYY-MM-DD HH:MM:SS` UTC, ISO 8601, RFC 2822, Unix seconds or `+N minutes|hours|days|weeks|months`; a week by default. Also `expires`, `expire_date`."
             ),
         ],
-        payload: "`ticket` with `key`, `pass`, `ip`, `video`, `app`, `uses`, `active`, `created_date`, `expire_date`, `used_date`, all strings.")
+        payload:
+            "`ticket` with `key`, `pass`, `ip`, `video`, `app`, `uses`, `active`, `created_date`, `expire_date`, `used_date`, all strings."
+    )
 
     private let app, video, pass, ip: String
     private let uses: Int

@@ -134,7 +134,10 @@ public enum ReplyCode: Int, Sendable, Hashable, CaseIterable {
         case .pushAlreadyConnected:
             ("PushPublish session is connected already", false, "The stored service is being pushed from that stream.")
         case .pushRefused:
-            ("PushPublish destination refused", false, "The destination is not allowed or cannot be; the message says why.")
+            (
+                "PushPublish destination refused", false,
+                "The destination is not allowed or cannot be; the message says why."
+            )
         case .originLogListed: ("Origin events found", true, "`log.origin` listed events, or none.")
         case .serverReachable: ("Server is reachable", true, "`server.status` reached the server.")
         case .appsListed: ("Applications found", true, "`app.list` listed the applications.")

@@ -86,7 +86,7 @@ struct MultipartForm {
     }
 }
 
-extension Array<UInt8> {
+extension [UInt8] {
     /// Where `pattern` (not empty) stands first at or after `start`.
     func firstRange(of pattern: [UInt8], from start: Int) -> Range<Int>? {
         guard let first = pattern.first, start >= 0 else { return nil }

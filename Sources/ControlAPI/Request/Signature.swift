@@ -11,7 +11,9 @@ public enum Signature {
 
     /// The 32 bytes of a signature in standard base64; nil when it is not one.
     static func decode(_ signature: String) -> [UInt8]? {
-        guard signature.utf8.count == 44, let data = Data(base64Encoded: signature), data.count == 32 else { return nil }
+        guard signature.utf8.count == 44, let data = Data(base64Encoded: signature), data.count == 32 else {
+            return nil
+        }
         return Array(data)
     }
 
