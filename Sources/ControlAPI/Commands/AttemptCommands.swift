@@ -39,7 +39,9 @@ struct ListAttempts: Command {
             .optional("seek", "Rows to skip; 0 by default."),
         ],
         payload:
-            "`attempts`, a list of rows with `id`, `datetime`, `key`, `pass`, `ip`, `video`, `app`, `appinst`, `pageurl`, `refurl`, `success`, `reason`, `server_ip`, `repeats` (how many refusals alike it stands for), all strings."
+            "`attempts`, a list of rows with `id`, `datetime`, `key`, `pass`, `ip`, `video`, `app`, "
+            + "`appinst`, `pageurl`, `refurl`, `success`, `reason`, `server_ip`, `repeats` (how many "
+            + "refusals alike it stands for), all strings."
     )
 
     private var filter: AttemptFilter

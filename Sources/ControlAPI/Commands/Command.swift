@@ -1,7 +1,7 @@
 import Storage
 
-/// One command of the API: its fields typed and validated, and what it does. It knows nothing of HTTP or signatures; the
-/// signed API, the command line and the control room run the same commands.
+/// One command of the API: its fields typed and validated, and what it does. It knows nothing of HTTP or signatures;
+/// the signed API, the command line and the control room run the same commands.
 protocol Command: Sendable {
     static var description: CommandDescription { get }
     /// Reads the fields; what is wrong with them is collected in `fields`. nil when there is something wrong.

@@ -47,7 +47,11 @@ public enum CommandRegistry {
             lines += ["\(kind). Keys: \(keys)\(command.isMutating ? "" : ", `read`").", ""]
             if !command.fields.isEmpty {
                 lines += ["| field | required | meaning |", "| --- | --- | --- |"]
-                lines += command.fields.map { "| `\($0.name)` | \($0.isRequired ? "yes" : "") | \($0.text) |" }
+                lines += command.fields.map { field in
+                    // A bar would end the cell, also in code.
+                    let text = field.text.replacing("|", with: "\\|")
+                    return "| `\(field.name)` | \(field.isRequired ? "yes" : "") | \(text) |"
+                }
                 lines.append("")
             }
             lines += ["Reply: \(command.payload)", ""]

@@ -131,7 +131,9 @@ struct UpdatePush: Command {
     static let description = CommandDescription(
         name: "pushpublish.update", isMutating: true,
         text:
-            "Changes a stored destination; what is not given stays. A session that runs keeps its settings until it is connected anew. When `url` or any `dst_` field is given, the destination is replaced as a whole.",
+            "Changes a stored destination; what is not given stays. A session that runs keeps its settings "
+            + "until it is connected anew. When `url` or any `dst_` field is given, the destination is "
+            + "replaced as a whole.",
         fields: [
             .required("push_service_id", "The destination's id."),
             .optional("service_name", "As in `pushpublish.add`."),
@@ -205,11 +207,14 @@ struct ListPushes: Command {
         fields: [
             .optional(
                 "filters",
-                "An object; rows must have these values. Any of `push_service_id`, `name`, `service_name`, `app`, `inst`, `stream`, `autopush`, `adaptive_group`."
+                "An object; rows must have these values. Any of `push_service_id`, `name`, `service_name`, "
+                    + "`app`, `inst`, `stream`, `autopush`, `adaptive_group`."
             )
         ],
         payload:
-            "`services`, a list of rows with `push_service_id`, `name`, `service_name`, `app`, `inst`, `stream`, `autopush`, `adaptive_group`, `push_source`, the destination's fields (secrets by their last four characters), `created`, `last_update`."
+            "`services`, a list of rows with `push_service_id`, `name`, `service_name`, `app`, `inst`, "
+            + "`stream`, `autopush`, `adaptive_group`, `push_source`, the destination's fields (secrets by "
+            + "their last four characters), `created`, `last_update`."
     )
 
     private static let filterNames = [

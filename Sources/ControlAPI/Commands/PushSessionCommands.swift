@@ -21,7 +21,9 @@ struct ConnectPush: Command {
     static let description = CommandDescription(
         name: "pushpublish.connect", isMutating: true,
         text:
-            "Starts pushing a stream. Either to a stored destination (`push_service_id`, whose source may be overridden), or to the one given here. While the stream is off the air the session waits for it.",
+            "Starts pushing a stream. Either to a stored destination (`push_service_id`, whose source may "
+            + "be overridden), or to the one given here. While the stream is off the air the session waits "
+            + "for it.",
         fields: [
             .optional("push_service_id", "A stored destination; or else:"),
             .optional("service_name", "the kind of destination, as in `pushpublish.add`, and its fields."),
@@ -92,7 +94,10 @@ struct DisconnectPush: Command {
     static let description = CommandDescription(
         name: "pushpublish.disconnect", isMutating: true,
         text:
-            "Ends push sessions, at once and until they are connected again. By `app`, `inst` and `entry_name` (`*`: all of the instance), or by `push_service_id`, narrowed by what else is given. When both are given, the session of that name is ended; if none runs, the stored destination's.",
+            "Ends push sessions, at once and until they are connected again. By `app`, `inst` and "
+            + "`entry_name` (`*`: all of the instance), or by `push_service_id`, narrowed by what else is "
+            + "given. When both are given, the session of that name is ended; if none runs, the stored "
+            + "destination's.",
         fields: [
             .optional("push_service_id", "A stored destination, also one that was removed since; or else:"),
             .optional("app", "the application,"), .optional("inst", "the instance"),

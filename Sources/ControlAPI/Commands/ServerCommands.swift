@@ -6,7 +6,8 @@ struct ListApps: Command {
     static let description = CommandDescription(
         name: "app.list", isMutating: false, text: "Lists the account's applications.", fields: [],
         payload:
-            "`apps`, a list of rows with `name`, `type` (`origin`, `chorigin`, `vod`), `origin_url`, `playback_url` (of a stream called `STREAM`)."
+            "`apps`, a list of rows with `name`, `type` (`origin`, `chorigin`, `vod`), `origin_url`, "
+            + "`playback_url` (of a stream called `STREAM`)."
     )
 
     init?(_ fields: inout Fields) {}
@@ -72,7 +73,9 @@ struct OriginLog: Command {
             .optional("offset", "Rows to skip; 0 by default."),
         ],
         payload:
-            "`events`, a list of rows with `id`, `datetime`, `event`, `app`, `inst`, `stream`, `authenticated`, `user`, `ip`, `metadata` (encoder data, push settings without secrets, or an error under `error`)."
+            "`events`, a list of rows with `id`, `datetime`, `event`, `app`, `inst`, `stream`, "
+            + "`authenticated`, `user`, `ip`, `metadata` (encoder data, push settings without secrets, or an "
+            + "error under `error`)."
     )
 
     private let app: String

@@ -53,7 +53,10 @@ struct StreamDetails: Command {
         text: "One stream on air: its encoder, codecs, measured rates, viewers and pushes.",
         fields: [StreamFields.app, StreamFields.instance, StreamFields.stream, StreamFields.origin],
         payload:
-            "`stream` with `name`, `app`, `inst`, `type`, `state` (`live`, `recovering`), `isRecording`, `connect_time`, `publish_time`, `encoder`, `codec`, `width`, `height`, `frame_rate`, `bitrate`, `metadata`, `transcoders`, `transcoder_count`, `last_chunk_id`, `viewers`, `bytes_in`, `pushpublish`."
+            "`stream` with `name`, `app`, `inst`, `type`, `state` (`live`, `recovering`), `isRecording`, "
+            + "`connect_time`, `publish_time`, `encoder`, `codec`, `width`, `height`, `frame_rate`, "
+            + "`bitrate`, `metadata`, `transcoders`, `transcoder_count`, `last_chunk_id`, `viewers`, "
+            + "`bytes_in`, `pushpublish`."
     )
 
     private let address: StreamAddress
@@ -76,7 +79,8 @@ struct CloseStream: Command {
     static let description = CommandDescription(
         name: "stream.close", isMutating: true,
         text:
-            "Ends a stream and closes its encoder's connection. The encoder may come back, unless its user is removed first.",
+            "Ends a stream and closes its encoder's connection. The encoder may come back, unless its user "
+            + "is removed first.",
         fields: [
             .optional("stream_id", "The stream's id; or else:"), .optional("app", "the application,"),
             .optional("inst", "its instance"), .optional("stream", "and the stream's name."), StreamFields.origin,

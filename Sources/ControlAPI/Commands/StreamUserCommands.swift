@@ -78,7 +78,8 @@ struct AddStreamUser: Command {
     static let description = CommandDescription(
         name: "sevu.addstreamuser", isMutating: true,
         text:
-            "Lets an encoder publish a stream, and sets the stream up. With `user` and `pass` both null anybody may publish it, but the name must be one that was added.",
+            "Lets an encoder publish a stream, and sets the stream up. With `user` and `pass` both null "
+            + "anybody may publish it, but the name must be one that was added.",
         fields: [
             .required("app", "The application."),
             .required("stream", "The stream's name; `*` for every stream of the app."),
@@ -172,7 +173,8 @@ struct RetrieveStreamUser: Command {
         text: "One stream user with the stream's settings and addresses. The password is never shown.",
         fields: StreamUserSelector.descriptions,
         payload:
-            "`streamuser_id`, `stream_id`, `app`, `stream`, `user`, `authentication`, `created`, the stream's settings, `origin_url`, `playback_url`."
+            "`streamuser_id`, `stream_id`, `app`, `stream`, `user`, `authentication`, `created`, the "
+            + "stream's settings, `origin_url`, `playback_url`."
     )
 
     private let selector: StreamUserSelector

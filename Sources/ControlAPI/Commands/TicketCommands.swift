@@ -23,22 +23,26 @@ struct RequestTicket: Command {
         fields: [
             .required(
                 "app",
-                "Application names, `|` between several, `*` for any characters; each begins with `<user>-`, or is `*` alone."
+                "Application names, `|` between several, `*` for any characters; each begins with "
+                    + "`<user>-`, or is `*` alone."
             ),
             .required("video", "Stream names or VOD paths, `|` between several, `*` for any characters."),
             .required(
                 "pass",
-                "Text of your choice, different for every ticket; at most 255 bytes; it is logged and may hold your user's id."
+                "Text of your choice, different for every ticket; at most 255 bytes; it is logged and may "
+                    + "hold your user's id."
             ),
             .required("ip", "Addresses, CIDR blocks, `auto`, `auto/N`, `|` between several; `0.0.0.0/0` is anybody."),
             .required("uses", "How often playback may start, 0 to 1,000,000,000; 0 is unlimited."),
             .optional(
                 "expire",
-                "`YYYY-MM-DD HH:MM:SS` UTC, ISO 8601, RFC 2822, Unix seconds or `+N minutes|hours|days|weeks|months`; a week by default. Also `expires`, `expire_date`."
+                "`YYYY-MM-DD HH:MM:SS` UTC, ISO 8601, RFC 2822, Unix seconds or `+N "
+                    + "minutes|hours|days|weeks|months`; a week by default. Also `expires`, `expire_date`."
             ),
         ],
         payload:
-            "`ticket` with `key`, `pass`, `ip`, `video`, `app`, `uses`, `active`, `created_date`, `expire_date`, `used_date`, all strings."
+            "`ticket` with `key`, `pass`, `ip`, `video`, `app`, `uses`, `active`, `created_date`, "
+            + "`expire_date`, `used_date`, all strings."
     )
 
     private let app, video, pass, ip: String
@@ -112,7 +116,9 @@ struct TicketStatus: Command {
         text: "Looks a ticket up: what it is good for, what is left of it, when it was used last.",
         fields: [.required("key", "The ticket's key.")],
         payload:
-            "the ticket's fields, both beside the envelope and under `ticket`. `uses` is what remains (0 also when unlimited: then `uses_total` is 0); `uses_total` what it was made with; `used_count` how often playback started."
+            "the ticket's fields, both beside the envelope and under `ticket`. `uses` is what remains (0 "
+            + "also when unlimited: then `uses_total` is 0); `uses_total` what it was made with; "
+            + "`used_count` how often playback started."
     )
 
     private let key: String

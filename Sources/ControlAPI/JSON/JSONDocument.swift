@@ -13,8 +13,8 @@ public struct JSONDocument: Sendable {
 
     /// The text without the top-level member `name`, every other byte unchanged; nil when there is no such member.
     ///
-    /// The member goes with the comma before it, up to its own end; the first member goes with the comma after it, up to the
-    /// next member. So the text a client had before it added the member comes back, wherever it put it.
+    /// The member goes with the comma before it, up to its own end; the first member goes with the comma after it, up
+    /// to the next member. So the text a client had before it added the member comes back, wherever it put it.
     public func textRemoving(_ name: String) -> [UInt8]? {
         guard let index = spans.firstIndex(where: { $0.name == name }) else { return nil }
         var cut = spans[index].range

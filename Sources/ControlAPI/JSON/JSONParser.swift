@@ -1,7 +1,7 @@
 /// A strict RFC 8259 parser over UTF-8 bytes, with limits, that knows where the top-level members stand.
 ///
-/// Stricter than the RFC where leniency would make a signature ambiguous: member names may not repeat in an object, strings
-/// hold no unpaired surrogates, there is no byte order mark, and numbers beyond a double are refused.
+/// Stricter than the RFC where leniency would make a signature ambiguous: member names may not repeat in an object,
+/// strings hold no unpaired surrogates, there is no byte order mark, and numbers beyond a double are refused.
 public struct JSONParser {
     /// Arrays and objects within each other.
     public static let maximumDepth = 16

@@ -39,7 +39,8 @@ public struct CommandFailure: Error, Sendable, Hashable, CustomStringConvertible
 /// What is wrong with one field of a request.
 public struct FieldProblem: Sendable, Hashable {
     public var field: String
-    /// What was expected, to follow the field's name: `must be an integer from 1 to 65535`; nil when the field is missing.
+    /// What was expected, to follow the field's name: `must be an integer from 1 to 65535`; nil when the field is
+    /// missing.
     public var expected: String?
 
     public init(field: String, expected: String?) {

@@ -1,5 +1,6 @@
-/// Every code a reply may carry. Families: 0-99 and 1000 common, 20xx tickets, 21xx stream users, 22xx streams, 23xx pushes,
-/// 27xx log, server and apps. What each means stands in `entry` and nowhere else; the documentation is made from it.
+/// Every code a reply may carry. Families: 0-99 and 1000 common, 20xx tickets, 21xx stream users, 22xx streams, 23xx
+/// pushes, 27xx log, server and apps. What each means stands in `entry` and nowhere else; the documentation is made
+/// from it.
 public enum ReplyCode: Int, Sendable, Hashable, CaseIterable {
     case unrecognizedCommand = 0
     case cdnAuthorizationFailed = 1
@@ -48,7 +49,8 @@ public enum ReplyCode: Int, Sendable, Hashable, CaseIterable {
     case serverReachable = 2701
     case appsListed = 2702
 
-    /// The message a reply has unless it says something more precise; whether the reply is a success; and when it is given.
+    /// The message a reply has unless it says something more precise; whether the reply is a success; and when it is
+    /// given.
     public var entry: (message: String, isSuccess: Bool, when: String) {
         switch self {
         case .unrecognizedCommand:
@@ -78,7 +80,8 @@ public enum ReplyCode: Int, Sendable, Hashable, CaseIterable {
         case .requiredFieldsMissing:
             (
                 "One or more required fields are missing", false,
-                "The message ends with the fields' names; or the body, its form or its JSON is malformed or beyond the limits."
+                "The message ends with the fields' names; or the body, its form or its JSON is malformed "
+                    + "or beyond the limits."
             )
         case .fieldInvalid:
             (

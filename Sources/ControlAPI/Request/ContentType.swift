@@ -1,4 +1,5 @@
-/// A media type with its parameters, as in a `Content-Type` or `Content-Disposition` header (RFC 9110 §8.3.1, RFC 2183).
+/// A media type with its parameters, as in a `Content-Type` or `Content-Disposition` header (RFC 9110 §8.3.1, RFC
+/// 2183).
 struct ContentType: Sendable, Hashable {
     /// Lower-case.
     let type: String

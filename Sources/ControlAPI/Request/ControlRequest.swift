@@ -8,9 +8,10 @@ public struct ControlRequest: Sendable, Hashable {
     public var format: ReplyFormat
 
     /// Takes the text out of the form it came in:
-    /// `multipart/form-data` or `application/x-www-form-urlencoded` with one field `json` or `php` (the name, in any case, picks
-    /// the format of the reply; other fields are ignored), or the JSON object itself as the body. Bodies that begin with `{` are
-    /// taken as JSON whatever their type says, as curl says `x-www-form-urlencoded` for every `--data`.
+    /// `multipart/form-data` or `application/x-www-form-urlencoded` with one field `json` or `php` (the name, in any
+    /// case, picks the format of the reply; other fields are ignored), or the JSON object itself as the body. Bodies
+    /// that begin with `{` are taken as JSON whatever their type says, as curl says `x-www-form-urlencoded` for every
+    /// `--data`.
     ///
     /// Throws a failure of code 6.
     public init(contentType: String?, body: [UInt8]) throws(CommandFailure) {

@@ -18,9 +18,9 @@ public enum Signature {
     }
 
     /// Whether `code` signs what the client may have signed, in constant time per candidate:
-    /// the received text with the `signature` member cut out, or the object without it re-encoded in the received order in
-    /// the style of PHP, of Ruby, Perl and JavaScript, or of Python. The re-encodings serve clients that serialise once to sign
-    /// and again, differently, to send.
+    /// the received text with the `signature` member cut out, or the object without it re-encoded in the received
+    /// order in the style of PHP, of Ruby, Perl and JavaScript, or of Python. The re-encodings serve clients that
+    /// serialise once to sign and again, differently, to send.
     static func verify(_ code: [UInt8], of document: JSONDocument, privateKey: String) -> Bool {
         let key = key(privateKey)
         if let text = document.textRemoving("signature"),

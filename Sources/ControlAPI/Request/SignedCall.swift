@@ -12,8 +12,8 @@ public struct SignedCall: Sendable {
         self.privateKey = privateKey
     }
 
-    /// The JSON text to post as form field `json`: the envelope, then the fields in their order, then the signature. Fields with
-    /// the envelope's names are dropped.
+    /// The JSON text to post as form field `json`: the envelope, then the fields in their order, then the signature.
+    /// Fields with the envelope's names are dropped.
     public func text(command: String, fields: JSONObject = [:], now: Date) -> String {
         // Beyond 64 bits is no time a server would accept either.
         let seconds = Int64(exactly: now.timeIntervalSince1970.rounded(.down)) ?? 0

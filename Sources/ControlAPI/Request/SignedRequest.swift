@@ -19,8 +19,9 @@ public struct SignedRequest: Sendable {
     public let account: Account
     public let key: APIKey
     public let timestamp: Date
-    /// Names this request in the replay table: a digest of the key and of the signature's bytes. The text is left out on purpose:
-    /// several texts (other white space, say) carry the same signature, and all of them are the same request.
+    /// Names this request in the replay table: a digest of the key and of the signature's bytes. The text is left out
+    /// on purpose: several texts (other white space, say) carry the same signature, and all of them are the same
+    /// request.
     let digest: String
 
     /// Parses and verifies; `window` in seconds. Throws `CommandFailure`, or what the store throws.

@@ -92,8 +92,9 @@ public struct ControlService: Sendable {
         return try await Task { try await once(signed, entry, context, format, begin) }.value
     }
 
-    /// Runs a command that changes something, unless the same signed request has been run: then its reply is given again, byte
-    /// for byte, failures included, also those of the server: what they changed before they failed is not known.
+    /// Runs a command that changes something, unless the same signed request has been run: then its reply is given
+    /// again, byte for byte, failures included, also those of the server: what they changed before they failed is not
+    /// known.
     private func once(
         _ signed: SignedRequest, _ entry: CommandRegistry.Entry, _ context: CommandContext, _ format: ReplyFormat,
         _ begin: ContinuousClock.Instant
