@@ -2,6 +2,7 @@
 import PackageDescription
 
 let nio: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
+let nioHTTP: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
 let nioEmbedded: Target.Dependency = .product(name: "NIOEmbedded", package: "swift-nio")
 let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
@@ -75,6 +76,13 @@ let package = Package(
         .testTarget(name: "HLSTests", dependencies: ["HLS", "Media", nio], exclude: ["Fixtures"]),
         .testTarget(name: "UsherTests", dependencies: ["Usher"]),
         .testTarget(name: "AdmissionTests", dependencies: ["Live", "Storage", "Usher", logging]),
+        .testTarget(
+            name: "ControlAPITests",
+            dependencies: [
+                "ControlAPI", "Media", "RTMP", "Usher", "Storage", "Live", "PushPublish", crypto, nio, nioPosix,
+                nioHTTP, logging,
+            ],
+            exclude: ["Fixtures"]),
         .testTarget(
             name: "DeliveryTests",
             dependencies: [

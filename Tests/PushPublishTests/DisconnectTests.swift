@@ -69,7 +69,8 @@ import Testing
             let name = try await house.push("s", to: farEnd, entryName: "tv")
             try await eventually("it is on its way") { farEnd.now.open == 1 }
             try await expectGone(name, house) { farEnd.now.connections }
-            #expect(farEnd.now.open == 0)
+            // The far end reads of our close when its event loop gets to it.
+            try await eventually("the connection is closed") { farEnd.now.open == 0 }
             publisher.end()
         }
         await farEnd.stop()
@@ -82,8 +83,9 @@ import Testing
             let name = try await house.push("s", to: farEnd, entryName: "tv")
             try await house.awaitStatus(.connected, of: name)
             try await expectGone(name, house) { farEnd.now.connections }
-            #expect(farEnd.now.unpublished == 1)
-            #expect(farEnd.now.open == 0)
+            try await eventually("the far end was told") { farEnd.now.unpublished == 1 }
+            // The far end reads of our close when its event loop gets to it.
+            try await eventually("the connection is closed") { farEnd.now.open == 0 }
             publisher.end()
         }
         await farEnd.stop()

@@ -108,6 +108,10 @@ struct AddStreamUser: Command {
     }
 
     func run(_ context: CommandContext) async throws -> Reply {
+        try await context.environment.settingsGate.run { try await change(context) }
+    }
+
+    private func change(_ context: CommandContext) async throws -> Reply {
         let now = context.environment.now()
         let known = try await context.settings(app: app, stream: stream)
         let users = try await context.store.streamUsers(cdn: context.account.cdn, app: app, stream: stream)
@@ -249,6 +253,10 @@ struct UpdateStream: Command {
     }
 
     func run(_ context: CommandContext) async throws -> Reply {
+        try await context.environment.settingsGate.run { try await change(context) }
+    }
+
+    private func change(_ context: CommandContext) async throws -> Reply {
         let found =
             switch selection {
             case .id(let id): try await context.store.stream(id: id)

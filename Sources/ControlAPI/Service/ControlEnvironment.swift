@@ -49,6 +49,8 @@ public struct ControlEnvironment: Sendable {
     public var viewers: @Sendable (StreamAddress, _ connections: Int) -> Int
     /// The newest segment's sequence.
     public var lastSegment: @Sendable (StreamAddress) -> Int64?
+    /// Changes of stream settings read a row and write it back, so they go one by one.
+    let settingsGate = SerialGate()
     /// When the origin began.
     public let started: Date
 
