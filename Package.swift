@@ -52,7 +52,8 @@ let package = Package(
         .target(name: "Storage", dependencies: ["Usher", "CCrypt", crypto, grdb, logging]),
         .target(name: "Live", dependencies: ["Media", "RTMP", "Usher", "Storage", nio, logging, collections]),
         .target(
-            name: "PushPublish", dependencies: ["Media", "Live", "RTMP", "Usher", "Storage", nio, nioPosix, nioSSL, logging]),
+            name: "PushPublish",
+            dependencies: ["Media", "Live", "RTMP", "Usher", "Storage", nio, nioPosix, nioSSL, logging]),
         .target(
             name: "ControlAPI",
             dependencies: ["Media", "RTMP", "Usher", "Storage", "Live", "PushPublish", crypto, nio, nioPosix, logging]),

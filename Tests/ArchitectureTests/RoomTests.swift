@@ -19,7 +19,9 @@ import Testing
         var imports: [String] {
             text.split(separator: "\n").compactMap { line in
                 let words = line.split(separator: " ")
-                guard let index = words.firstIndex(of: "import"), index + 1 < words.count, index <= 1 else { return nil }
+                guard let index = words.firstIndex(of: "import"), index + 1 < words.count, index <= 1 else {
+                    return nil
+                }
                 return String(words[index + 1])
             }
         }
@@ -88,7 +90,8 @@ import Testing
         where source.text.contains(": @unchecked Sendable") || source.text.contains(", @unchecked Sendable")
             || source.text.contains("nonisolated(unsafe)")
         {
-            let hasProof = source.text.contains("`@unchecked Sendable`") || source.text.contains("`nonisolated(unsafe)`")
+            let hasProof =
+                source.text.contains("`@unchecked Sendable`") || source.text.contains("`nonisolated(unsafe)`")
             #expect(hasProof, "\(source.path)")
         }
     }

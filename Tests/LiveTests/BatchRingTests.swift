@@ -106,10 +106,11 @@ import Testing
 }
 
 @Suite struct FlushPolicyTests {
-    @Test(arguments: [
-        (0, nil), (15, nil), (16, 10), (63, 10), (64, 25), (255, 25), (256, 50), (1_023, 50), (1_024, 100),
-        (50_000, 100),
-    ] as [(Int, Int64?)])
+    @Test(
+        arguments: [
+            (0, nil), (15, nil), (16, 10), (63, 10), (64, 25), (255, 25), (256, 50), (1_023, 50), (1_024, 100),
+            (50_000, 100),
+        ] as [(Int, Int64?)])
     func gatheringGrowsWithTheReaders(readers: Int, milliseconds: Int64?) {
         #expect(
             FlushPolicy.interval(readers: readers, latency: .milliseconds(100))

@@ -6,7 +6,9 @@ actor SerialGate {
         try await enqueue(work).value
     }
 
-    private func enqueue<Value: Sendable>(_ work: @escaping @Sendable () async throws -> Value) -> Task<Value, any Error> {
+    private func enqueue<Value: Sendable>(_ work: @escaping @Sendable () async throws -> Value) -> Task<
+        Value, any Error
+    > {
         let before = last
         let task = Task {
             await before?.value

@@ -47,7 +47,9 @@ extension StreamHub {
 
     /// One message of the publisher.
     /// - Parameter timestamp: the publisher's own, unwrapped, in milliseconds.
-    func receive(_ kind: StreamMessage.Kind, timestamp: Int64, body: ByteBuffer, metadata value: AMFValue?, from id: UInt64) {
+    func receive(
+        _ kind: StreamMessage.Kind, timestamp: Int64, body: ByteBuffer, metadata value: AMFValue?, from id: UInt64
+    ) {
         eventLoop.assertInEventLoop()
         guard case .live(let publisher) = state, publisher.id == id else { return }
         let now = NIODeadline.now()

@@ -31,7 +31,8 @@ struct LineLogHandler: LogHandler {
         _ format: PlayhouseConfiguration.Log.Format, date: Date, _ level: Logger.Level, _ message: String,
         _ metadata: Logger.Metadata
     ) -> String {
-        let time = date.formatted(.iso8601.year().month().day().time(includingFractionalSeconds: true).timeZone(separator: .omitted))
+        let time = date.formatted(
+            .iso8601.year().month().day().time(includingFractionalSeconds: true).timeZone(separator: .omitted))
         let sorted = metadata.sorted { $0.key < $1.key }.map { ($0.key, "\($0.value)") }
         switch format {
         case .text:

@@ -18,7 +18,9 @@ final class LogWriter: Sendable {
         gate.withLock { _ in
             var offset = 0
             while offset < bytes.count {
-                let written = bytes[offset...].withUnsafeBytes { Foundation.write(descriptor, $0.baseAddress, $0.count) }
+                let written = bytes[offset...].withUnsafeBytes {
+                    Foundation.write(descriptor, $0.baseAddress, $0.count)
+                }
                 if written > 0 {
                     offset += written
                 } else if written < 0, errno == EINTR {

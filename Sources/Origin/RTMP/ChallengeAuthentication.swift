@@ -49,7 +49,8 @@ struct ChallengeAuthentication: Sendable {
         let opaque = request.parameter("opaque") ?? ""
         if let known, issuer.isValid(opaque, user: user, now: seconds),
             AdobeAuthentication.verify(
-                response: response, verifier: known.verifier, challenge: opaque, opaque: opaque, clientChallenge: answer)
+                response: response, verifier: known.verifier, challenge: opaque, opaque: opaque, clientChallenge: answer
+            )
         {
             return .accepted(user: user)
         }

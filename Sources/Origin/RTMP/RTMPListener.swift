@@ -35,7 +35,8 @@ final class RTMPListener: Sendable {
             // What one slow viewer may hold of a stream's shared bytes before it is left behind.
             .childChannelOption(.writeBufferWaterMark, value: .init(low: 128 << 10, high: 512 << 10))
             .childChannelOption(
-                .recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 1_024, initial: 4_096, maximum: 65_536))
+                .recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 1_024, initial: 4_096, maximum: 65_536)
+            )
             .bind(host: address.host, port: address.port)
             .get()
         return RTMPListener(channel: channel)

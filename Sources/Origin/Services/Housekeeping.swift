@@ -52,6 +52,7 @@ extension Duration {
     var wholeMilliseconds: Int {
         let (seconds, attoseconds) = components
         let (product, overflow) = seconds.multipliedReportingOverflow(by: 1_000)
-        return overflow ? .max : Int(clamping: product.addingReportingOverflow(attoseconds / 1_000_000_000_000_000).partialValue)
+        return overflow
+            ? .max : Int(clamping: product.addingReportingOverflow(attoseconds / 1_000_000_000_000_000).partialValue)
     }
 }

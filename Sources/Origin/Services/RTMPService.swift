@@ -30,7 +30,9 @@ struct RTMPService: Service {
         await stage.drain()
         let clock = ContinuousClock()
         let deadline = clock.now + drainTimeout
-        for connection in connections where !connection.isAskedToReconnect.load(ordering: .relaxed) { connection.closeForShutdown() }
+        for connection in connections where !connection.isAskedToReconnect.load(ordering: .relaxed) {
+            connection.closeForShutdown()
+        }
         while !registry.isEmpty, clock.now < deadline {
             try? await Task.sleep(for: .milliseconds(20))
         }

@@ -27,7 +27,9 @@ final class ForeignProgram: Sendable {
     private let identifier: Int32
 
     /// Starts it at once.
-    init(_ arguments: [String], environment: [String: String] = [:], directory: String? = nil, input: String? = nil) throws {
+    init(_ arguments: [String], environment: [String: String] = [:], directory: String? = nil, input: String? = nil)
+        throws
+    {
         name = arguments.first ?? ""
         folder = try Folder()
         let process = Process()
@@ -36,7 +38,9 @@ final class ForeignProgram: Sendable {
         process.arguments = ["--default-signal", "--block-signal=PIPE", "setsid", "--wait"] + arguments
         process.environment = ProcessInfo.processInfo.environment.merging(environment) { _, new in new }
         if let directory { process.currentDirectoryURL = URL(fileURLWithPath: directory) }
-        for file in ["output", "errors"] { _ = FileManager.default.createFile(atPath: folder.file(file), contents: nil) }
+        for file in ["output", "errors"] {
+            _ = FileManager.default.createFile(atPath: folder.file(file), contents: nil)
+        }
         process.standardOutput = FileHandle(forWritingAtPath: folder.file("output"))
         process.standardError = FileHandle(forWritingAtPath: folder.file("errors"))
         if let input {

@@ -54,14 +54,16 @@ final class OriginProcess: Sendable {
         struct Keys: Decodable {
             var cdn: Int
             var user: String
-            var api_key: String
-            var private_key: String
+            var apiKey: String
+            var privateKey: String
         }
-        guard made.status == 0, let keys = try? JSONDecoder().decode(Keys.self, from: made.output) else {
+        let decoder = JSONDecoder()
+        decoder.keyDecodingStrategy = .convertFromSnakeCase
+        guard made.status == 0, let keys = try? decoder.decode(Keys.self, from: made.output) else {
             throw ProgramFailure(description: "account create: \(made.status) \(made.text) \(made.errors)")
         }
         return TestAccount(
-            name: keys.user, keys: SignedCall(cdn: keys.cdn, apiKey: keys.api_key, privateKey: keys.private_key),
+            name: keys.user, keys: SignedCall(cdn: keys.cdn, apiKey: keys.apiKey, privateKey: keys.privateKey),
             url: "http://127.0.0.1:\(httpPort)/stable/")
     }
 
