@@ -136,7 +136,7 @@ final class RTMPAttempt: PushAttempt, @unchecked Sendable {
             }
         case .failed(let failure): fail(failure)
         case .closed:
-            let when = feed == nil ? " without an answer to \(handler?.stage ?? "the connection")" : ""
+            let when = feed == nil ? " before its \(handler?.stage ?? "RTMP handshake")" : ""
             fail(PushFailure(.connectionLost, "the far end closed the connection\(when)"))
         }
     }
