@@ -56,7 +56,7 @@ final class Origin: Sendable {
             challenges: ChallengeAuthentication(
                 authorizer: authorizer, secret: secret, apps: configuration.rtmp.challengeApps),
             events: events, store: store, registry: registry, configuration: configuration, logger: logger)
-        let gate = ConnectionGate(configuration)
+        let gate = ConnectionGate(configuration, logger: logger)
         let listener: RTMPListener
         do {
             listener = try await RTMPListener.bind(configuration.rtmp.listen, group: group, gate: gate, services: rtmp)

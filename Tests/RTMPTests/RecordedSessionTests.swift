@@ -62,12 +62,12 @@ struct RecordedSessionTests {
         (
             // GStreamer's flvmux repeats its metadata as tags arrive.
             "librtmp-publish",
-            ["connect live - publisher=false", "publish cam live"]
+            ["connect live - publisher=true", "publish cam live"]
                 + Array(repeating: "metadata 160.0", count: 7) + ["video 19 audio 45 unpublished"]
         ),
         (
             "gst-rtmp2-publish",
-            ["connect live LNX 10,0,32,18 publisher=false", "publish cam live"]
+            ["connect live LNX 10,0,32,18 publisher=true", "publish cam live"]
                 + Array(repeating: "metadata 160.0", count: 7) + ["video 19 audio 45 unpublished"]
         ),
         (

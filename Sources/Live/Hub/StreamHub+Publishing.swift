@@ -187,12 +187,25 @@ extension StreamHub {
             {
                 setTrack(.mp3(configuration))
             }
+            // VP9's header does not tell the picture's size, its keyframes do.
+            if unit.codec == .video(.vp9), unit.isKeyframe, case .vp9(var configuration)? = tracks.video,
+                let header = try? VP9KeyframeHeader(frame: unit.payload), header.resolution != configuration.resolution
+            {
+                configuration.resolution = header.resolution
+                setTrack(.vp9(configuration))
+            }
         case .other:
             break
         }
     }
 
     private func setTrack(_ configuration: CodecConfiguration) {
+        var configuration = configuration
+        if case .vp9(var again) = configuration, again.resolution == nil, case .vp9(let known)? = tracks.video {
+            // A header sent again changes nothing that a keyframe told.
+            again.resolution = known.resolution
+            configuration = .vp9(again)
+        }
         var changed = tracks
         if configuration.codec.isVideo {
             changed.video = configuration

@@ -1,6 +1,7 @@
 import Delivery
 import HLS
 import Live
+import Logging
 import Media
 import NIOCore
 import PushPublish
@@ -36,10 +37,10 @@ extension PlayhouseConfiguration {
 }
 
 extension ConnectionGate {
-    convenience init(_ configuration: PlayhouseConfiguration) {
+    convenience init(_ configuration: PlayhouseConfiguration, logger: Logger) {
         self.init(
             total: configuration.limits.connections, perAddress: configuration.limits.connectionsPerAddress,
-            exempt: configuration.http.trustedProxies)
+            exempt: configuration.http.trustedProxies, logger: logger)
     }
 }
 

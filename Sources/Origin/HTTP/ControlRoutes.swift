@@ -32,12 +32,16 @@ struct ControlRoutes: Sendable {
         let address = ClientAddress.resolve(
             peer: context.remoteAddress?.ipAddress.flatMap { IPAddress($0) },
             forwardedFor: request.headers[values: HTTPField.Name("X-Forwarded-For") ?? .via], trusted: trustedProxies)
+        // What is announced too large is not waited for.
+        if let announced = request.headers[.contentLength], Int64(announced).map({ $0 > maximumBody }) ?? true {
+            return tooLarge
+        }
         var body = ByteBuffer()
         do {
             body = try await request.body.collect(upTo: maximumBody)
         } catch {
             // Too large, or broken off: only the first has anybody left to read the answer.
-            return Response(status: .contentTooLarge, headers: [.connection: "close"])
+            return tooLarge
         }
         let reply = await service.handle(
             contentType: request.headers[.contentType], body: Array(body.readableBytesView),
@@ -47,5 +51,9 @@ struct ControlRoutes: Sendable {
         return Response(
             status: HTTPResponse.Status(code: reply.status), headers: headers,
             body: ResponseBody(byteBuffer: ByteBuffer(bytes: reply.body)))
+    }
+
+    private var tooLarge: Response {
+        Response(status: .contentTooLarge, headers: [.connection: "close"])
     }
 }

@@ -1,3 +1,4 @@
+import Logging
 import NIOCore
 import Synchronization
 import Usher
@@ -8,11 +9,20 @@ public final class ConnectionGate: Sendable {
     private struct Counts: Sendable {
         var total = 0
         var byNetwork: [IPNetwork: Int] = [:]
+        /// Whom the log names already. Always networks that hold places, so never more than there are connections.
+        var named: Set<IPNetwork> = []
+        var isNamedFull = false
+    }
+
+    private enum Refusal {
+        case full
+        case tooMany
     }
 
     private let total: Int
     private let perAddress: Int
     private let exempt: [IPNetwork]
+    private let logger: Logger
     private let counts = Mutex(Counts())
 
     /// A place in the gate, to be given back once.
@@ -22,10 +32,11 @@ public final class ConnectionGate: Sendable {
     }
 
     /// - Parameter exempt: proxies, behind whose one address are many.
-    public init(total: Int, perAddress: Int, exempt: [IPNetwork] = []) {
+    public init(total: Int, perAddress: Int, exempt: [IPNetwork] = [], logger: Logger) {
         self.total = total
         self.perAddress = perAddress
         self.exempt = exempt
+        self.logger = logger
     }
 
     /// Takes a place for `address`; nil when there is none. An IPv6 network of 64 bits counts as one address, since one
@@ -33,23 +44,44 @@ public final class ConnectionGate: Sendable {
     public func enter(_ address: IPAddress?) -> Place? {
         var network = address.map { IPNetwork($0, prefix: $0.family == .v4 ? 32 : 64) }
         if let address, exempt.contains(where: { $0.contains(address) }) { network = nil }
-        return counts.withLock { [network] counts in
-            guard counts.total < total else { return nil }
+        let (place, refusal) = counts.withLock { [network] counts -> (Place?, Refusal?) in
+            guard counts.total < total else {
+                defer { counts.isNamedFull = true }
+                return (nil, counts.isNamedFull ? nil : .full)
+            }
             if let network {
                 let held = counts.byNetwork[network, default: 0]
-                guard held < perAddress else { return nil }
+                guard held < perAddress else {
+                    return (nil, counts.named.insert(network).inserted ? .tooMany : nil)
+                }
                 counts.byNetwork[network] = held + 1
             }
             counts.total += 1
-            return Place(network: network)
+            return (Place(network: network), nil)
         }
+        if let refusal { log(refusal, address) }
+        return place
     }
 
     public func leave(_ place: Place) {
         counts.withLock { counts in
             counts.total -= 1
+            if counts.total <= total / 2 { counts.isNamedFull = false }
             guard let network = place.network, let held = counts.byNetwork[network] else { return }
             counts.byNetwork[network] = held > 1 ? held - 1 : nil
+            if held - 1 <= perAddress / 2 { counts.named.remove(network) }
+        }
+    }
+
+    /// Said once, and again only after half of the places were free: a flood must not fill the log.
+    private func log(_ refusal: Refusal, _ address: IPAddress?) {
+        switch refusal {
+        case .full:
+            logger.warning("connections refused: the server holds as many as it may", metadata: ["limit": "\(total)"])
+        case .tooMany:
+            logger.warning(
+                "connections refused: too many connections from one address",
+                metadata: ["address": "\(address.map { "\($0)" } ?? "unknown")", "limit": "\(perAddress)"])
         }
     }
 

@@ -22,8 +22,10 @@ public struct ConnectRequest: Sendable, Hashable {
     /// All of `connect`'s object.
     public var object: AMFObject
 
-    /// Whether the client calls itself an encoder: `FMLE/3.0`, Wirecast, OBS and the like.
+    /// Whether the client is an encoder: it says `type` `nonprivate`, as ffmpeg, librtmp (so OBS) and GStreamer do when
+    /// they publish and never when they play, or calls itself one: `FMLE/3.0`, Wirecast and the like.
     public var isPublisher: Bool {
+        if object["type"]?.string == "nonprivate" { return true }
         guard let version = flashVersion?.lowercased() else { return false }
         return ConnectRequest.encoderPrefixes.contains { version.hasPrefix($0) }
     }
