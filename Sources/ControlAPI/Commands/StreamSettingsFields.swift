@@ -6,7 +6,7 @@ struct StreamSettingsFields: Sendable {
         .optional("protection", "`none` or `sevu`: whether viewers need a ticket."),
         .optional("reconnect_window", "Seconds a dropped encoder has to return, 0 to 1800. Also `playlist_timeout`."),
         .optional("end_on_unpublish", "Whether an orderly unpublish ends the stream at once; true by default."),
-        .optional("playlist_count", "Segments in the HLS playlist, 3 to 1000."),
+        .optional("playlist_count", "Segments in the HLS playlist, 3 to 120."),
         .optional("record", "Whether it is recorded on publish (kept for the recording commands)."),
         .optional("record_type", "`stream` or `event`."),
         .optional("segment_type", "`disabled`, `schedule`, `duration` or `size`."),
@@ -31,7 +31,7 @@ struct StreamSettingsFields: Sendable {
         let window = fields.integer("reconnect_window", 0...1_800)
         reconnectWindow = window ?? fields.integer("playlist_timeout", 0...1_800)
         endsOnUnpublish = fields.boolean("end_on_unpublish")
-        playlistCount = fields.integer("playlist_count", 3...1_000)
+        playlistCount = fields.integer("playlist_count", 3...120)
         record = fields.boolean("record")
         recordType = fields.choice("record_type", RecordType.self)?.rawValue
         segmentType = fields.choice("segment_type", SegmentType.self)?.rawValue

@@ -121,7 +121,11 @@ struct AddStreamUser: Command {
             cdn: context.account.cdn, app: app, stream: stream, user: login?.user, passwordHash: nil, created: now)
         if let login {
             user.passwordHash = try await context.environment.hash(login.pass)
-            let salt = String(UInt64.random(in: .min ... .max), radix: 16)
+            // The challenge comes before the stream's name does, so an app's users of one name share a salt.
+            let namesakes = try await context.store.streamUsers(cdn: context.account.cdn, app: app, stream: nil)
+            let salt =
+                namesakes.first { $0.user == login.user }?.challengeSalt
+                ?? String(UInt64.random(in: .min ... .max), radix: 16)
             let verifier = AdobeAuthentication.verifier(user: login.user, salt: salt, password: login.pass)
             user.challengeSalt = salt
             user.sealedChallengeVerifier = try context.environment.secret.seal(verifier)

@@ -31,7 +31,7 @@ extension ConfigurationKey {
             "Segments end at the first keyframe after this much."),
         ConfigurationKey(
             "hls.segment_max_duration", \.hls.segmentMaxDuration, .duration(.seconds(1) ... .seconds(60)),
-            "A segment ends here even without a keyframe. At least hls.segment_duration."),
+            "A segment ends here even without a keyframe. Less than three times hls.segment_duration counts as that."),
         ConfigurationKey(
             "hls.segment_max_bytes", \.hls.segmentMaxBytes, .bytes(1 << 20...1 << 30),
             "A segment ends here even without a keyframe."),

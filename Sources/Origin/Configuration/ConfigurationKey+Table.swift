@@ -54,7 +54,7 @@ extension ConfigurationKey {
             "Where encoders publish and RTMP players connect. Port 0 lets the system choose one."),
         ConfigurationKey(
             "rtmp.handshake_timeout", \.rtmp.handshakeTimeout, .duration(.seconds(1) ... .seconds(60)),
-            "A connection that has not published or played by then is closed."),
+            "The handshake must be done by then, connect in twice the time; a client then has 30 s to publish or play."),
         ConfigurationKey(
             "rtmp.idle_timeout", \.rtmp.idleTimeout, .duration(.seconds(5) ... .seconds(3600)),
             "An encoder that sends nothing for this long is disconnected."),
@@ -92,7 +92,7 @@ extension ConfigurationKey {
             "limits.memory", \.limits.memory, .bytes(64 << 20...1 << 40),
             "What the rings and segments of all streams may take together. A stream that does not fit is refused."),
         ConfigurationKey(
-            "limits.body", \.limits.body, .bytes(16 << 10...16 << 20),
+            "limits.body", \.limits.body, .bytes(16 << 10...1 << 20),
             "The largest API request accepted; a longer one is answered 413."),
     ]
 

@@ -19,10 +19,13 @@ struct OriginEventLog: StageObserver {
     }
 
     /// A refusal is logged for the account that owns the app; for an app of nobody there is nobody to tell.
-    func publishRefused(_ stream: StreamAddress, _ info: PublisherInfo, _ refusal: PublishRefusal) async {
+    /// - Parameter isAuthenticated: whether it was refused although its login was right.
+    func publishRefused(
+        _ stream: StreamAddress, _ info: PublisherInfo, _ refusal: PublishRefusal, isAuthenticated: Bool
+    ) async {
         guard let account = try? await store.account(owningApp: stream.app) else { return }
         await record(
-            .publish, stream, cdn: account.cdn, info, isAuthenticated: !refusal.isSuspicious, error: refusal.message)
+            .publish, stream, cdn: account.cdn, info, isAuthenticated: isAuthenticated, error: refusal.message)
     }
 
     private func record(

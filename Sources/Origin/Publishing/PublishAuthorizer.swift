@@ -18,6 +18,7 @@ struct PublishAuthorizer: Sendable {
         -> Result<PublishGrant, PublishRefusal>
     {
         guard stream.isValid else { return .failure(.invalidName) }
+        guard stream == stream.forPlayback else { return .failure(.playbackName) }
         guard failures.allows(address) else { return .failure(.tooManyFailures) }
         do throws(PublishRefusal) {
             return .success(try await decide(stream, credentials))
@@ -61,8 +62,8 @@ struct PublishAuthorizer: Sendable {
     private func verify(_ credentials: PublishCredentials, _ users: [StreamUser]) async throws(PublishRefusal)
         -> String
     {
-        if let challenged = credentials.challengedUser, users.contains(where: { $0.user == challenged }) {
-            return challenged
+        if let challenged = credentials.challenged, users.contains(where: { challenged.ids.contains($0.id) }) {
+            return challenged.name
         }
         if let name = credentials.user, let pass = credentials.pass {
             let known = users.first { $0.user == name }
@@ -75,14 +76,17 @@ struct PublishAuthorizer: Sendable {
         throw credentials.isEmpty ? .missingCredentials : .wrongCredentials
     }
 
-    /// The step of Adobe's challenge authentication that `query` asks for; see `AdobeAuthentication`.
-    func challengeVerifier(app: String, user: String) async -> (salt: String, verifier: String)? {
+    /// What verifies the passwords of an app's users of that name, who share one salt, by their ids; nil when there are none.
+    func challengeVerifiers(app: String, user: String) async -> (salt: String, verifiers: [Int64: String])? {
         guard let account = try? await store.account(owningApp: app),
-            let users = try? await store.streamUsers(cdn: account.cdn, app: app, stream: nil),
-            let known = users.first(where: { $0.user == user && $0.sealedChallengeVerifier != nil }),
-            let sealed = known.sealedChallengeVerifier, let salt = known.challengeSalt,
-            let verifier = try? secret.open(sealed)
+            let users = try? await store.streamUsers(cdn: account.cdn, app: app, stream: nil)
         else { return nil }
-        return (salt, verifier)
+        let known = users.filter { $0.user == user && $0.sealedChallengeVerifier != nil }
+        guard let salt = known.first?.challengeSalt else { return nil }
+        var verifiers: [Int64: String] = [:]
+        for user in known where user.challengeSalt == salt {
+            if let sealed = user.sealedChallengeVerifier { verifiers[user.id] = try? secret.open(sealed) }
+        }
+        return (salt, verifiers)
     }
 }

@@ -3,10 +3,17 @@ struct PublishCredentials: Sendable {
     /// `?user=&pass=` of the app URL or the stream name, the latter first.
     var user: String?
     var pass: String?
-    /// The user that Adobe's challenge has verified on this connection, for this app.
-    var challengedUser: String?
+    /// Whom Adobe's challenge has verified on this connection.
+    var challenged: ChallengedUser?
 
-    var isEmpty: Bool { user == nil && pass == nil && challengedUser == nil }
+    var isEmpty: Bool { user == nil && pass == nil && challenged == nil }
+}
+
+/// A name whose password was shown through Adobe's challenge, and the stream users it is the password of: streams of one app
+/// may have users of one name with passwords of their own.
+struct ChallengedUser: Sendable, Hashable {
+    var name: String
+    var ids: Set<Int64>
 }
 
 /// What a publisher is let in with.

@@ -1,6 +1,8 @@
 /// Why an encoder may not publish: what it is told, and what the log says.
 enum PublishRefusal: Error, Sendable, Hashable {
     case invalidName
+    /// Instance `play`, or an app's name for playback: nobody could watch what is published there.
+    case playbackName
     /// No account has an app of that name.
     case unknownApp
     /// The app's account is suspended.
@@ -20,6 +22,7 @@ enum PublishRefusal: Error, Sendable, Hashable {
         switch self {
         case .invalidName:
             "app, instance and stream names are 1-128 letters, digits and -_.~"
+        case .playbackName: "this is a name for playback; publish to instance live of the -origin or -chorigin app"
         case .unknownApp: "no such application"
         case .suspended: "the account is suspended"
         case .unknownStream: "no stream user may publish this stream"
@@ -35,7 +38,7 @@ enum PublishRefusal: Error, Sendable, Hashable {
     /// RTMP's onStatus code: BadName is what encoders know as "stream key refused or in use"; Denied is for logins.
     var statusCode: String {
         switch self {
-        case .invalidName, .unknownApp, .unknownStream, .busy: "NetStream.Publish.BadName"
+        case .invalidName, .playbackName, .unknownApp, .unknownStream, .busy: "NetStream.Publish.BadName"
         case .suspended, .missingCredentials, .wrongCredentials, .tooManyFailures: "NetStream.Publish.Denied"
         case .overloaded, .unavailable: "NetStream.Publish.Failed"
         }

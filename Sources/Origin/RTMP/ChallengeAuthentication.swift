@@ -12,7 +12,7 @@ struct ChallengeAuthentication: Sendable {
     enum Step: Sendable, Equatable {
         /// Nothing to do with this authentication, or nothing asked for.
         case notNeeded
-        case accepted(user: String)
+        case accepted(user: ChallengedUser)
         case rejected(AdobeAuthentication.Rejection)
     }
 
@@ -40,19 +40,19 @@ struct ChallengeAuthentication: Sendable {
         guard let user = request.parameter("user"), !user.isEmpty else { return .rejected(.needAuthentication) }
         guard authorizer.failures.allows(address) else { return .rejected(.authenticationFailed(opaque: "")) }
         let seconds = UInt32(clamping: Int64(now.timeIntervalSince1970))
-        let known = await authorizer.challengeVerifier(app: request.path.app, user: user)
+        let known = await authorizer.challengeVerifiers(app: request.path.app, user: user)
         guard let response = request.parameter("response"), let answer = request.parameter("challenge") else {
             let challenge = issuer.issue(user: user, now: seconds)
             let salt = known?.salt ?? String(hexadecimal(secret.hmac("salt \(user)")).prefix(16))
             return .rejected(.challenge(user: user, salt: salt, challenge: challenge, opaque: challenge))
         }
         let opaque = request.parameter("opaque") ?? ""
-        if let known, issuer.isValid(opaque, user: user, now: seconds),
-            AdobeAuthentication.verify(
-                response: response, verifier: known.verifier, challenge: opaque, opaque: opaque, clientChallenge: answer
-            )
-        {
-            return .accepted(user: user)
+        if let known, issuer.isValid(opaque, user: user, now: seconds) {
+            let right = known.verifiers.filter { _, verifier in
+                AdobeAuthentication.verify(
+                    response: response, verifier: verifier, challenge: opaque, opaque: opaque, clientChallenge: answer)
+            }
+            if !right.isEmpty { return .accepted(user: ChallengedUser(name: user, ids: Set(right.keys))) }
         }
         authorizer.failures.note(address)
         return .rejected(.authenticationFailed(opaque: opaque))

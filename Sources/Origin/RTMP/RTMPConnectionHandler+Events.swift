@@ -40,8 +40,22 @@ extension RTMPConnectionHandler {
         let address = address
         Task {
             let step = await challenges.step(request, address: address, now: Date())
+            if case .rejected(.authenticationFailed) = step { await self.noteFailedChallenge(request) }
             self.onLoop { $0.answerConnect(step) }
         }
+    }
+
+    /// A wrong answer to the challenge is a refused login like any other, only that no stream has been named yet.
+    private func noteFailedChallenge(_ request: ConnectRequest) async {
+        let stream = StreamAddress(app: request.path.app, instance: request.path.instance ?? "live", stream: "")
+        let refusal = PublishRefusal.wrongCredentials
+        let info = PublisherInfo(
+            address: address, software: request.flashVersion ?? "", transport: "rtmp",
+            user: request.parameter("user") ?? "", connected: accepted)
+        services.logger.warning(
+            "publisher refused: \(refusal.message)",
+            metadata: ["stream": "\(stream)", "address": "\(address)", "user": "\(info.user)"])
+        await services.events.publishRefused(stream, info, refusal, isAuthenticated: false)
     }
 
     private func answerConnect(_ step: ChallengeAuthentication.Step) {
@@ -49,7 +63,7 @@ extension RTMPConnectionHandler {
         case .notNeeded:
             session.acceptConnect()
         case .accepted(let user):
-            challengedUser = user
+            challenged = user
             session.acceptConnect()
         case .rejected(let rejection):
             session.rejectConnect(description: rejection.description)

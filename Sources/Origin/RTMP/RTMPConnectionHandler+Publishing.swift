@@ -7,7 +7,7 @@ extension RTMPConnectionHandler {
         let stream = RTMPAddressing.address(request.path, wish.name)
         let credentials = PublishCredentials(
             user: RTMPAddressing.parameter("user", wish.name, request),
-            pass: RTMPAddressing.parameter("pass", wish.name, request), challengedUser: challengedUser)
+            pass: RTMPAddressing.parameter("pass", wish.name, request), challenged: challenged)
         let software = request.flashVersion ?? ""
         let info = { (user: String) in
             PublisherInfo(
@@ -19,7 +19,8 @@ extension RTMPConnectionHandler {
             let granted = await services.authorizer.authorize(stream, credentials, from: self.address)
             switch granted {
             case .failure(let refusal):
-                await self.refuse(stream, streamID, refusal, info(credentials.user ?? credentials.challengedUser ?? ""))
+                let user = credentials.user ?? credentials.challenged?.name ?? ""
+                await self.refuse(stream, streamID, refusal, info(user), isAuthenticated: false)
             case .success(let grant):
                 let publisher = Publisher(info: info(grant.user)) { [weak self] ending in
                     self?.onLoop { $0.dismiss(streamID, ending) }
@@ -30,7 +31,7 @@ extension RTMPConnectionHandler {
                         on: eventLoop)
                     eventLoop.execute { self.begin(publication, streamID) }
                 } catch {
-                    await self.refuse(stream, streamID, PublishRefusal(error), publisher.info)
+                    await self.refuse(stream, streamID, PublishRefusal(error), publisher.info, isAuthenticated: true)
                 }
             }
         }
@@ -53,13 +54,14 @@ extension RTMPConnectionHandler {
         drain()
     }
 
-    private func refuse(_ stream: StreamAddress, _ streamID: UInt32, _ refusal: PublishRefusal, _ info: PublisherInfo)
-        async
-    {
+    private func refuse(
+        _ stream: StreamAddress, _ streamID: UInt32, _ refusal: PublishRefusal, _ info: PublisherInfo,
+        isAuthenticated: Bool
+    ) async {
         services.logger.warning(
             "publisher refused: \(refusal.message)",
             metadata: ["stream": "\(stream)", "address": "\(address)", "user": "\(info.user)"])
-        await services.events.publishRefused(stream, info, refusal)
+        await services.events.publishRefused(stream, info, refusal, isAuthenticated: isAuthenticated)
         onLoop { handler in
             handler.session.refusePublish(
                 streamID: streamID, code: refusal.statusCode, description: refusal.message)

@@ -19,8 +19,8 @@ final class RTMPConnectionHandler: ChannelDuplexHandler, @unchecked Sendable {
     let accepted = Date()
     var session: ServerSession
     var request: ConnectRequest?
-    /// The user that Adobe's challenge has verified.
-    var challengedUser: String?
+    /// Whom Adobe's challenge has verified.
+    var challenged: ChallengedUser?
     /// What is being published, by message stream id. Nearly always one.
     var publications: [UInt32: RTMPPublication] = [:]
     /// What is being played, by message stream id.
