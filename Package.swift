@@ -100,7 +100,8 @@ let package = Package(
         .testTarget(name: "ConfigurationTests", dependencies: ["Origin", "Usher", "Storage", logging]),
         .testTarget(name: "CommandLineTests", dependencies: ["playhouse"]),
         .testTarget(
-            name: "EndToEndTests", dependencies: ["ControlAPI", "Media", "RTMP", "Storage", httpClient, nio, nioPosix],
+            name: "EndToEndTests",
+            dependencies: ["ControlAPI", "Media", "RTMP", "Storage", "Usher", httpClient, nio, nioPosix],
             exclude: ["Fixtures"]),
         .testTarget(name: "LiveTests", dependencies: ["Live", "Media", "RTMP", nio, nioEmbedded, logging]),
     ],

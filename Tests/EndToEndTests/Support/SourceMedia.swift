@@ -1,0 +1,68 @@
+import Foundation
+
+/// Short files of real video and sound, made by ffmpeg once per run and shared by the tests.
+///
+/// The picture moves (`testsrc2`), comes with a keyframe a second and two B-frames between the others, so that decode and
+/// presentation times differ.
+struct SourceMedia: Sendable {
+    let path: String
+
+    /// Eight seconds of H.264 with B-frames, and AAC.
+    static func h264AAC() async throws -> SourceMedia { try await h264AACFile.value }
+    /// Five seconds each of one kind alone, and of pictures with MP3.
+    static func audioOnly() async throws -> SourceMedia { try await audioFile.value }
+    static func videoOnly() async throws -> SourceMedia { try await videoFile.value }
+    static func h264MP3() async throws -> SourceMedia { try await mp3File.value }
+    /// Five seconds in MP4, whose samples are what enhanced RTMP carries.
+    static func hevcMP4() async throws -> SourceMedia { try await hevcFile.value }
+    static func vp9MP4() async throws -> SourceMedia { try await vp9File.value }
+    static func av1MP4() async throws -> SourceMedia { try await av1File.value }
+
+    private static let h264AACFile = making("h264-aac.flv", seconds: 8, picture: h264, sound: aac)
+    private static let audioFile = making("audio.flv", seconds: 5, picture: [], sound: aac)
+    private static let videoFile = making("video.flv", seconds: 5, picture: h264, sound: [])
+    private static let mp3File = making(
+        "mp3.flv", seconds: 5, picture: h264, sound: ["-c:a", "libmp3lame", "-b:a", "64k"])
+    private static let hevcFile = making(
+        "hevc.mp4", seconds: 5,
+        picture: ["-c:v", "libx265", "-preset", "ultrafast", "-x265-params", "log-level=none:keyint=25:bframes=2"],
+        sound: [])
+    private static let vp9File = making(
+        "vp9.mp4", seconds: 5, picture: ["-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-g", "25"],
+        sound: [])
+    private static let av1File = making(
+        "av1.mp4", seconds: 5, picture: ["-c:v", "libsvtav1", "-preset", "12", "-g", "25", "-svtav1-params", "rc=0"],
+        sound: [])
+
+    private static let h264 = [
+        "-c:v", "libx264", "-preset", "veryfast", "-bf", "2", "-b_strategy", "0", "-g", "25", "-keyint_min", "25",
+        "-sc_threshold", "0", "-pix_fmt", "yuv420p", "-b:v", "200k",
+    ]
+    private static let aac = ["-c:a", "aac", "-b:a", "64k"]
+
+    /// Lives as long as the process; removed when that ends.
+    private static let folder: Folder? = {
+        let folder = try? Folder()
+        atexit { SourceMedia.removeFolder() }
+        return folder
+    }()
+
+    private static func removeFolder() {
+        if let folder { try? FileManager.default.removeItem(atPath: folder.path) }
+    }
+
+    private static func making(_ name: String, seconds: Int, picture: [String], sound: [String])
+        -> Task<SourceMedia, any Error>
+    {
+        Task {
+            guard let folder else { throw ProgramFailure(description: "no folder for \(name)") }
+            let path = folder.file(name)
+            var arguments = ["ffmpeg", "-hide_banner", "-loglevel", "error", "-y"]
+            if !picture.isEmpty { arguments += ["-f", "lavfi", "-i", "testsrc2=size=320x180:rate=25"] }
+            if !sound.isEmpty { arguments += ["-f", "lavfi", "-i", "sine=frequency=440:sample_rate=44100"] }
+            let made = try await ForeignProgram.run(arguments + ["-t", "\(seconds)"] + picture + sound + [path])
+            guard made.status == 0 else { throw ProgramFailure(description: "\(name): \(made.errors)") }
+            return SourceMedia(path: path)
+        }
+    }
+}
