@@ -45,11 +45,13 @@ final class Origin: Sendable {
         await stage.add(events)
         await stage.add(pushes)
 
-        let failures = FailureLimit(perMinute: configuration.api.rateLimit)
+        // Counted apart: an encoder that repeats a wrong password must not close the API to everybody behind its address.
+        let failedLogins = FailureLimit(perMinute: configuration.api.rateLimit)
+        let failedSignatures = FailureLimit(perMinute: configuration.api.rateLimit)
         let authorizer = PublishAuthorizer(
             store: store, secret: secret,
             passwords: PasswordChecker(threads: threads, acceptsHash: configuration.compat.acceptPasswordHash),
-            failures: failures, logger: logger)
+            failures: failedLogins, logger: logger)
         let registry = RTMPConnectionRegistry()
         let rtmp = RTMPServices(
             stage: stage, admissions: admissions, authorizer: authorizer,
@@ -82,7 +84,7 @@ final class Origin: Sendable {
             lastSegment: { outputs.output(at: $0)?.lastSequence })
         let control = ControlService(
             environment: environment, timestampWindow: configuration.api.timestampWindow.timeInterval,
-            failures: failures)
+            failures: failedSignatures)
         services = [
             Housekeeping(
                 store: store, attemptRetention: configuration.storage.attemptRetention,

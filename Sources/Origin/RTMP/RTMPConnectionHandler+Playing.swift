@@ -30,7 +30,9 @@ extension RTMPConnectionHandler {
 
     private func decide(_ stream: StreamAddress, _ facts: ViewerFacts, _ streamID: UInt32) async -> PlayDecision {
         // An offline stream charges nobody, so it is looked for before the ticket is.
-        guard stream.isValid, let hub = await services.stage.hub(at: stream) else { return .notFound }
+        guard stream.isValid, let hub = await services.stage.hub(at: stream), await hub.report() != nil else {
+            return .notFound
+        }
         do {
             guard try await services.admissions.protection(app: stream.app, stream: stream.stream) == .sevu else {
                 return .allowed(hub, session: nil)
