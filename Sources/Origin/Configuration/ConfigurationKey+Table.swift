@@ -78,7 +78,8 @@ extension ConfigurationKey {
             """),
         ConfigurationKey(
             "api.rate_limit", \.api.rateLimit, .integer(0...100_000),
-            "Failed signatures per minute from one address before it is answered 429; failed publish logins, apart. 0: no limit."),
+            "Failed signatures per minute from one address before it is answered 429; failed publish logins, apart. 0: no limit."
+        ),
     ]
 
     private static let limits = [
