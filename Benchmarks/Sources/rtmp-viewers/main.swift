@@ -1,3 +1,4 @@
+import Foundation
 import NIOCore
 import NIOPosix
 import RTMP
@@ -15,6 +16,11 @@ else {
 
 struct ExitFailure: Error {}
 
+/// One line at once: whoever started this waits for it, also through a file, where `print` would keep it back.
+func say(_ line: String) {
+    FileHandle.standardOutput.write(Data((line + "\n").utf8))
+}
+
 let counts = Counts()
 let bootstrap = ClientBootstrap(group: MultiThreadedEventLoopGroup(numberOfThreads: 1))
     .connectTimeout(.seconds(10))
@@ -31,10 +37,10 @@ let deadline = ContinuousClock.now + .seconds(30)
 while counts.viewersPlaying < count, ContinuousClock.now < deadline {
     try await Task.sleep(for: .milliseconds(50))
 }
-print("playing \(counts.viewersPlaying)")
+say("playing \(counts.viewersPlaying)")
 let before = counts.totalBytes
 try await Task.sleep(for: .seconds(seconds))
 let bits = (counts.totalBytes - before) * 8 / seconds
-print(
+say(
     "{\"viewers\":\(counts.viewersPlaying),\"seconds\":\(seconds),\"bits_per_second\":\(bits),"
         + "\"bits_per_second_per_viewer\":\(bits / max(1, counts.viewersPlaying))}")
