@@ -1,4 +1,5 @@
 import Foundation
+import Live
 import Storage
 import Usher
 
@@ -160,7 +161,7 @@ public struct Fields: Sendable {
         guard let app = isRequired ? requiredText(field, maximum: 128) : text(field, maximum: 128) else { return nil }
         // Older commands write app/instance.
         let name = app.split(separator: "/", maxSplits: 1).first.map(String.init) ?? app
-        guard account.owns(app: name), Fields.isName(name) else {
+        guard account.owns(app: name), StreamAddress.isValidName(name) else {
             invalid(field, "an application of the account, which begins with \(account.user)-")
             return nil
         }
@@ -170,23 +171,10 @@ public struct Fields: Sendable {
     /// An instance or stream name.
     mutating func name(_ field: String, isRequired: Bool = true, allowsStar: Bool = false) -> String? {
         guard let name = isRequired ? requiredText(field, maximum: 128) : text(field, maximum: 128) else { return nil }
-        guard Fields.isName(name) || (allowsStar && name == "*") else {
+        guard StreamAddress.isValidName(name) || (allowsStar && name == "*") else {
             invalid(field, "1 to 128 letters, digits, - _ . or ~" + (allowsStar ? ", or * for every stream" : ""))
             return nil
         }
         return name
-    }
-
-    private static func isName(_ name: String) -> Bool {
-        guard name.utf8.first != UInt8(ascii: ".") else { return false }
-        return name.utf8.allSatisfy { byte in
-            switch byte {
-            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "_"), UInt8(ascii: "."),
-                UInt8(ascii: "~"):
-                true
-            default: false
-            }
-        }
     }
 }
