@@ -43,67 +43,93 @@ let package = Package(
         .systemLibrary(name: "CCrypt"),
         .systemLibrary(name: "CZlib"),
         .systemLibrary(name: "CMalloc"),
-        .target(name: "Media", dependencies: [nio]),
-        .target(name: "RTMP", dependencies: ["Media", nio, crypto]),
-        .target(name: "MPEGTS", dependencies: ["Media", nio]),
-        .target(name: "FragmentedMP4", dependencies: ["Media", nio]),
-        .target(name: "HLS", dependencies: ["Media", "MPEGTS", "FragmentedMP4", nio]),
-        .target(name: "Usher", dependencies: [crypto]),
-        .target(name: "Storage", dependencies: ["Usher", "CCrypt", crypto, grdb, logging]),
-        .target(name: "Live", dependencies: ["Media", "RTMP", "Usher", "Storage", nio, logging, collections]),
+        .target(name: "Basics"),
+        .target(name: "Media", dependencies: ["Basics", nio]),
+        .target(name: "RTMP", dependencies: ["Basics", "Media", nio, crypto]),
+        .target(name: "MPEGTS", dependencies: ["Basics", "Media", nio]),
+        .target(name: "FragmentedMP4", dependencies: ["Basics", "Media", nio]),
+        .target(name: "HLS", dependencies: ["Basics", "Media", "MPEGTS", "FragmentedMP4", nio]),
+        .target(name: "Usher", dependencies: ["Basics", crypto]),
+        .target(name: "Storage", dependencies: ["Basics", "Usher", "CCrypt", crypto, grdb, logging]),
+        .target(name: "Live", dependencies: ["Basics", "Media", "RTMP", nio, logging, collections]),
+        .target(
+            name: "Admission",
+            dependencies: ["Basics", "RTMP", "Usher", "Storage", "Live", crypto, nio, nioPosix, logging]),
+        .target(
+            name: "RTMPServer",
+            dependencies: [
+                "Basics", "Media", "RTMP", "Usher", "Storage", "Live", "Admission", nio, nioPosix, logging,
+            ]),
         .target(
             name: "PushPublish",
-            dependencies: ["Media", "Live", "RTMP", "Usher", "Storage", nio, nioPosix, nioSSL, logging]),
+            dependencies: ["Basics", "Media", "RTMP", "Usher", "Storage", "Live", nio, nioPosix, nioSSL, logging]),
         .target(
             name: "ControlAPI",
-            dependencies: ["Media", "RTMP", "Usher", "Storage", "Live", "PushPublish", crypto, nio, nioPosix, logging]),
+            dependencies: [
+                "Basics", "Media", "RTMP", "Usher", "Storage", "Live", "Admission", "PushPublish", crypto, nio,
+                nioPosix, logging,
+            ]),
         .target(
             name: "Delivery",
-            dependencies: ["CZlib", "Media", "HLS", "Usher", "Storage", "Live", hummingbird, nio, logging]),
+            dependencies: [
+                "CZlib", "Basics", "Media", "HLS", "Usher", "Storage", "Live", "Admission", hummingbird, nio, logging,
+            ]),
+        .target(name: "Settings", dependencies: ["Basics", "Usher", "Storage", configuration, yams, logging]),
         .target(
             name: "Origin",
             dependencies: [
-                "CMalloc", "Media", "RTMP", "HLS", "Usher", "Storage", "Live", "PushPublish", "ControlAPI", "Delivery",
-                hummingbird, hummingbirdCore, lifecycle, configuration, yams, crypto, nio, nioPosix, logging,
+                "CMalloc", "Basics", "Media", "RTMP", "HLS", "Usher", "Storage", "Live", "Admission", "RTMPServer",
+                "PushPublish", "ControlAPI", "Delivery", "Settings", hummingbird, hummingbirdCore, lifecycle, nio,
+                nioPosix, logging,
             ]),
         .executableTarget(
             name: "playhouse",
-            dependencies: ["Origin", "ControlAPI", "Storage", argumentParser, httpClient, nio, logging, yams]),
+            dependencies: [
+                "Basics", "Settings", "Origin", "ControlAPI", "Storage", argumentParser, httpClient, nio, logging, yams,
+            ]),
         .testTarget(name: "ArchitectureTests"),
+        .testTarget(name: "BasicsTests", dependencies: ["Basics"]),
         .testTarget(name: "MediaTests", dependencies: ["Media", nio]),
-        .testTarget(name: "RTMPTests", dependencies: ["RTMP", "Media", nio, crypto], exclude: ["Fixtures"]),
+        .testTarget(name: "RTMPTests", dependencies: ["Basics", "RTMP", "Media", nio, crypto], exclude: ["Fixtures"]),
         .testTarget(name: "MPEGTSTests", dependencies: ["Media", "MPEGTS", nio], exclude: ["Fixtures"]),
         .testTarget(name: "FragmentedMP4Tests", dependencies: ["FragmentedMP4", "Media", nio], exclude: ["Fixtures"]),
         .testTarget(name: "HLSTests", dependencies: ["HLS", "Media", nio], exclude: ["Fixtures"]),
-        .testTarget(name: "UsherTests", dependencies: ["Usher"]),
-        .testTarget(name: "AdmissionTests", dependencies: ["Live", "Storage", "Usher", logging]),
+        .testTarget(name: "UsherTests", dependencies: ["Basics", "Usher"]),
+        .testTarget(name: "StorageTests", dependencies: ["Basics", "Storage", "Usher"]),
+        .testTarget(name: "LiveTests", dependencies: ["Live", "Media", "RTMP", nio, nioEmbedded, logging]),
+        .testTarget(name: "AdmissionTests", dependencies: ["Basics", "Admission", "Storage", "Usher", nio, logging]),
+        .testTarget(
+            name: "RTMPServerTests",
+            dependencies: [
+                "Basics", "RTMPServer", "Admission", "Live", "Media", "RTMP", "Storage", "Usher", nio, nioEmbedded,
+                nioPosix, logging,
+            ]),
+        .testTarget(
+            name: "PushPublishTests",
+            dependencies: [
+                "Basics", "PushPublish", "Media", "Live", "RTMP", "Storage", "Usher", nio, nioPosix, nioSSL, logging,
+            ]),
         .testTarget(
             name: "ControlAPITests",
             dependencies: [
-                "ControlAPI", "Media", "RTMP", "Usher", "Storage", "Live", "PushPublish", crypto, nio, nioPosix,
-                nioHTTP, logging,
+                "Basics", "ControlAPI", "Media", "RTMP", "Usher", "Storage", "Live", "Admission", "PushPublish", crypto,
+                nio, nioPosix, nioHTTP, logging,
             ],
             exclude: ["Fixtures"]),
         .testTarget(
             name: "DeliveryTests",
             dependencies: [
-                "Delivery", "Live", "Storage", "HLS", "Usher", "Media", hummingbird, nio, nioEmbedded, logging,
-                .product(name: "HummingbirdTesting", package: "hummingbird"),
+                "Basics", "Delivery", "Live", "Admission", "Storage", "HLS", "Usher", "Media", hummingbird, nio,
+                nioEmbedded, logging, .product(name: "HummingbirdTesting", package: "hummingbird"),
             ],
             exclude: ["Fixtures"]),
-        .testTarget(name: "StorageTests", dependencies: ["Storage", "Usher"]),
-        .testTarget(
-            name: "PushPublishTests",
-            dependencies: [
-                "PushPublish", "Media", "Live", "RTMP", "Storage", "Usher", nio, nioPosix, nioSSL, logging,
-            ]),
-        .testTarget(name: "ConfigurationTests", dependencies: ["Origin", "Usher", "Storage", logging]),
+        .testTarget(name: "SettingsTests", dependencies: ["Basics", "Settings", "Usher", "Storage", logging]),
+        .testTarget(name: "OriginTests", dependencies: ["Basics", "Origin", logging, nio, nioEmbedded]),
         .testTarget(name: "CommandLineTests", dependencies: ["playhouse"]),
         .testTarget(
             name: "EndToEndTests",
-            dependencies: ["ControlAPI", "Media", "RTMP", "Storage", "Usher", httpClient, nio, nioPosix],
+            dependencies: ["Basics", "ControlAPI", "Media", "RTMP", "Storage", "Usher", httpClient, nio, nioPosix],
             exclude: ["Fixtures"]),
-        .testTarget(name: "LiveTests", dependencies: ["Live", "Media", "RTMP", nio, nioEmbedded, logging]),
     ],
     swiftLanguageModes: [.v6]
 )

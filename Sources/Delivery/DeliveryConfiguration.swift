@@ -1,3 +1,4 @@
+import Basics
 import HLS
 import NIOCore
 import Usher

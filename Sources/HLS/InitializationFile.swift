@@ -1,3 +1,4 @@
+import Basics
 import NIOCore
 
 /// The initialization section that fragmented MP4 segments need (`EXT-X-MAP`).
@@ -12,7 +13,7 @@ public struct InitializationFile: Sendable, Hashable {
     init(name: String, bytes: ByteBuffer) {
         self.name = name
         self.bytes = bytes
-        entityTag = ContentHash.entityTag(of: bytes)
+        entityTag = EntityHash.tag(of: bytes.readableBytesView)
     }
 
     /// The `Content-Type`.

@@ -1,3 +1,4 @@
+import Basics
 import Media
 import NIOCore
 
@@ -24,7 +25,7 @@ public final class PlaylistSnapshot: Sendable {
     init(window: SegmentWindow, resumePoint: ResumePoint, modified: Int64) {
         let playlist = MediaPlaylist(window: window).rendered()
         mediaPlaylist = playlist
-        entityTag = ContentHash.entityTag(of: playlist)
+        entityTag = EntityHash.tag(of: playlist.readableBytesView)
         self.modified = modified
         listed = window.listed
         targetDuration = window.targetDuration

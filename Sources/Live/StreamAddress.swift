@@ -1,3 +1,5 @@
+import Basics
+
 /// Where a stream lives: application, instance and stream name, as in `rtmp://host/<app>/<instance>/<stream>`.
 public struct StreamAddress: Hashable, Sendable, CustomStringConvertible {
     public var app: String
@@ -21,11 +23,7 @@ public struct StreamAddress: Hashable, Sendable, CustomStringConvertible {
         if instance == "play" {
             address.instance = "live"
         }
-        if app.hasSuffix("-live") {
-            address.app = app.dropLast("-live".count) + "-origin"
-        } else if app.hasSuffix("-channel") {
-            address.app = app.dropLast("-channel".count) + "-chorigin"
-        }
+        address.app = AppName.published(app)
         return address
     }
 

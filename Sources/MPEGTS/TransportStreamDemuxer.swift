@@ -1,3 +1,4 @@
+import Basics
 import Media
 import NIOCore
 
@@ -52,7 +53,7 @@ public struct TransportStreamDemuxer: Sendable {
     private var isSynchronized = false
     private var tables = ProgramReader()
     private var streams: [ElementaryStream] = []
-    private var unwrapper = TimestampUnwrapper()
+    private var unwrapper = TimestampUnwrapper(bits: 33)
 
     public init(limits: Limits = Limits()) {
         self.limits = limits
@@ -196,13 +197,17 @@ public struct TransportStreamDemuxer: Sendable {
             statistics.droppedPES += 1
             return
         }
-        let decode = (pes.decode ?? pes.presentation).map { unwrapper.unwrap($0) }
-        let presentation = pes.presentation.map { unwrapper.unwrap($0) }
+        let decode = (pes.decode ?? pes.presentation).map { unwrapped($0) }
+        let presentation = pes.presentation.map { unwrapped($0) }
         let isRead = streams[index].read(
             pes.payload, decode: decode, presentation: presentation, dropped: &statistics.droppedUnits,
             into: &events)
         if !isRead {
             statistics.droppedPES += 1
         }
+    }
+
+    private mutating func unwrapped(_ stamp: UInt64) -> MediaTime {
+        MediaTime(ticks: unwrapper.unwrap(stamp), timescale: TransportStream.timescale)
     }
 }

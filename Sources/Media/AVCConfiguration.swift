@@ -1,3 +1,4 @@
+import Basics
 import NIOCore
 
 /// H.264's AVCDecoderConfigurationRecord (ISO/IEC 14496-15 §5.3.3.1).
@@ -23,7 +24,7 @@ public struct AVCConfiguration: Sendable, Hashable {
 
     /// `avc1.PPCCLL`, hexadecimal (RFC 6381 §3.3).
     public var codecString: String {
-        "avc1." + hexadecimal(profile) + hexadecimal(compatibility) + hexadecimal(level)
+        "avc1." + Hexadecimal.encode([profile, compatibility, level])
     }
 
     /// Reads a record. Bytes behind the picture parameter sets (the high profiles' extension) are kept in

@@ -58,12 +58,6 @@ extension ByteBuffer {
     }
 }
 
-/// Two lower-case hexadecimal digits.
-func hexadecimal(_ byte: UInt8) -> String {
-    let digits = String(byte, radix: 16)
-    return digits.count < 2 ? "0" + digits : digits
-}
-
 /// Two decimal digits at least.
 func twoDigits(_ value: Int) -> String {
     value < 10 ? "0\(value)" : "\(value)"

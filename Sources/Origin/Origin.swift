@@ -1,3 +1,5 @@
+import Basics
+import Admission
 import ControlAPI
 import Delivery
 import Foundation
@@ -8,7 +10,9 @@ import Logging
 import NIOCore
 import NIOPosix
 import PushPublish
+import RTMPServer
 import ServiceLifecycle
+import Settings
 import Storage
 
 /// All rooms put together: the only place that knows them all.
@@ -57,11 +61,14 @@ final class Origin: Sendable {
             stage: stage, admissions: admissions, authorizer: authorizer,
             challenges: ChallengeAuthentication(
                 authorizer: authorizer, secret: secret, apps: configuration.rtmp.challengeApps),
-            events: events, store: store, registry: registry, configuration: configuration, logger: logger)
+            events: events, registry: registry, configuration: configuration.rtmpServer, logger: logger)
         let gate = ConnectionGate(configuration, logger: logger)
         let listener: RTMPListener
         do {
-            listener = try await RTMPListener.bind(configuration.rtmp.listen, group: group, gate: gate, services: rtmp)
+            let listen = configuration.rtmp.listen
+            listener = try await RTMPListener.bind(
+                host: listen.host, port: listen.port, group: group, guards: { [ConnectionGateHandler(gate: gate)] },
+                services: rtmp)
         } catch {
             throw StartFailure(description: "rtmp.listen \(configuration.rtmp.listen): \(error)")
         }

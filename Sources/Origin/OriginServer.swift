@@ -1,6 +1,7 @@
 import Foundation
 import Logging
 import ServiceLifecycle
+import Settings
 
 /// A running origin, from configuration to the last connection's end.
 public struct OriginServer: Sendable {

@@ -1,3 +1,5 @@
+import Basics
+
 /// The addresses a ticket is good for: its `ip` field, parsed.
 ///
 /// Entries are separated by `|`; any one that fits admits. An `auto` entry stands empty until the first admitted session

@@ -31,16 +31,3 @@ public enum VideoName {
         return name == granted || source(of: name) == granted
     }
 }
-
-/// How names of applications compare.
-public enum AppName {
-    /// The other name of the same app for playback (`<user>-live` for `<user>-origin`, `<user>-channel` for
-    /// `<user>-chorigin`, and back); nil when it has one only.
-    public static func alias(of app: String) -> String? {
-        for (one, other) in [("-live", "-origin"), ("-channel", "-chorigin")] {
-            if app.hasSuffix(one) { return app.dropLast(one.count) + other }
-            if app.hasSuffix(other) { return app.dropLast(other.count) + one }
-        }
-        return nil
-    }
-}

@@ -1,3 +1,4 @@
+import Basics
 import ControlAPI
 
 /// The fields of a call as they stand on the command line: `name=text`, and `name:=json` for anything but text.

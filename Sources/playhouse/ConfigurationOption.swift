@@ -2,6 +2,7 @@ import ArgumentParser
 import ControlAPI
 import Foundation
 import Origin
+import Settings
 
 /// `--config`, for every command that needs the settings.
 struct ConfigurationOption: ParsableArguments {

@@ -1,7 +1,9 @@
 import ArgumentParser
+import Basics
 import ControlAPI
 import Foundation
 import Origin
+import Settings
 import Storage
 
 /// How a command hands over a new key: on the terminal, as JSON, or in a profile file. It is shown this once.

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Origin
+import Settings
 
 /// The program: each command is one file beside this one.
 @main

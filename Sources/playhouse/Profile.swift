@@ -1,5 +1,6 @@
 import Foundation
 import Origin
+import Settings
 import Yams
 
 /// Where `playhouse call` sends to, and as whom: a small YAML file that only its owner may read.

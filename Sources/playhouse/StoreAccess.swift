@@ -1,5 +1,6 @@
 import Foundation
 import Origin
+import Settings
 import Storage
 
 /// The origin's store, opened beside a server that may be running: SQLite lets several processes in at once.

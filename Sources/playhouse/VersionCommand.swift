@@ -1,6 +1,8 @@
 import ArgumentParser
+import Basics
 import ControlAPI
 import Origin
+import Settings
 
 struct VersionCommand: ParsableCommand {
     static let configuration = CommandConfiguration(commandName: "version", abstract: "Print the version.")

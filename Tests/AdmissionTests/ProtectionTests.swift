@@ -2,7 +2,7 @@ import Foundation
 import Storage
 import Testing
 
-@testable import Live
+@testable import Admission
 
 @Suite struct ProtectionTests {
     @Test func theConfiguredListComesFirstThenSettingsThenTheDefault() async throws {

@@ -3,7 +3,7 @@ import Storage
 import Testing
 import Usher
 
-@testable import Live
+@testable import Admission
 
 @Suite struct RevocationTests {
     @Test func aRevokedTicketEndsItsSessionsAtOnce() async throws {

@@ -3,7 +3,7 @@ import Storage
 import Synchronization
 import Usher
 
-@testable import Live
+@testable import Admission
 
 /// A clock that stands until it is moved.
 final class Clock: Sendable {

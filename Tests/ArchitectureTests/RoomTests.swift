@@ -6,10 +6,11 @@ import Testing
 @Suite struct RoomTests {
     /// In order: each may use those before it.
     static let rooms = [
-        "Media", "RTMP", "MPEGTS", "FragmentedMP4", "HLS", "Usher", "Storage", "Live", "PushPublish", "ControlAPI",
-        "Delivery", "Origin", "playhouse",
+        "Basics", "Media", "RTMP", "MPEGTS", "FragmentedMP4", "HLS", "Usher", "Storage", "Live", "Admission",
+        "RTMPServer",
+        "PushPublish", "ControlAPI", "Delivery", "Settings", "Origin", "playhouse",
     ]
-    static let protocolRooms = ["Media", "RTMP", "MPEGTS", "FragmentedMP4", "HLS", "Usher"]
+    static let protocolRooms = ["Basics", "Media", "RTMP", "MPEGTS", "FragmentedMP4", "HLS", "Usher"]
 
     struct Source: Sendable {
         var room: String
@@ -57,6 +58,26 @@ import Testing
         }
     }
 
+    /// Order alone would allow these, but they would make one room of two: the stage knows media and not who may watch, doors
+    /// and pushes do not know each other, and the settings know no room that is set up with them.
+    @Test func roomsThatMustNotKnowEachOther() {
+        let forbidden: [String: Set<String>] = [
+            "Live": ["MPEGTS", "FragmentedMP4", "HLS", "Usher", "Storage"],
+            "Admission": ["Media", "MPEGTS", "FragmentedMP4", "HLS"],
+            "RTMPServer": ["MPEGTS", "FragmentedMP4", "HLS"],
+            "PushPublish": ["Admission", "RTMPServer", "HLS"],
+            "ControlAPI": ["RTMPServer", "HLS"],
+            "Delivery": ["RTMPServer", "PushPublish", "ControlAPI"],
+            "Settings": [
+                "Media", "RTMP", "HLS", "Live", "Admission", "RTMPServer", "PushPublish", "ControlAPI", "Delivery",
+            ],
+        ]
+        for source in Self.sources {
+            let unwanted = forbidden[source.room, default: []].intersection(source.imports)
+            #expect(unwanted.isEmpty, "\(source.path) imports \(unwanted)")
+        }
+    }
+
     @Test func protocolRoomsOpenNoSockets() {
         let forbidden = ["NIOPosix", "NIO", "NIOSSL", "Hummingbird", "AsyncHTTPClient", "GRDB"]
         for source in Self.sources where Self.protocolRooms.contains(source.room) {
@@ -99,7 +120,7 @@ import Testing
     @Test func filesCanBeReadInOneGo() {
         for source in Self.sources {
             let lines = source.text.split(separator: "\n", omittingEmptySubsequences: false).count
-            #expect(lines <= 400, "\(source.path) has \(lines) lines")
+            #expect(lines <= 600, "\(source.path) has \(lines) lines")
         }
     }
 }

@@ -1,3 +1,4 @@
+import Basics
 import NIOCore
 import Testing
 
@@ -99,7 +100,7 @@ struct MessageTests {
         ([1000, 0], [1000, 0]),
     ])
     func timestampsUnwrap(input: [UInt32], output: [Int64]) {
-        var unwrapper = TimestampUnwrapper()
+        var unwrapper = TimestampUnwrapper(bits: 32)
         #expect(input.map { unwrapper.unwrap($0) } == output)
     }
 }

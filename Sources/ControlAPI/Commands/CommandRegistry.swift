@@ -1,3 +1,5 @@
+import Basics
+
 /// Every command of the API by its name.
 public enum CommandRegistry {
     struct Entry: Sendable {

@@ -1,3 +1,4 @@
+import Basics
 import Storage
 
 /// The stream settings that `sevu.addstreamuser` and `sevu.updatestream` take; only what is given changes.

@@ -1,3 +1,5 @@
+import Basics
+
 /// A strict RFC 8259 parser over UTF-8 bytes, with limits, that knows where the top-level members stand.
 ///
 /// Stricter than the RFC where leniency would make a signature ambiguous: member names may not repeat in an object,

@@ -1,3 +1,5 @@
+import Basics
+
 /// The string token of JSON.
 enum JSONString {
     /// Reads the string that begins with the quote at `start`; gives its text and the position after its closing quote.
@@ -76,36 +78,12 @@ enum JSONString {
     private static func hex(_ bytes: [UInt8], at position: inout Int) throws(JSONError) -> UInt32 {
         var value: UInt32 = 0
         for _ in 0..<4 {
-            guard position < bytes.count, let digit = HexDigit.value(bytes[position]) else {
+            guard position < bytes.count, let digit = Hexadecimal.value(of: bytes[position]) else {
                 throw JSONError(reason: .expected("a hexadecimal digit"), offset: position)
             }
             value = value << 4 | UInt32(digit)
             position += 1
         }
         return value
-    }
-}
-
-/// Hexadecimal digits in either case.
-enum HexDigit {
-    static func value(_ byte: UInt8) -> UInt8? {
-        switch byte {
-        case UInt8(ascii: "0")...UInt8(ascii: "9"): byte - UInt8(ascii: "0")
-        case UInt8(ascii: "a")...UInt8(ascii: "f"): byte - UInt8(ascii: "a") + 10
-        case UInt8(ascii: "A")...UInt8(ascii: "F"): byte - UInt8(ascii: "A") + 10
-        default: nil
-        }
-    }
-
-    static let lowercase = Array("0123456789abcdef".utf8)
-
-    /// Two lower-case digits a byte.
-    static func text(_ bytes: some Sequence<UInt8>) -> String {
-        var text: [UInt8] = []
-        for byte in bytes {
-            text.append(lowercase[Int(byte >> 4)])
-            text.append(lowercase[Int(byte & 15)])
-        }
-        return String(decoding: text, as: UTF8.self)
     }
 }

@@ -1,3 +1,5 @@
+import Basics
+
 /// A JSON value that keeps what a signature needs kept: the order of members and the text of numbers.
 public enum JSONValue: Sendable, Hashable {
     case null
@@ -80,3 +82,6 @@ extension JSONValue: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral, Ex
         self = .double(value)
     }
 }
+
+/// The members of a JSON object in their order.
+public typealias JSONObject = NameValueList<JSONValue>

@@ -1,3 +1,5 @@
+import Basics
+
 /// Writes JSON without white space, in the styles of the clients that sign.
 public struct JSONWriter: Sendable {
     /// How a serialiser writes what JSON leaves open.
@@ -97,7 +99,7 @@ public struct JSONWriter: Sendable {
     private mutating func append(escape unit: UInt16) {
         append(ascii: "\\u")
         for shift in [12, 8, 4, 0] {
-            output.append(HexDigit.lowercase[Int(unit >> UInt16(shift)) & 15])
+            output.append(Hexadecimal.digit(UInt8(truncatingIfNeeded: unit >> UInt16(shift))))
         }
     }
 }

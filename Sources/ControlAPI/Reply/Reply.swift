@@ -1,3 +1,5 @@
+import Basics
+
 /// What a command answers, before it is written down.
 ///
 /// Written in the order of the documented samples: `code`, `message`, `status`, the payload, `handle_time`.

@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 
 /// Makes the text of a signed request, for clients: the command line and tests.

@@ -1,3 +1,4 @@
+import Basics
 import Crypto
 import Foundation
 import Storage
@@ -87,6 +88,6 @@ public struct SignedRequest: Sendable {
     }
 
     private static func digest(_ apiKey: String, _ code: [UInt8]) -> String {
-        HexDigit.text(SHA256.hash(data: Array(apiKey.utf8) + [0] + code))
+        Hexadecimal.encode(SHA256.hash(data: Array(apiKey.utf8) + [0] + code))
     }
 }

@@ -1,3 +1,5 @@
+import Basics
+
 /// The fields of an `application/x-www-form-urlencoded` body (WHATWG URL §5.1), strict about percent signs.
 struct URLEncodedForm {
     static let maximumFields = 64
@@ -21,23 +23,7 @@ struct URLEncodedForm {
     }
 
     private static func decode(_ text: ArraySlice<UInt8>) throws(Problem) -> [UInt8] {
-        var bytes: [UInt8] = []
-        var position = text.startIndex
-        while position < text.endIndex {
-            switch text[position] {
-            case UInt8(ascii: "+"):
-                bytes.append(0x20)
-            case UInt8(ascii: "%"):
-                guard text.endIndex - position > 2, let high = HexDigit.value(text[position + 1]),
-                    let low = HexDigit.value(text[position + 2])
-                else { throw .percentEncoding }
-                bytes.append(high << 4 | low)
-                position += 2
-            case let byte:
-                bytes.append(byte)
-            }
-            position += 1
-        }
+        guard let bytes = PercentCoding.bytes(of: text, plusIsSpace: true) else { throw .percentEncoding }
         return bytes
     }
 }

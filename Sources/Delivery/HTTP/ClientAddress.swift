@@ -1,3 +1,4 @@
+import Basics
 import Usher
 
 /// Who a viewer is, seen through proxies.

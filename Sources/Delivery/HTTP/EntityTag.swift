@@ -1,17 +1,5 @@
-import NIOCore
-
 /// Entity tags and the conditions that name them (RFC 9110 §8.8.3, §13.1).
 enum EntityTag {
-    /// A strong tag made of the content: 64-bit FNV-1a and the length. It tells versions of one file apart and is no
-    /// protection against anybody.
-    static func make(of bytes: ByteBuffer) -> String {
-        var hash: UInt64 = 0xcbf2_9ce4_8422_2325
-        for byte in bytes.readableBytesView {
-            hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3
-        }
-        return "\"\(String(hash, radix: 16))-\(String(bytes.readableBytes, radix: 16))\""
-    }
-
     /// The tag of the same content in gzip: another representation needs another strong tag.
     static func gzip(_ tag: String) -> String {
         tag.hasSuffix("\"") ? "\(tag.dropLast())-gz\"" : tag

@@ -1,3 +1,4 @@
+import Basics
 import NIOCore
 import Synchronization
 
@@ -18,7 +19,7 @@ final class PlaylistBody: Sendable {
     /// - Parameter isShared: false for what is made for one viewer, which is not worth compressing.
     init(_ plain: ByteBuffer, entityTag: String? = nil, isShared: Bool = true) {
         self.plain = plain
-        self.entityTag = entityTag ?? EntityTag.make(of: plain)
+        self.entityTag = entityTag ?? EntityHash.tag(of: plain.readableBytesView)
         self.isShared = isShared
     }
 

@@ -1,3 +1,4 @@
+import Admission
 import Live
 import Usher
 

@@ -1,3 +1,4 @@
+import Basics
 import Live
 import Usher
 
@@ -29,7 +30,7 @@ struct PlaybackPath: Sendable, Hashable {
         guard (4...Self.maximumParts).contains(encoded.count) else { return nil }
         var parts: [String] = []
         for part in encoded {
-            guard let text = PercentDecoding.decode(part), !text.isEmpty, text != ".", text != "..",
+            guard let text = PercentCoding.strictText(of: part), !text.isEmpty, text != ".", text != "..",
                 !text.utf8.contains(where: { $0 < 0x20 || $0 == UInt8(ascii: "/") || $0 == 0x7f })
             else { return nil }
             parts.append(text)

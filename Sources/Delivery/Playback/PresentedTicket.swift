@@ -1,3 +1,5 @@
+import Basics
+
 /// The ticket on a playlist's URL: `?key=…&pass=…`. Other parameters are the page's own and are dropped.
 struct PresentedTicket: Sendable, Hashable {
     var key: String?
@@ -15,7 +17,7 @@ struct PresentedTicket: Sendable, Hashable {
             let name = parameter[..<equals]
             let isKey = name.elementsEqual("key".utf8)
             guard isKey ? key == nil : pass == nil && name.elementsEqual("pass".utf8) else { continue }
-            guard let value = PercentDecoding.decode(parameter[parameter.index(after: equals)...]),
+            guard let value = PercentCoding.strictText(of: parameter[parameter.index(after: equals)...]),
                 value.utf8.count <= Self.maximumLength
             else { continue }
             if isKey { key = value } else { pass = value }

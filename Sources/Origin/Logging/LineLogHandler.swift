@@ -1,5 +1,6 @@
 import Foundation
 import Logging
+import Settings
 
 /// Writes log events as text for people or as JSON lines for collectors (`log.format`).
 ///

@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 import Logging
 import ServiceLifecycle
@@ -33,26 +34,5 @@ struct Housekeeping: Service {
         } catch {
             logger.warning("housekeeping failed", metadata: ["error": "\(error)"])
         }
-    }
-}
-
-extension Duration {
-    /// Seconds, for Foundation's dates.
-    var timeInterval: TimeInterval {
-        let (seconds, attoseconds) = components
-        return Double(seconds) + Double(attoseconds) * 1e-18
-    }
-
-    /// Whole seconds, rounded down.
-    var wholeSeconds: Int {
-        Int(clamping: components.seconds)
-    }
-
-    /// Whole milliseconds, rounded down.
-    var wholeMilliseconds: Int {
-        let (seconds, attoseconds) = components
-        let (product, overflow) = seconds.multipliedReportingOverflow(by: 1_000)
-        return overflow
-            ? .max : Int(clamping: product.addingReportingOverflow(attoseconds / 1_000_000_000_000_000).partialValue)
     }
 }

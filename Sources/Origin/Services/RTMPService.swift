@@ -2,6 +2,7 @@ import Live
 import Logging
 import NIOCore
 import PushPublish
+import RTMPServer
 import ServiceLifecycle
 import Synchronization
 

@@ -1,3 +1,4 @@
+import Basics
 import Usher
 
 /// Which addresses pushes may go to: public unicast ones, and what the configuration allows besides.

@@ -1,3 +1,4 @@
+import Basics
 import Usher
 
 /// Reads a destination's fields and gathers what is wrong with them.

@@ -1,3 +1,5 @@
+import Basics
+
 /// The application a client connects to, taken apart: `app/inst?user=&pass=`.
 public struct AppPath: Sendable, Hashable {
     /// The first part of the path.
@@ -12,11 +14,11 @@ public struct AppPath: Sendable, Hashable {
         let (path, query) = RTMPParameters.split(text)
         parameters = RTMPParameters(query: query ?? "")
         var parts = path.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: true)[...]
-        app = PercentCoding.decode(String(parts.popFirst() ?? ""))
+        app = PercentCoding.lenientText(of: (parts.popFirst() ?? "").utf8)
         var rest = parts.popFirst() ?? ""
         while rest.hasSuffix("/") { rest.removeLast() }
         while rest.hasPrefix("/") { rest.removeFirst() }
-        instance = rest.isEmpty || rest == "_definst_" ? nil : PercentCoding.decode(String(rest))
+        instance = rest.isEmpty || rest == "_definst_" ? nil : PercentCoding.lenientText(of: rest.utf8)
     }
 }
 
@@ -42,6 +44,6 @@ public struct StreamName: Sendable, Hashable {
             name = name.dropFirst(known.count + 1)
             break
         }
-        self.name = PercentCoding.decode(String(name))
+        self.name = PercentCoding.lenientText(of: name.utf8)
     }
 }

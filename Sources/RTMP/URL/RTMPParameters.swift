@@ -1,3 +1,5 @@
+import Basics
+
 /// Query parameters in their order, percent-decoded. A `+` stays a `+`: Adobe authentication sends bare base64.
 public struct RTMPParameters: Sendable, Hashable {
     /// One parameter; the value is empty when there was no `=`.
@@ -26,10 +28,11 @@ public struct RTMPParameters: Sendable, Hashable {
             if let equals = part.firstIndex(of: UInt8(ascii: "=")) {
                 items.append(
                     Item(
-                        PercentCoding.decode(part[..<equals]), PercentCoding.decode(part[part.index(after: equals)...])
+                        PercentCoding.lenientText(of: part[..<equals]),
+                        PercentCoding.lenientText(of: part[part.index(after: equals)...])
                     ))
             } else {
-                items.append(Item(PercentCoding.decode(part), ""))
+                items.append(Item(PercentCoding.lenientText(of: part), ""))
             }
         }
     }

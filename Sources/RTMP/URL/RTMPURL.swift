@@ -1,3 +1,5 @@
+import Basics
+
 /// `rtmp[s]://[user[:password]@]host[:port]/app[/instance]/stream[?query]`.
 ///
 /// As ffmpeg and OBS split it: the last path component is the stream with the query, what stands before it is the
@@ -45,8 +47,8 @@ public struct RTMPURL: Sendable, Hashable {
             let login = authority[..<at]
             authority = authority[authority.index(after: at)...]
             let (name, secret) = RTMPURL.cut(login, at: ":") ?? (login, nil)
-            user = PercentCoding.decode(String(name))
-            password = secret.map { PercentCoding.decode(String($0)) }
+            user = PercentCoding.lenientText(of: name.utf8)
+            password = secret.map { PercentCoding.lenientText(of: $0.utf8) }
         }
         (host, explicitPort) = try RTMPURL.hostAndPort(authority)
         (app, stream) = RTMPURL.appAndStream(afterScheme[slash...])

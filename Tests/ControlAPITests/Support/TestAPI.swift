@@ -1,3 +1,5 @@
+import Admission
+import Basics
 import Foundation
 import Live
 import Logging

@@ -1,3 +1,4 @@
+import Basics
 import Live
 import NIOCore
 import Testing

@@ -1,4 +1,5 @@
 import AsyncHTTPClient
+import Basics
 import ControlAPI
 import Foundation
 import NIOCore

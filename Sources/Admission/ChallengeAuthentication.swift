@@ -1,0 +1,62 @@
+import Basics
+import Crypto
+import Foundation
+import RTMP
+import Storage
+import Usher
+
+/// The server's side of Adobe's challenge authentication (`authmod=adobe`), which takes place at connect.
+///
+/// A connection is challenged when it asks for it (`authmod=adobe` on its app), or when it is an encoder without
+/// credentials and its app is among `rtmp.challenge_apps`: nothing in a connect tells whether an encoder holds a user name
+/// for this or will show `?user=&pass=` on its stream name later, so which apps challenge is the operator's choice.
+public struct ChallengeAuthentication: Sendable {
+    public enum Step: Sendable, Equatable {
+        /// Nothing to do with this authentication, or nothing asked for.
+        case notNeeded
+        case accepted(user: ChallengedUser)
+        case rejected(AdobeAuthentication.Rejection)
+    }
+
+    private let authorizer: PublishAuthorizer
+    private let issuer: AdobeChallengeIssuer
+    /// Gives unknown users a salt that looks like any other and is always the same.
+    private let secret: ServerSecret
+    private let apps: [WildcardPattern]
+
+    public init(authorizer: PublishAuthorizer, secret: ServerSecret, apps: [WildcardPattern]) {
+        self.authorizer = authorizer
+        self.secret = secret
+        self.apps = apps
+        issuer = AdobeChallengeIssuer(secret: SymmetricKey(data: secret.hmac("adobe challenge")))
+    }
+
+    /// What to answer a connect with. Looks at the store only when a user has been named.
+    public func step(_ request: ConnectRequest, address: String, now: Date) async -> Step {
+        guard request.parameter("authmod") == "adobe" else {
+            let isAsked =
+                request.isPublisher && request.parameter("user") == nil
+                && apps.contains { $0.matches(request.path.app) }
+            return isAsked ? .rejected(.needAuthentication) : .notNeeded
+        }
+        guard let user = request.parameter("user"), !user.isEmpty else { return .rejected(.needAuthentication) }
+        guard authorizer.failures.allows(address) else { return .rejected(.authenticationFailed(opaque: "")) }
+        let seconds = UInt32(clamping: Int64(now.timeIntervalSince1970))
+        let known = await authorizer.challengeVerifiers(app: request.path.app, user: user)
+        guard let response = request.parameter("response"), let answer = request.parameter("challenge") else {
+            let challenge = issuer.issue(user: user, now: seconds)
+            let salt = known?.salt ?? String(Hexadecimal.encode(secret.hmac("salt \(user)")).prefix(16))
+            return .rejected(.challenge(user: user, salt: salt, challenge: challenge, opaque: challenge))
+        }
+        let opaque = request.parameter("opaque") ?? ""
+        if let known, issuer.isValid(opaque, user: user, now: seconds) {
+            let right = known.verifiers.filter { _, verifier in
+                AdobeAuthentication.verify(
+                    response: response, verifier: verifier, challenge: opaque, opaque: opaque, clientChallenge: answer)
+            }
+            if !right.isEmpty { return .accepted(user: ChallengedUser(name: user, ids: Set(right.keys))) }
+        }
+        authorizer.failures.note(address)
+        return .rejected(.authenticationFailed(opaque: opaque))
+    }
+}

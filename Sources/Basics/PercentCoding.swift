@@ -1,0 +1,47 @@
+/// Percent-encoding (RFC 3986 §2.1), the one reading of it for RTMP URLs, playback paths and API forms.
+public enum PercentCoding {
+    /// The bytes that the text stands for.
+    /// - Parameter plusIsSpace: as in `application/x-www-form-urlencoded`. Elsewhere a `+` stays a `+`: passes are often
+    ///   bare base64.
+    /// - Returns: nil when an escape is broken.
+    public static func bytes(of text: some Collection<UInt8>, plusIsSpace: Bool = false) -> [UInt8]? {
+        decode(text, plusIsSpace: plusIsSpace, keepsBroken: false)
+    }
+
+    /// The text, nil when an escape is broken or the result is no UTF-8.
+    public static func strictText(of text: some Collection<UInt8>) -> String? {
+        bytes(of: text).flatMap { String(validating: $0, as: UTF8.self) }
+    }
+
+    /// The text as well as it can be read: broken escapes stay as they are, invalid UTF-8 is repaired.
+    public static func lenientText(of text: some Collection<UInt8>) -> String {
+        String(decoding: decode(text, plusIsSpace: false, keepsBroken: true) ?? [], as: UTF8.self)
+    }
+
+    private static func decode<Text: Collection<UInt8>>(
+        _ text: Text, plusIsSpace: Bool, keepsBroken: Bool
+    ) -> [UInt8]? {
+        var output: [UInt8] = []
+        output.reserveCapacity(text.count)
+        var rest = text[...]
+        while let byte = rest.popFirst() {
+            switch byte {
+            case UInt8(ascii: "%"):
+                let digits = rest.prefix(2).compactMap(Hexadecimal.value(of:))
+                if digits.count == 2 {
+                    output.append(digits[0] << 4 | digits[1])
+                    rest = rest.dropFirst(2)
+                } else if keepsBroken {
+                    output.append(byte)
+                } else {
+                    return nil
+                }
+            case UInt8(ascii: "+") where plusIsSpace:
+                output.append(UInt8(ascii: " "))
+            default:
+                output.append(byte)
+            }
+        }
+        return output
+    }
+}

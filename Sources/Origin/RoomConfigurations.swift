@@ -1,0 +1,65 @@
+import Basics
+import Admission
+import Delivery
+import HLS
+import Live
+import Logging
+import Media
+import NIOCore
+import PushPublish
+import RTMPServer
+import Settings
+import Usher
+
+// What the rooms are set up with.
+extension PlayhouseConfiguration {
+    var admission: AdmissionConfiguration {
+        AdmissionConfiguration(
+            sessionTimeout: hls.sessionTimeout.timeInterval, defaultProtection: usher.defaultProtection,
+            protectedStreams: usher.protected.map(\.description))
+    }
+
+    var delivery: DeliveryConfiguration {
+        DeliveryConfiguration(
+            segmenter: SegmenterConfiguration(
+                segmentDuration: MediaTime(milliseconds: Int64(hls.segmentDuration.wholeMilliseconds)),
+                window: hls.window,
+                maximumSegmentDuration: MediaTime(milliseconds: Int64(hls.segmentMaxDuration.wholeMilliseconds)),
+                maximumSegmentBytes: hls.segmentMaxBytes),
+            trustedProxies: http.trustedProxies, allowedOrigins: hls.corsOrigin.isEmpty ? [] : [hls.corsOrigin])
+    }
+
+    var pushing: PushConfiguration {
+        PushConfiguration(
+            allowPrivate: push.allowPrivate, connectTimeout: push.connectTimeout.timeAmount,
+            sendTimeout: push.sendTimeout.timeAmount,
+            backOff: BackOff.Limits(
+                initial: push.retryInitial.timeAmount, maximum: push.retryMax.timeAmount,
+                permanent: push.permanentRetry.timeAmount),
+            maxPerAccount: push.maxPerAccount)
+    }
+
+    var rtmpServer: RTMPServerConfiguration {
+        RTMPServerConfiguration(
+            handshakeTimeout: rtmp.handshakeTimeout.timeAmount, idleTimeout: rtmp.idleTimeout.timeAmount,
+            maximumMessage: rtmp.maxMessage,
+            hub: HubSettings(
+                reconnectWindow: live.reconnectWindow.wholeSeconds, takeoverAfter: live.takeoverAfter.wholeSeconds,
+                latency: live.latency.wholeMilliseconds, ring: BatchRing.Limits(bytes: live.gopBytes),
+                slowViewerTimeout: live.slowViewerTimeout.wholeSeconds))
+    }
+}
+
+extension ConnectionGate {
+    convenience init(_ configuration: PlayhouseConfiguration, logger: Logger) {
+        self.init(
+            total: configuration.limits.connections, perAddress: configuration.limits.connectionsPerAddress,
+            exempt: configuration.http.trustedProxies, logger: logger)
+    }
+}
+
+extension Duration {
+    var timeAmount: TimeAmount {
+        .milliseconds(Int64(wholeMilliseconds))
+    }
+}

@@ -1,0 +1,115 @@
+import Basics
+import Foundation
+import Logging
+import Storage
+import Testing
+import Usher
+
+@testable import Settings
+
+@Suite struct GoodConfigurationTests {
+    private func load(_ yaml: String, _ environment: [String: String] = [:]) throws -> PlayhouseConfiguration {
+        try PlayhouseConfiguration.load(
+            file: ConfigurationFile(name: "/etc/playhouse/c.yaml", text: yaml), environment: environment)
+    }
+
+    @Test func `nested, dotted and mixed spelling mean the same`() throws {
+        let nested = try load("http:\n  listen: 127.0.0.1:80\nhls:\n  window: 9\n")
+        let dotted = try load("http.listen: 127.0.0.1:80\nhls.window: 9\n")
+        let mixed = try load("http.listen: 127.0.0.1:80\nhls: {window: 9}\n")
+        #expect(nested.http.listen == HostPort(host: "127.0.0.1", port: 80))
+        #expect(nested.hls.window == 9)
+        #expect(nested == dotted)
+        #expect(nested == mixed)
+    }
+
+    @Test(arguments: ["", "# nothing\n", "---\n", "http:\n", "http: ~\nrtmp: {}\n"])
+    func `a file that sets nothing gives the defaults`(yaml: String) throws {
+        let configuration = try load(yaml)
+        #expect(configuration.http == .init())
+        #expect(configuration.live == .init())
+    }
+
+    @Test func `the environment goes over the file`() throws {
+        let yaml = "http.listen: 127.0.0.1:80\npush.allow_private: [10.0.0.0/8]\nhls.window: 9\n"
+        let configuration = try load(
+            yaml,
+            [
+                "PLAYHOUSE_HTTP_LISTEN": "[::]:8081", "PLAYHOUSE_PUSH_ALLOW_PRIVATE": "127.0.0.0/8, fd00::/8",
+                "PATH": "/bin", "PLAYHOUSE_PROFILE": "x", "PLAYHOUSE_CONFIG": "y",
+                "PLAYHOUSE_PORT": "tcp://10.0.0.1:80",
+                "PLAYHOUSE_SERVICE_HOST": "10.0.0.1",
+            ])
+        #expect(configuration.http.listen == HostPort(host: "::", port: 8081))
+        #expect(configuration.push.allowPrivate == [IPNetwork("127.0.0.0/8"), IPNetwork("fd00::/8")])
+        #expect(configuration.hls.window == 9)
+    }
+
+    @Test func `an empty variable empties a list`() throws {
+        let configuration = try load("push.allow_private: [10.0.0.0/8]\n", ["PLAYHOUSE_PUSH_ALLOW_PRIVATE": ""])
+        #expect(configuration.push.allowPrivate.isEmpty)
+    }
+
+    @Test(arguments: [
+        ("2", Duration.seconds(2)), ("2.5", .milliseconds(2500)), ("500ms", .milliseconds(500)), ("3 s", .seconds(3)),
+        ("0.25min", .seconds(15)), ("\"4\"", .seconds(4)),
+    ])
+    func `durations count seconds or carry a unit`(text: String, expected: Duration) throws {
+        #expect(
+            try load("hls.segment_max_duration: 60\nhls.segment_duration: \(text)\n").hls.segmentDuration == expected)
+    }
+
+    @Test func `each key has its own plain unit`() throws {
+        let configuration = try load("live.latency: 40\nstorage.attempt_retention: 7\nstorage.event_retention: 12h\n")
+        #expect(configuration.live.latency == .milliseconds(40))
+        #expect(configuration.storage.attemptRetention == .seconds(7 * 86400))
+        #expect(configuration.storage.eventRetention == .seconds(12 * 3600))
+    }
+
+    @Test(arguments: [
+        ("1048576", 1_048_576), ("2MiB", 2_097_152), ("2 MiB", 2_097_152), ("1.5MiB", 1_572_864), ("3MB", 3_000_000),
+        ("200kB", 200_000), ("64KiB", 65536),
+    ])
+    func `bytes are plain, binary or decimal`(text: String, expected: Int) throws {
+        #expect(try load("rtmp.max_message: \(text)\n").rtmp.maxMessage == expected)
+    }
+
+    @Test(arguments: [
+        ("true", true), ("yes", true), ("on", true), ("True", true), ("false", false), ("no", false), ("off", false),
+    ])
+    func `booleans as YAML has them`(text: String, expected: Bool) throws {
+        #expect(try load("compat.accept_password_hash: \(text)\n").compat.acceptPasswordHash == expected)
+    }
+
+    @Test func `choices, patterns and hosts`() throws {
+        let configuration = try load(
+            """
+            log: {level: debug, format: json}
+            usher: {default_protection: sevu, protected: [demo-origin/paid*, "*/secret"]}
+            rtmp.challenge_apps: ["*-origin"]
+            server.public_host: "[2001:db8::1]"
+            hls.cors_origin: https://www.example.com:8443
+            """)
+        #expect(configuration.log.level == Logger.Level.debug)
+        #expect(configuration.log.format == .json)
+        #expect(configuration.usher.defaultProtection == Protection.sevu)
+        #expect(configuration.usher.protected.map { $0.matches("demo-origin/paid1") } == [true, false])
+        #expect(configuration.rtmp.challengeApps.map { $0.matches("demo-origin") } == [true])
+        #expect(configuration.server.publicHost == "2001:db8::1")
+        #expect(configuration.hls.corsOrigin == "https://www.example.com:8443")
+    }
+
+    @Test func `the public host is the machine's where none is given`() throws {
+        #expect(try load("").server.publicHost.isEmpty == false)
+    }
+
+    @Test func `a relative path starts at the file's folder, from the environment at the working directory`() throws {
+        let here = FileManager.default.currentDirectoryPath
+        #expect(try load("").storage.path == "/etc/playhouse/playhouse-data")
+        #expect(try load("storage.path: ../data\n").storage.path == "/etc/data")
+        #expect(try load("storage.path: /srv/data\n").storage.path == "/srv/data")
+        #expect(try load("", ["PLAYHOUSE_STORAGE_PATH": "data"]).storage.path == "\(here)/data")
+        let withoutFile = try PlayhouseConfiguration.load(file: String?.none, environment: [:])
+        #expect(withoutFile.storage.path == "\(here)/playhouse-data")
+    }
+}
