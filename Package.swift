@@ -124,7 +124,7 @@ let package = Package(
             ],
             exclude: ["Fixtures"]),
         .testTarget(name: "SettingsTests", dependencies: ["Basics", "Settings", "Usher", "Storage", logging]),
-        .testTarget(name: "OriginTests", dependencies: ["Basics", "Origin", logging, nio, nioEmbedded]),
+        .testTarget(name: "OriginTests", dependencies: ["Admission", "Basics", "Origin", logging, nio, nioEmbedded]),
         .testTarget(name: "CommandLineTests", dependencies: ["playhouse"]),
         .testTarget(
             name: "EndToEndTests",

@@ -62,6 +62,6 @@ public final class FailureLimit: Sendable {
 
     private static func customer(_ address: String) -> String {
         guard let parsed = IPAddress(address) else { return String(address.prefix(64)) }
-        return IPNetwork(parsed, prefix: parsed.family == .v6 ? 64 : 32).description
+        return IPNetwork.ofCustomer(parsed).description
     }
 }

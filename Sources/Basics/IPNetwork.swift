@@ -16,6 +16,12 @@ public struct IPNetwork: Sendable, Hashable, CustomStringConvertible {
         self.init(address, prefix: address.family.bitCount)
     }
 
+    /// The network that one customer has: an IPv4 address alone, the /64 around an IPv6 address. What is limited per address
+    /// is limited per this.
+    public static func ofCustomer(_ address: IPAddress) -> IPNetwork {
+        IPNetwork(address, prefix: address.family == .v4 ? 32 : 64)
+    }
+
     /// `address/prefix`; without a prefix the network of that address alone. nil for anything else.
     ///
     /// A block of IPv4-mapped addresses (`::ffff:192.0.2.0/120`) is the IPv4 block.

@@ -1,5 +1,5 @@
+import Admission
 import Basics
-import Logging
 import NIOCore
 import Synchronization
 import Usher
@@ -10,9 +10,6 @@ public final class ConnectionGate: Sendable {
     private struct Counts: Sendable {
         var total = 0
         var byNetwork: [IPNetwork: Int] = [:]
-        /// Whom the log names already. Always networks that hold places, so never more than there are connections.
-        var named: Set<IPNetwork> = []
-        var isNamedFull = false
     }
 
     private enum Refusal {
@@ -23,7 +20,7 @@ public final class ConnectionGate: Sendable {
     private let total: Int
     private let perAddress: Int
     private let exempt: [IPNetwork]
-    private let logger: Logger
+    private let log: LogLimiter
     private let counts = Mutex(Counts())
 
     /// A place in the gate, to be given back once.
@@ -33,28 +30,23 @@ public final class ConnectionGate: Sendable {
     }
 
     /// - Parameter exempt: proxies, behind whose one address are many.
-    public init(total: Int, perAddress: Int, exempt: [IPNetwork] = [], logger: Logger) {
+    public init(total: Int, perAddress: Int, exempt: [IPNetwork] = [], log: LogLimiter) {
         self.total = total
         self.perAddress = perAddress
         self.exempt = exempt
-        self.logger = logger
+        self.log = log
     }
 
     /// Takes a place for `address`; nil when there is none. An IPv6 network of 64 bits counts as one address, since one
     /// customer has all of it.
     public func enter(_ address: IPAddress?) -> Place? {
-        var network = address.map { IPNetwork($0, prefix: $0.family == .v4 ? 32 : 64) }
+        var network = address.map { IPNetwork.ofCustomer($0) }
         if let address, exempt.contains(where: { $0.contains(address) }) { network = nil }
         let (place, refusal) = counts.withLock { [network] counts -> (Place?, Refusal?) in
-            guard counts.total < total else {
-                defer { counts.isNamedFull = true }
-                return (nil, counts.isNamedFull ? nil : .full)
-            }
+            guard counts.total < total else { return (nil, .full) }
             if let network {
                 let held = counts.byNetwork[network, default: 0]
-                guard held < perAddress else {
-                    return (nil, counts.named.insert(network).inserted ? .tooMany : nil)
-                }
+                guard held < perAddress else { return (nil, .tooMany) }
                 counts.byNetwork[network] = held + 1
             }
             counts.total += 1
@@ -67,22 +59,23 @@ public final class ConnectionGate: Sendable {
     public func leave(_ place: Place) {
         counts.withLock { counts in
             counts.total -= 1
-            if counts.total <= total / 2 { counts.isNamedFull = false }
             guard let network = place.network, let held = counts.byNetwork[network] else { return }
             counts.byNetwork[network] = held > 1 ? held - 1 : nil
-            if held - 1 <= perAddress / 2 { counts.named.remove(network) }
         }
     }
 
-    /// Said once, and again only after half of the places were free: a flood must not fill the log.
+    /// Said once a minute: a flood must not fill the log.
     private func log(_ refusal: Refusal, _ address: IPAddress?) {
+        let address = address.map { "\($0)" } ?? "unknown"
         switch refusal {
         case .full:
-            logger.warning("connections refused: the server holds as many as it may", metadata: ["limit": "\(total)"])
+            log.log(
+                .warning, "connections refused", "the server holds as many as it may", address: address, lines: 1,
+                ["limit": "\(total)"])
         case .tooMany:
-            logger.warning(
-                "connections refused: too many connections from one address",
-                metadata: ["address": "\(address.map { "\($0)" } ?? "unknown")", "limit": "\(perAddress)"])
+            log.log(
+                .warning, "connections refused", "too many connections from one address", address: address, lines: 1,
+                ["limit": "\(perAddress)"])
         }
     }
 

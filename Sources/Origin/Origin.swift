@@ -36,6 +36,8 @@ final class Origin: Sendable {
         self.group = group
         self.threads = threads
 
+        // One for all rooms: what one network causes is counted together.
+        let log = LogLimiter(logger: logger)
         let memory = MemoryBudget(ceiling: configuration.limits.memory)
         let stage = Stage(memory: memory, logger: logger)
         let admissions = Admissions(store: store, configuration: configuration.admission, logger: logger)
@@ -61,8 +63,8 @@ final class Origin: Sendable {
             stage: stage, admissions: admissions, authorizer: authorizer,
             challenges: ChallengeAuthentication(
                 authorizer: authorizer, secret: secret, apps: configuration.rtmp.challengeApps),
-            events: events, registry: registry, configuration: configuration.rtmpServer, logger: logger)
-        let gate = ConnectionGate(configuration, logger: logger)
+            events: events, registry: registry, configuration: configuration.rtmpServer, logger: logger, log: log)
+        let gate = ConnectionGate(configuration, log: log)
         let listener: RTMPListener
         do {
             let listen = configuration.rtmp.listen

@@ -3,7 +3,6 @@ import Admission
 import Delivery
 import HLS
 import Live
-import Logging
 import Media
 import NIOCore
 import PushPublish
@@ -51,10 +50,10 @@ extension PlayhouseConfiguration {
 }
 
 extension ConnectionGate {
-    convenience init(_ configuration: PlayhouseConfiguration, logger: Logger) {
+    convenience init(_ configuration: PlayhouseConfiguration, log: LogLimiter) {
         self.init(
             total: configuration.limits.connections, perAddress: configuration.limits.connectionsPerAddress,
-            exempt: configuration.http.trustedProxies, logger: logger)
+            exempt: configuration.http.trustedProxies, log: log)
     }
 }
 

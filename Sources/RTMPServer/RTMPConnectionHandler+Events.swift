@@ -53,9 +53,9 @@ extension RTMPConnectionHandler {
         let info = PublisherInfo(
             address: address, software: request.flashVersion ?? "", transport: "rtmp",
             user: request.parameter("user") ?? "", connected: accepted)
-        services.logger.warning(
-            "publisher refused: \(refusal.message)",
-            metadata: ["stream": "\(stream)", "address": "\(address)", "user": "\(info.user)"])
+        services.log.log(
+            .warning, "publisher refused", refusal.message, address: address,
+            ["stream": "\(stream)", "user": "\(info.user)"])
         await services.events.publishRefused(stream, info, refusal, isAuthenticated: false)
     }
 

@@ -64,7 +64,7 @@ extension RTMPConnectionHandler {
             let reader = StreamReader(role: .viewer, channel: context.channel, messageStreamID: streamID)
             reader.onEnd = { [weak self] ending in self?.readerEnded(streamID, ending) }
             plays[streamID] = RTMPPlay(hub: hub, reader: reader, session: admission)
-            services.logger.info("viewer admitted", metadata: ["stream": "\(stream)", "address": "\(address)"])
+            services.log.log(.info, "viewer admitted", address: address, lines: 1_000, ["stream": "\(stream)"])
             drain()
             Task {
                 if await !hub.attach(reader) {
@@ -110,7 +110,7 @@ extension RTMPConnectionHandler {
             session.notify(.ended, streamID: streamID)
             send()
         case .tooSlow:
-            services.logger.info("viewer too slow, closed", metadata: ["address": "\(address)"])
+            services.log.log(.info, "viewer too slow, closed", address: address)
             close()
         }
     }

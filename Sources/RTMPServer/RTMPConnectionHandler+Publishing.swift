@@ -59,9 +59,9 @@ extension RTMPConnectionHandler {
         _ stream: StreamAddress, _ streamID: UInt32, _ refusal: PublishRefusal, _ info: PublisherInfo,
         isAuthenticated: Bool
     ) async {
-        services.logger.warning(
-            "publisher refused: \(refusal.message)",
-            metadata: ["stream": "\(stream)", "address": "\(address)", "user": "\(info.user)"])
+        services.log.log(
+            .warning, "publisher refused", refusal.message, address: address,
+            ["stream": "\(stream)", "user": "\(info.user)"])
         await services.events.publishRefused(stream, info, refusal, isAuthenticated: isAuthenticated)
         onLoop { handler in
             handler.session.refusePublish(

@@ -150,9 +150,8 @@ public final class RTMPConnectionHandler: ChannelDuplexHandler, @unchecked Senda
 
     /// The peer broke the protocol: said once, and the connection ends.
     private func fail(_ error: RTMPError) {
-        services.logger.warning(
-            "RTMP connection ended: \(error.message)",
-            metadata: ["address": "\(address)", "code": "\(error.code.rawValue)"])
+        services.log.log(
+            .warning, "RTMP connection ended", error.message, address: address, ["code": "\(error.code.rawValue)"])
         leaveEverything(isOrderly: false)
         close()
     }

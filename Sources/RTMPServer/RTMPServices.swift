@@ -34,11 +34,13 @@ public struct RTMPServices: Sendable {
     let registry: RTMPConnectionRegistry
     let configuration: RTMPServerConfiguration
     let logger: Logger
+    /// For lines that strangers cause.
+    let log: LogLimiter
 
     public init(
         stage: Stage, admissions: Admissions, authorizer: PublishAuthorizer, challenges: ChallengeAuthentication,
         events: OriginEventLog, registry: RTMPConnectionRegistry, configuration: RTMPServerConfiguration,
-        logger: Logger
+        logger: Logger, log: LogLimiter
     ) {
         self.stage = stage
         self.admissions = admissions
@@ -48,6 +50,7 @@ public struct RTMPServices: Sendable {
         self.registry = registry
         self.configuration = configuration
         self.logger = logger
+        self.log = log
     }
 
     /// What a hub is made with: the stream's own settings over the configured ones.

@@ -1,3 +1,4 @@
+import Admission
 import Basics
 import Logging
 import Testing
@@ -8,7 +9,7 @@ import Testing
     private func gate(total: Int = 100, perAddress: Int, exempt: [IPNetwork] = []) -> ConnectionGate {
         ConnectionGate(
             total: total, perAddress: perAddress, exempt: exempt,
-            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+            log: LogLimiter(logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }))
     }
 
     @Test("An address that has all its places gets another one when it gives one back")
