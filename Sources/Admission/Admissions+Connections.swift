@@ -1,3 +1,4 @@
+import Basics
 import Storage
 import Usher
 
@@ -10,16 +11,16 @@ extension Admissions {
     ///     this method's answer (`isRunning` tells). Not called after `close`.
     /// - Throws: what the store throws, and `AdmissionError`.
     public func open(
-        _ facts: ViewerFacts, cdn: Int? = nil, onEnd: @escaping @Sendable (EndReason) -> Void
+        _ facts: ViewerFacts, accountID: AccountID? = nil, onEnd: @escaping @Sendable (EndReason) -> Void
     ) async throws -> ConnectionEntry {
-        let account: Int
-        if let cdn {
-            account = cdn
+        let account: AccountID
+        if let accountID {
+            account = accountID
         } else {
             account = try await owner(ofApp: facts.app)
         }
         let request = AdmissionRequest(
-            facts: facts, cdn: account, now: now(), sessionID: SessionID.make(), joinWindow: nil,
+            facts: facts, accountID: account, now: now(), sessionID: SessionID.make(), joinWindow: nil,
             foldingWindow: configuration.foldingWindow)
         switch try await admit(request, onEnd: onEnd) {
         case .opened: return .admitted(sessionID: request.sessionID)

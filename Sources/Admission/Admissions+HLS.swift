@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 import Storage
 import Usher
@@ -7,8 +8,8 @@ extension Admissions {
     /// logged as an attempt. Throws what the store throws.
     public func preview(_ facts: ViewerFacts) async throws -> PreviewDecision {
         let date = now()
-        let cdn = try await owner(ofApp: facts.app)
-        let known = try await ticket(facts, cdn: cdn)
+        let accountID = try await owner(ofApp: facts.app)
+        let known = try await ticket(facts, accountID: accountID)
         let decision = TicketDecision.decide(ticket: known, facts: facts, now: date)
         let joinable = TicketDecision.decide(ticket: known, facts: facts, now: date, countsUse: false)
         if case .admitted = joinable,
@@ -24,12 +25,12 @@ extension Admissions {
         case .refused(let reason):
             // The last use may have been this viewer's own, on another node or before a restart.
             if reason == .noUsesRemaining,
-                let running = try await store.sessionToJoin(request(facts, cdn: cdn, id: "", now: date))
+                let running = try await store.sessionToJoin(request(facts, accountID: accountID, id: "", now: date))
             {
                 return .allowed(sessionID: running)
             }
             try await store.recordRefusal(
-                Attempt(cdn: cdn, date: date, facts: facts, isSuccess: false, reason: reason.rawValue),
+                Attempt(accountID: accountID, date: date, facts: facts, isSuccess: false, reason: reason.rawValue),
                 foldingWindow: configuration.foldingWindow)
             return .refused(reason)
         }
@@ -56,9 +57,9 @@ extension Admissions {
         }
         if let pendingVideo { facts.video = pendingVideo }
         try await writeLastUse(of: SessionTable.Viewer(facts), now: date)
-        let cdn = try await owner(ofApp: facts.app)
+        let accountID = try await owner(ofApp: facts.app)
         let id = pendingVideo != nil ? sessionID ?? SessionID.make() : SessionID.make()
-        let outcome = try await admit(request(facts, cdn: cdn, id: id, now: date))
+        let outcome = try await admit(request(facts, accountID: accountID, id: id, now: date))
         let playing: String
         switch outcome {
         case .opened: playing = id
@@ -89,16 +90,18 @@ extension Admissions {
     }
 
     /// The presented ticket, if it is of the stream's account.
-    private func ticket(_ facts: ViewerFacts, cdn: Int) async throws -> Ticket? {
-        guard let key = facts.key, !key.isEmpty, let ticket = try await store.ticket(key: key), ticket.cdn == cdn else {
+    private func ticket(_ facts: ViewerFacts, accountID: AccountID) async throws -> Ticket? {
+        guard let key = facts.key, !key.isEmpty, let ticket = try await store.ticket(key: key),
+            ticket.accountID == accountID
+        else {
             return nil
         }
         return ticket
     }
 
-    private func request(_ facts: ViewerFacts, cdn: Int, id: String, now: Date) -> AdmissionRequest {
+    private func request(_ facts: ViewerFacts, accountID: AccountID, id: String, now: Date) -> AdmissionRequest {
         AdmissionRequest(
-            facts: facts, cdn: cdn, now: now, sessionID: id, joinWindow: configuration.sessionTimeout,
+            facts: facts, accountID: accountID, now: now, sessionID: id, joinWindow: configuration.sessionTimeout,
             foldingWindow: configuration.foldingWindow)
     }
 }

@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 import Logging
 import Storage
@@ -95,12 +96,12 @@ public final class Admissions: Sendable {
 
     /// The account that logs what happens at an app's door. 0, which no account has, when nobody owns the app: then no
     /// ticket is good for it.
-    func owner(ofApp app: String) async throws -> Int {
+    func owner(ofApp app: String) async throws -> AccountID {
         let date = now()
         if let known = state.withLock({ $0.cache.owner(app: app, now: date) }) { return known }
         guard let account = try await store.account(owningApp: app) else { return 0 }
-        state.withLock { $0.cache.set(owner: account.cdn, of: app, until: date.addingTimeInterval(10)) }
-        return account.cdn
+        state.withLock { $0.cache.set(owner: account.id, of: app, until: date.addingTimeInterval(10)) }
+        return account.id
     }
 
     /// The one way into the store: decides, charges or joins, and takes up the session.

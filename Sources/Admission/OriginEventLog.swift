@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 import Live
 import Logging
@@ -16,11 +17,12 @@ public struct OriginEventLog: StageObserver {
     public func hubOpened(_ hub: StreamHub) async {}
 
     public func published(_ hub: StreamHub, by publisher: Publisher, isReturn: Bool) async {
-        await record(.publish, hub.address, cdn: hub.cdn, publisher.info, isAuthenticated: true, error: nil)
+        await record(.publish, hub.address, accountID: hub.accountID, publisher.info, isAuthenticated: true, error: nil)
     }
 
     public func unpublished(_ hub: StreamHub, last publisher: Publisher) async {
-        await record(.unpublish, hub.address, cdn: hub.cdn, publisher.info, isAuthenticated: true, error: nil)
+        await record(
+            .unpublish, hub.address, accountID: hub.accountID, publisher.info, isAuthenticated: true, error: nil)
     }
 
     /// A refusal is logged for the account that owns the app; for an app of nobody there is nobody to tell.
@@ -30,17 +32,19 @@ public struct OriginEventLog: StageObserver {
     ) async {
         guard let account = try? await store.account(owningApp: stream.app) else { return }
         await record(
-            .publish, stream, cdn: account.cdn, info, isAuthenticated: isAuthenticated, error: refusal.message)
+            .publish, stream, accountID: account.id, info, isAuthenticated: isAuthenticated, error: refusal.message)
     }
 
     private func record(
-        _ kind: OriginEvent.Kind, _ stream: StreamAddress, cdn: Int, _ info: PublisherInfo, isAuthenticated: Bool,
+        _ kind: OriginEvent.Kind, _ stream: StreamAddress, accountID: AccountID, _ info: PublisherInfo,
+        isAuthenticated: Bool,
         error: String?
     ) async {
         var metadata = ["software": info.software, "protocol": info.transport]
         if let error { metadata["error"] = error }
         let event = OriginEvent(
-            cdn: cdn, date: Date(), kind: kind, app: stream.app, instance: stream.instance, stream: stream.stream,
+            accountID: accountID, date: Date(), kind: kind, app: stream.app, instance: stream.instance,
+            stream: stream.stream,
             isAuthenticated: isAuthenticated, user: info.user, address: info.address, metadata: metadata)
         do {
             try await store.recordEvent(event)

@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 import Storage
 import Usher
@@ -10,7 +11,7 @@ struct ProtectionCache {
     }
 
     private var protections: [SessionTable.StreamName: Entry<Protection>] = [:]
-    private var owners: [String: Entry<Int>] = [:]
+    private var owners: [String: Entry<AccountID>] = [:]
     /// Counts what was forgotten on demand, so that an answer asked for before is not remembered after.
     private(set) var generation = 0
     private static let maximum = 20_000
@@ -20,7 +21,7 @@ struct ProtectionCache {
         return entry.value
     }
 
-    func owner(app: String, now: Date) -> Int? {
+    func owner(app: String, now: Date) -> AccountID? {
         guard let entry = owners[app], now < entry.until else { return nil }
         return entry.value
     }
@@ -31,7 +32,7 @@ struct ProtectionCache {
         protections[stream] = Entry(value: protection, until: until)
     }
 
-    mutating func set(owner: Int, of app: String, until: Date) {
+    mutating func set(owner: AccountID, of app: String, until: Date) {
         if owners.count >= Self.maximum { owners.removeAll() }
         owners[app] = Entry(value: owner, until: until)
     }

@@ -59,7 +59,7 @@ public struct PublishAuthorizer: Sendable {
         guard account.suspension == nil else { throw .suspended }
         guard !users.isEmpty else { throw .unknownStream }
         let user = try await verify(credentials, users)
-        var grant = PublishGrant(cdn: account.cdn, user: user, settings: StreamGrantSettings())
+        var grant = PublishGrant(accountID: account.id, user: user, settings: StreamGrantSettings())
         if let settings {
             grant.settings.reconnectWindow = settings.reconnectWindow
             grant.settings.endsOnUnpublish = settings.endsOnUnpublish
@@ -88,7 +88,7 @@ public struct PublishAuthorizer: Sendable {
     /// What verifies the passwords of an app's users of that name, who share one salt, by their ids; nil when there are none.
     func challengeVerifiers(app: String, user: String) async -> (salt: String, verifiers: [Int64: String])? {
         guard let account = try? await store.account(owningApp: app),
-            let users = try? await store.streamUsers(cdn: account.cdn, app: app, stream: nil)
+            let users = try? await store.streamUsers(accountID: account.id, app: app, stream: nil)
         else { return nil }
         let known = users.filter { $0.user == user && $0.sealedChallengeVerifier != nil }
         guard let salt = known.first?.challengeSalt else { return nil }

@@ -1,3 +1,5 @@
+import Basics
+
 /// What an encoder shows to be let in.
 public struct PublishCredentials: Sendable {
     /// `?user=&pass=` of the app URL or the stream name, the latter first.
@@ -24,7 +26,7 @@ public struct ChallengedUser: Sendable, Hashable {
 
 /// What a publisher is let in with.
 public struct PublishGrant: Sendable {
-    public var cdn: Int
+    public var accountID: AccountID
     /// Empty where none was asked for.
     public var user: String
     public var settings: StreamGrantSettings

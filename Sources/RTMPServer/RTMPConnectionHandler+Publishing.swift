@@ -28,7 +28,8 @@ extension RTMPConnectionHandler {
                 }
                 do throws(StreamHub.PublishRefusal) {
                     let publication = try await services.stage.publish(
-                        stream, cdn: grant.cdn, settings: services.hubSettings(grant.settings), publisher: publisher,
+                        stream, accountID: grant.accountID, settings: services.hubSettings(grant.settings),
+                        publisher: publisher,
                         on: eventLoop)
                     eventLoop.execute { self.begin(publication, streamID) }
                 } catch {

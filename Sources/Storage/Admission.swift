@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 import Usher
 
@@ -6,7 +7,7 @@ public struct AdmissionRequest: Sendable, Hashable {
     public var facts: ViewerFacts
     /// The account of the stream's app: where the attempt is logged. Another account's ticket is as good as none, whatever
     /// apps it names.
-    public var cdn: Int
+    public var accountID: AccountID
     public var now: Date
     /// The id the server chose for the session that would be opened.
     public var sessionID: String
@@ -17,11 +18,11 @@ public struct AdmissionRequest: Sendable, Hashable {
     public var foldingWindow: TimeInterval
 
     public init(
-        facts: ViewerFacts, cdn: Int, now: Date, sessionID: String, joinWindow: TimeInterval?,
+        facts: ViewerFacts, accountID: AccountID, now: Date, sessionID: String, joinWindow: TimeInterval?,
         foldingWindow: TimeInterval = 10
     ) {
         self.facts = facts
-        self.cdn = cdn
+        self.accountID = accountID
         self.now = now
         self.sessionID = sessionID
         self.joinWindow = joinWindow

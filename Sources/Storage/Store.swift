@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 import Usher
 
@@ -18,18 +19,18 @@ public protocol Store:
 public protocol AccountStore: Sendable {
     /// Throws `StoreError.duplicate` when the CDN id or the user name is taken.
     func insertAccount(_ account: Account) async throws
-    func account(cdn: Int) async throws -> Account?
+    func account(id: AccountID) async throws -> Account?
     func account(user: String) async throws -> Account?
     /// By CDN id.
     func accounts() async throws -> [Account]
     /// The account whose `<user>-` begins `app`: the longest user name that fits.
     func account(owningApp app: String) async throws -> Account?
     /// `suspension` nil lifts it. Throws `StoreError.notFound`.
-    func setSuspension(cdn: Int, _ suspension: String?) async throws
+    func setSuspension(accountID: AccountID, _ suspension: String?) async throws
     /// Gives the key with its id.
     func insertKey(_ key: APIKey) async throws -> APIKey
     func key(apiKey: String) async throws -> APIKey?
-    func keys(cdn: Int) async throws -> [APIKey]
+    func keys(accountID: AccountID) async throws -> [APIKey]
     /// False when there is no such key that is not revoked already.
     func revokeKey(apiKey: String, at date: Date) async throws -> Bool
 }
@@ -40,7 +41,7 @@ public protocol StreamStore: Sendable {
     /// `StoreError.duplicate` when the row is another account's.
     func upsertStream(_ settings: StreamSettings) async throws -> StreamSettings
     func stream(id: Int64) async throws -> StreamSettings?
-    func streams(cdn: Int) async throws -> [StreamSettings]
+    func streams(accountID: AccountID) async throws -> [StreamSettings]
     /// The row that holds for a stream: its own, else the app's `*` row.
     func streamSettings(app: String, stream: String) async throws -> StreamSettings?
     /// With `streamID` 0 the user belongs to the settings row of its app and stream, which is made when there is none.
@@ -48,7 +49,7 @@ public protocol StreamStore: Sendable {
     func insertStreamUser(_ user: StreamUser) async throws -> StreamUser
     func streamUser(id: Int64) async throws -> StreamUser?
     /// All users of an account, narrowed by app and stream when given, by id.
-    func streamUsers(cdn: Int, app: String?, stream: String?) async throws -> [StreamUser]
+    func streamUsers(accountID: AccountID, app: String?, stream: String?) async throws -> [StreamUser]
     /// Those who may publish to a stream: users of the stream itself and of the app's `*`.
     func publishers(app: String, stream: String) async throws -> [StreamUser]
     func removeStreamUser(id: Int64) async throws -> Bool
@@ -60,7 +61,7 @@ public protocol TicketStore: Sendable {
     func insertTicket(_ ticket: Ticket) async throws -> Ticket
     func ticket(key: String) async throws -> Ticket?
     /// The ticket after the change; nil when the account has none with that key.
-    func setTicketActive(key: String, cdn: Int, _ isActive: Bool) async throws -> Ticket?
+    func setTicketActive(key: String, accountID: AccountID, _ isActive: Bool) async throws -> Ticket?
     /// Joins the running session of the same ticket, address, app and video if the request may, for which no use need be
     /// left. Else decides, and if admitted charges a use, claims an `auto` network, opens the session and writes the attempt row, all in
     /// one transaction in which no other node can get between.
@@ -83,9 +84,9 @@ public protocol AttemptStore: Sendable {
     /// `foldingWindow` seconds.
     func recordRefusal(_ attempt: Attempt, foldingWindow: TimeInterval) async throws
     /// Newest first.
-    func attempts(cdn: Int, filter: AttemptFilter, limit: Int, offset: Int) async throws -> [Attempt]
+    func attempts(accountID: AccountID, filter: AttemptFilter, limit: Int, offset: Int) async throws -> [Attempt]
     /// How many attempts match, folded ones counted with their repeats.
-    func countAttempts(cdn: Int, filter: AttemptFilter) async throws -> Int
+    func countAttempts(accountID: AccountID, filter: AttemptFilter) async throws -> Int
 }
 
 /// Which attempts are meant; a nil field does not narrow.
@@ -119,21 +120,22 @@ public struct AttemptFilter: Sendable, Hashable {
 /// Stored push destinations.
 public protocol PushStore: Sendable {
     func insertPush(_ push: PushService) async throws -> PushService
-    func push(id: Int64, cdn: Int) async throws -> PushService?
+    func push(id: Int64, accountID: AccountID) async throws -> PushService?
     /// By id.
-    func pushes(cdn: Int) async throws -> [PushService]
+    func pushes(accountID: AccountID) async throws -> [PushService]
     /// Those with `autopush` whose source is this stream (a push without app, instance or stream is for all of the account's).
     func autopushes(app: String, instance: String, stream: String) async throws -> [PushService]
     /// False when there is no such row.
     func updatePush(_ push: PushService) async throws -> Bool
-    func removePush(id: Int64, cdn: Int) async throws -> Bool
+    func removePush(id: Int64, accountID: AccountID) async throws -> Bool
 }
 
 /// The origin's event log.
 public protocol EventStore: Sendable {
     func recordEvent(_ event: OriginEvent) async throws
     /// Newest first; `stream` nil: all of the app.
-    func events(cdn: Int, app: String, stream: String?, limit: Int, offset: Int) async throws -> [OriginEvent]
+    func events(accountID: AccountID, app: String, stream: String?, limit: Int, offset: Int) async throws
+        -> [OriginEvent]
 }
 
 /// Replies already given to signed requests that changed something.

@@ -1,9 +1,10 @@
+import Basics
 import Foundation
 
 /// One row of the attempt log: a session start that was admitted, or a refusal.
 public struct Attempt: Sendable, Hashable {
     public var id: Int64
-    public var cdn: Int
+    public var accountID: AccountID
     public var date: Date
     public var key: String
     public var pass: String
@@ -25,10 +26,11 @@ public struct Attempt: Sendable, Hashable {
 
     /// Texts of `facts` longer than `maximumTextLength` are cut.
     public init(
-        id: Int64 = 0, cdn: Int, date: Date, facts: ViewerFacts, isSuccess: Bool, reason: String, repeats: Int = 1
+        id: Int64 = 0, accountID: AccountID, date: Date, facts: ViewerFacts, isSuccess: Bool, reason: String,
+        repeats: Int = 1
     ) {
         self.id = id
-        self.cdn = cdn
+        self.accountID = accountID
         self.date = date
         self.key = Self.cut(facts.key ?? "")
         self.pass = Self.cut(facts.pass ?? "")

@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 
 /// A playback ticket: who may watch what, from where, how often and until when.
@@ -8,7 +9,7 @@ public struct Ticket: Sendable, Hashable {
     /// Row id in the store; 0 until stored.
     public var id: Int64
     /// The account (CDN id) that owns it.
-    public var cdn: Int
+    public var accountID: AccountID
     /// What the player presents, such as `mystream.53ffc996dd39d5.39102367`.
     public var key: String
     /// Chosen by the customer, kept and logged in clear; may carry a user id.
@@ -33,12 +34,13 @@ public struct Ticket: Sendable, Hashable {
     public var revision: Int64
 
     public init(
-        id: Int64 = 0, cdn: Int, key: String, pass: String, ip: String, app: String, video: String, uses: Int,
+        id: Int64 = 0, accountID: AccountID, key: String, pass: String, ip: String, app: String, video: String,
+        uses: Int,
         usedCount: Int = 0, isActive: Bool = true, created: Date, expires: Date, lastUsed: Date? = nil,
         claimedNetworks: [String] = [], revision: Int64 = 0
     ) {
         self.id = id
-        self.cdn = cdn
+        self.accountID = accountID
         self.key = key
         self.pass = pass
         self.ip = ip

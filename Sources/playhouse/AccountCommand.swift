@@ -27,7 +27,7 @@ struct AccountList: AsyncParsableCommand {
         if json {
             let rows = accounts.map { account in
                 JSONValue.object([
-                    "cdn": .int(account.cdn), "user": .string(account.user),
+                    "cdn": .int(account.id.rawValue), "user": .string(account.user),
                     "suspension": account.suspension.map(JSONValue.string) ?? .null,
                     "created": .string(Terminal.date(account.created)),
                 ])
@@ -37,7 +37,7 @@ struct AccountList: AsyncParsableCommand {
         guard !accounts.isEmpty else { return Terminal.complain("No accounts yet: playhouse account create NAME") }
         let rows = accounts.map { account in
             [
-                String(account.cdn), account.user, Terminal.date(account.created),
+                String(account.id.rawValue), account.user, Terminal.date(account.created),
                 account.suspension.map { "suspended: \($0)" } ?? "active",
             ]
         }
@@ -73,7 +73,7 @@ struct AccountSuspend: AsyncParsableCommand {
     func run() async throws {
         try await StoreAccess.with(settings.load()) { store in
             let account = try await StoreAccess.account(named: name, in: store)
-            try await store.setSuspension(cdn: account.cdn, reason)
+            try await store.setSuspension(accountID: account.id, reason)
         }
         Terminal.print("\(name) is suspended")
     }
@@ -91,7 +91,7 @@ struct AccountResume: AsyncParsableCommand {
     func run() async throws {
         try await StoreAccess.with(settings.load()) { store in
             let account = try await StoreAccess.account(named: name, in: store)
-            try await store.setSuspension(cdn: account.cdn, nil)
+            try await store.setSuspension(accountID: account.id, nil)
         }
         Terminal.print("\(name) is active")
     }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Basics
 import ControlAPI
 import Foundation
 import Storage
@@ -19,15 +20,15 @@ struct AccountCreate: AsyncParsableCommand {
     @Argument(help: ArgumentHelp("The user name: \(AccountName.rule)."))
     var name: String
 
-    @Option(help: "The account's number in API calls, from 1 (default: the next free one).")
-    var cdn: Int?
+    @Option(name: .customLong("cdn"), help: "The account's number in API calls, from 1 (default: the next free one).")
+    var accountID: AccountID?
 
     @OptionGroup var settings: ConfigurationOption
     @OptionGroup var output: NewKeyOutput
 
     func validate() throws {
         guard AccountName.isValid(name) else { throw ValidationError("NAME must be \(AccountName.rule)") }
-        if let cdn, !(1...Int(Int32.max)).contains(cdn) {
+        if let accountID, !(1...Int(Int32.max)).contains(accountID.rawValue) {
             throw ValidationError("--cdn must be a number from 1 to \(Int32.max)")
         }
     }
@@ -37,31 +38,31 @@ struct AccountCreate: AsyncParsableCommand {
         try output.prepare()
         let (account, key) = try await StoreAccess.with(configuration) { store in
             let account = try await insert(into: store)
-            let key = APIKey.generate(cdn: account.cdn, rights: .full, label: "first key", now: Date())
+            let key = APIKey.generate(accountID: account.id, rights: .full, label: "first key", now: Date())
             return (account, try await store.insertKey(key))
         }
         try output.show(
             key, of: account, configuration: configuration,
-            title: "Account \(account.user), CDN \(account.cdn), apps \(account.apps.joined(separator: ", "))")
+            title: "Account \(account.user), CDN \(account.id), apps \(account.apps.joined(separator: ", "))")
     }
 
     private func insert(into store: any AccountStore) async throws -> Account {
         if let taken = try await store.account(user: name) {
-            throw Failure("the account \(name) exists already, with CDN \(taken.cdn)")
+            throw Failure("the account \(name) exists already, with CDN \(taken.id)")
         }
-        if let cdn {
-            if let taken = try await store.account(cdn: cdn) {
-                throw Failure("CDN \(cdn) is taken by the account \(taken.user)")
+        if let accountID {
+            if let taken = try await store.account(id: accountID) {
+                throw Failure("CDN \(accountID) is taken by the account \(taken.user)")
             }
-            let account = Account(cdn: cdn, user: name, created: Date())
+            let account = Account(id: accountID, user: name, created: Date())
             try await store.insertAccount(account)
             return account
         }
         // Somebody else may take the number between the look and the insertion.
         for attempt in 1... {
-            let taken = Set(try await store.accounts().map(\.cdn))
+            let taken = Set(try await store.accounts().map(\.id.rawValue))
             let free = (1...(taken.count + 1)).first { !taken.contains($0) } ?? taken.count + 1
-            let account = Account(cdn: free, user: name, created: Date())
+            let account = Account(id: AccountID(rawValue: free), user: name, created: Date())
             do {
                 try await store.insertAccount(account)
                 return account
@@ -74,3 +75,5 @@ struct AccountCreate: AsyncParsableCommand {
         throw Failure("no free CDN number was found")
     }
 }
+
+extension AccountID: ExpressibleByArgument {}

@@ -65,7 +65,7 @@ struct CallCommand: AsyncParsableCommand {
         let path = profile ?? Profile.standardPath(ProcessInfo.processInfo.environment)
         let profile = try Profile.read(path, allowsOthers: insecureProfile)
         let fields = try CallFields.parse(fields, object: jsonFields)
-        let text = SignedCall(cdn: profile.cdn, apiKey: profile.apiKey, privateKey: profile.privateKey)
+        let text = SignedCall(accountID: profile.accountID, apiKey: profile.apiKey, privateKey: profile.privateKey)
             .text(command: command, fields: fields, now: Date())
         let reply = try await CallTransport.post(
             text, as: php ? "php" : "json", to: profile.url, timeout: .seconds(Int64(timeout)))

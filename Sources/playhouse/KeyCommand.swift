@@ -48,12 +48,12 @@ struct KeyCreate: AsyncParsableCommand {
         try output.prepare()
         let (account, key) = try await StoreAccess.with(configuration) { store in
             let account = try await StoreAccess.account(named: name, in: store)
-            let key = APIKey.generate(cdn: account.cdn, rights: rights, label: label, now: Date())
+            let key = APIKey.generate(accountID: account.id, rights: rights, label: label, now: Date())
             return (account, try await store.insertKey(key))
         }
         try output.show(
             key, of: account, configuration: configuration,
-            title: "New key of \(account.user), CDN \(account.cdn), rights \(rights.rawValue)",
+            title: "New key of \(account.user), CDN \(account.id), rights \(rights.rawValue)",
             extra: ["rights": .string(rights.rawValue), "label": .string(label)])
     }
 }
@@ -72,7 +72,7 @@ struct KeyList: AsyncParsableCommand {
 
     func run() async throws {
         let keys = try await StoreAccess.with(settings.load()) { store in
-            try await store.keys(cdn: StoreAccess.account(named: name, in: store).cdn)
+            try await store.keys(accountID: StoreAccess.account(named: name, in: store).id)
         }
         if json {
             let rows = keys.map { key in

@@ -34,11 +34,11 @@ struct NewKeyOutput: ParsableArguments {
         extra: JSONObject = [:]
     ) throws {
         let address = url ?? Profile.standardURL(for: configuration.http.listen)
-        let content = Profile(url: address, cdn: account.cdn, apiKey: key.apiKey, privateKey: key.privateKey)
+        let content = Profile(url: address, accountID: account.id, apiKey: key.apiKey, privateKey: key.privateKey)
         let saving = Swift.Result { try profile.map { try content.write(to: $0) } }
         if json {
             var object: JSONObject = [
-                "cdn": .int(account.cdn), "user": .string(account.user), "api_key": .string(key.apiKey),
+                "cdn": .int(account.id.rawValue), "user": .string(account.user), "api_key": .string(key.apiKey),
                 "private_key": .string(key.privateKey),
             ]
             for member in extra.members { object[member.name] = member.value }

@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 import Origin
 import Settings
@@ -6,7 +7,7 @@ import Yams
 /// Where `playhouse call` sends to, and as whom: a small YAML file that only its owner may read.
 struct Profile: Sendable, Equatable {
     var url: String
-    var cdn: Int
+    var accountID: AccountID
     var apiKey: String
     var privateKey: String
 
@@ -62,15 +63,19 @@ struct Profile: Sendable, Equatable {
         guard let parts = URLComponents(string: url), ["http", "https"].contains(parts.scheme), parts.host != nil else {
             throw Failure("\(path): url: expected an http or https address, such as https://live.example.com/stable/")
         }
-        guard let cdn = Int(try value("cdn")), cdn > 0 else { throw Failure("\(path): cdn: expected a whole number") }
-        return Profile(url: url, cdn: cdn, apiKey: try value("api_key"), privateKey: try value("private_key"))
+        guard let number = Int(try value("cdn")), number > 0 else {
+            throw Failure("\(path): cdn: expected a whole number")
+        }
+        return Profile(
+            url: url, accountID: AccountID(rawValue: number), apiKey: try value("api_key"),
+            privateKey: try value("private_key"))
     }
 
     var yaml: String {
         """
         # Signs API calls of `playhouse call`. Keep it to yourself.
         url: \(RawSetting.scalar(url))
-        cdn: \(cdn)
+        cdn: \(accountID)
         api_key: \(RawSetting.scalar(apiKey))
         private_key: "\(privateKey)"
 

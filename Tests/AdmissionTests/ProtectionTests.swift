@@ -16,9 +16,9 @@ import Testing
             }
             _ = try await scene.store.upsertStream(
                 StreamSettings(
-                    cdn: 7, app: "demo-origin", stream: "open", protection: .sevu, created: scene.clock.now))
+                    accountID: 7, app: "demo-origin", stream: "open", protection: .sevu, created: scene.clock.now))
             _ = try await scene.store.upsertStream(
-                StreamSettings(cdn: 7, app: "demo-origin", stream: "secret1", created: scene.clock.now))
+                StreamSettings(accountID: 7, app: "demo-origin", stream: "secret1", created: scene.clock.now))
             // Remembered for a second.
             #expect(try await node.protection(app: "demo-origin", stream: "open") == .none)
             scene.clock.advance(1)
@@ -32,7 +32,7 @@ import Testing
             let node = scene.node { $0.defaultProtection = .sevu }
             #expect(try await node.protection(app: "demo-origin", stream: "s") == .sevu)
             _ = try await scene.store.upsertStream(
-                StreamSettings(cdn: 7, app: "demo-origin", stream: "*", created: scene.clock.now))
+                StreamSettings(accountID: 7, app: "demo-origin", stream: "*", created: scene.clock.now))
             node.streamSettingsChanged()
             #expect(try await node.protection(app: "demo-origin", stream: "s") == .none)
         }

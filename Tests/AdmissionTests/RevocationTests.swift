@@ -12,7 +12,7 @@ import Usher
             let (node, ends) = (scene.node(), Ends())
             let id = try #require(try await scene.enter(node))
             #expect(try await node.open(scene.facts(), onEnd: ends.note) != .refused(.revoked))
-            let revoked = try #require(try await scene.store.setTicketActive(key: "k", cdn: 7, false))
+            let revoked = try #require(try await scene.store.setTicketActive(key: "k", accountID: 7, false))
             #expect(ends.all == [])
             node.ticketChanged(revoked)
             #expect(ends.all == [.revoked])
@@ -33,7 +33,7 @@ import Usher
             _ = try await node.open(scene.facts(key: "k2"), onEnd: others.note)
             await node.poll()
             #expect(node.permits(sessionID: id, facts: scene.segment()))
-            _ = try await scene.store.setTicketActive(key: "k", cdn: 7, false)
+            _ = try await scene.store.setTicketActive(key: "k", accountID: 7, false)
             await node.poll()
             #expect(ends.all == [.revoked])
             #expect(others.all == [])
@@ -71,7 +71,7 @@ import Usher
             let node = scene.node()
             let id = try #require(try await scene.enter(node))
             for isActive in [false, true] {
-                _ = try await scene.store.setTicketActive(key: "k", cdn: 7, isActive)
+                _ = try await scene.store.setTicketActive(key: "k", accountID: 7, isActive)
                 await node.poll()
             }
             #expect(try await node.enter(sessionID: id, facts: scene.facts()) == .playing(sessionID: id))
@@ -83,8 +83,8 @@ import Usher
         try await Scene.run { scene in
             try await scene.ticket()
             let node = scene.node()
-            let off = try #require(try await scene.store.setTicketActive(key: "k", cdn: 7, false))
-            _ = try await scene.store.setTicketActive(key: "k", cdn: 7, true)
+            let off = try #require(try await scene.store.setTicketActive(key: "k", accountID: 7, false))
+            _ = try await scene.store.setTicketActive(key: "k", accountID: 7, true)
             let id = try #require(try await scene.enter(node))
             node.ticketChanged(off)
             #expect(node.permits(sessionID: id, facts: scene.segment()))
@@ -95,7 +95,7 @@ import Usher
         try await Scene.run { scene in
             try await scene.ticket(uses: 2)
             let (node, ends) = (scene.node(), Ends())
-            guard case .admitted(let one) = try await node.open(scene.facts(), cdn: 7, onEnd: ends.note),
+            guard case .admitted(let one) = try await node.open(scene.facts(), accountID: 7, onEnd: ends.note),
                 case .admitted(let two) = try await node.open(scene.facts(), onEnd: ends.note)
             else {
                 Issue.record("refused")
@@ -111,7 +111,7 @@ import Usher
             scene.clock.advance(600)
             await node.poll()
             #expect(node.isRunning(two) && !node.isRunning(one))
-            _ = try await scene.store.setTicketActive(key: "k", cdn: 7, false)
+            _ = try await scene.store.setTicketActive(key: "k", accountID: 7, false)
             await node.poll()
             #expect(ends.all == [.revoked])
         }
@@ -123,10 +123,10 @@ import Usher
             try await scene.ticket()
             let (node, ends) = (scene.node(), Ends())
             let request = AdmissionRequest(
-                facts: scene.facts(), cdn: 7, now: scene.clock.now, sessionID: "id", joinWindow: nil)
+                facts: scene.facts(), accountID: 7, now: scene.clock.now, sessionID: "id", joinWindow: nil)
             let polled = try await node.baseline()
             let outcome = try await scene.store.admit(request)
-            _ = try await scene.store.setTicketActive(key: "k", cdn: 7, false)
+            _ = try await scene.store.setTicketActive(key: "k", accountID: 7, false)
             await node.poll()
             let taken = try await node.takeUp(outcome, of: request, polled: polled, onEnd: ends.note)
             #expect(taken == .refused(.revoked))
@@ -147,7 +147,7 @@ import Usher
                 for number in 0..<100 {
                     group.addTask {
                         if number == 20 + round * 10 {
-                            _ = try await scene.store.setTicketActive(key: "k", cdn: 7, false)
+                            _ = try await scene.store.setTicketActive(key: "k", accountID: 7, false)
                         }
                         if number.isMultiple(of: 3) { await node.poll() }
                         let entry = try await node.open(scene.facts(), onEnd: ends.note)
@@ -173,7 +173,7 @@ import Usher
                 await withCheckedContinuation { (ended: CheckedContinuation<Void, Never>) in
                     Task {
                         _ = try await node.open(scene.facts()) { _ in ended.resume() }
-                        _ = try await scene.store.setTicketActive(key: "k", cdn: 7, false)
+                        _ = try await scene.store.setTicketActive(key: "k", accountID: 7, false)
                     }
                 }
                 group.cancelAll()

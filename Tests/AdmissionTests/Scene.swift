@@ -36,7 +36,7 @@ struct Scene: Sendable {
         let folder = FileManager.default.temporaryDirectory.appendingPathComponent("playhouse-test-\(UUID())")
         defer { try? FileManager.default.removeItem(at: folder) }
         let scene = Scene(store: try await SQLiteStore.open(folder: folder.path))
-        try await scene.store.insertAccount(Account(cdn: 7, user: "demo", created: scene.clock.now))
+        try await scene.store.insertAccount(Account(id: 7, user: "demo", created: scene.clock.now))
         try await body(scene)
         try await scene.store.close()
     }
@@ -54,7 +54,7 @@ struct Scene: Sendable {
     ) async throws -> Ticket {
         try await store.insertTicket(
             Ticket(
-                cdn: 7, key: key, pass: "p", ip: ip, app: "demo-*", video: video, uses: uses, created: clock.now,
+                accountID: 7, key: key, pass: "p", ip: ip, app: "demo-*", video: video, uses: uses, created: clock.now,
                 expires: clock.now.addingTimeInterval(lifetime)))
     }
 
@@ -82,10 +82,11 @@ struct Scene: Sendable {
     }
 
     func attempts(_ isSuccess: Bool? = nil) async throws -> Int {
-        try await store.countAttempts(cdn: 7, filter: AttemptFilter(isSuccess: isSuccess))
+        try await store.countAttempts(accountID: 7, filter: AttemptFilter(isSuccess: isSuccess))
     }
 
     func reasons() async throws -> [String] {
-        try await store.attempts(cdn: 7, filter: AttemptFilter(isSuccess: false), limit: 100, offset: 0).map(\.reason)
+        try await store.attempts(accountID: 7, filter: AttemptFilter(isSuccess: false), limit: 100, offset: 0).map(
+            \.reason)
     }
 }

@@ -45,8 +45,8 @@ import Testing
     func `a wrong name or number is wrong usage`(arguments: [String]) throws {
         let program = try Program()
         defer { program.remove() }
-        let cdn = arguments.count > 1 ? arguments[2] : "1"
-        #expect(try program.run("account", "create", arguments[0], "--cdn", cdn).code == 64)
+        let accountID = arguments.count > 1 ? arguments[2] : "1"
+        #expect(try program.run("account", "create", arguments[0], "--cdn", accountID).code == 64)
     }
 
     @Test func `suspend and resume`() throws {

@@ -206,14 +206,14 @@ struct CommandTests {
                 try await api.call(
                     "pushpublish.update", ["push_service_id": 1, "autopush": 0, "stream": nil, "name": "two"]
                 ).code == 2301)
-            let push = try #require(try await api.store.push(id: 1, cdn: 158))
+            let push = try #require(try await api.store.push(id: 1, accountID: 158))
             #expect(push.autopush == false)
             #expect(push.stream == nil)
             #expect(push.name == "two")
             #expect(push.destination["dst_stream"] == "secretkey")
             let bad = try await api.call("pushpublish.update", ["push_service_id": 1, "dst_port": "x"])
             #expect(bad.code == 6 || bad.code == 7)
-            #expect(try await api.store.push(id: 1, cdn: 158) == push)
+            #expect(try await api.store.push(id: 1, accountID: 158) == push)
             #expect(try await api.call("pushpublish.remove", ["push_service_id": "1"]).code == 2302)
             #expect(try await api.call("pushpublish.remove", ["push_service_id": "1"]).code == 2341)
         }
@@ -246,7 +246,8 @@ struct CommandTests {
             #expect(apps.first?["origin_url"] == "rtmp://origin.example/demo-origin/live")
             try await api.store.recordEvent(
                 OriginEvent(
-                    cdn: 158, date: api.clock.now, kind: .publish, app: "demo-origin", instance: "live", stream: "s",
+                    accountID: 158, date: api.clock.now, kind: .publish, app: "demo-origin", instance: "live",
+                    stream: "s",
                     isAuthenticated: true, user: "alice", address: "192.0.2.9", metadata: ["b": "2", "a": "1"]))
             let log = try await api.call("log.origin", ["app": "demo-origin", "stream": "s", "limit": "5"])
             #expect(
@@ -263,7 +264,7 @@ struct CommandTests {
 
     @Test func commandsRunWithoutASignatureForThisMachine() async throws {
         try await TestAPI.run { (api: TestAPI) async throws in
-            let account = try #require(try await api.store.account(cdn: 158))
+            let account = try #require(try await api.store.account(id: 158))
             #expect(await api.service.perform("app.list", account: account, fields: [:]).code == .appsListed)
             #expect(await api.service.perform("x", account: account, fields: [:]).code == .unrecognizedCommand)
             #expect(

@@ -18,7 +18,7 @@ struct EnvelopeTests {
             }
             func code(_ text: String) async throws -> Int? { TestReply(await api.post(text)).code }
 
-            try await api.store.setSuspension(cdn: 158, "unpaid")
+            try await api.store.setSuspension(accountID: 158, "unpaid")
             let all: JSONObject = [
                 "command": "no.command", "api_key": "unknown", "timestamp": 5, "cdn": 158,
             ]
@@ -35,7 +35,7 @@ struct EnvelopeTests {
             #expect(try await code(sign(known)) == 0)
             known["command"] = "sevu.request"
             #expect(try await code(sign(known)) == 8)
-            try await api.store.setSuspension(cdn: 158, nil)
+            try await api.store.setSuspension(accountID: 158, nil)
             known["api_key"] = .string(api.reader.apiKey)
             #expect(try await code(sign(known, key: api.reader.privateKey)) == 5)
             known["api_key"] = .string(TestAPI.publicKey)
@@ -84,11 +84,11 @@ struct EnvelopeTests {
         try await TestAPI.run { (api: TestAPI) async throws in
             let notice =
                 "Please provide a valid credit card using the credit card form on the billing page. Update Card Details"
-            try await api.store.setSuspension(cdn: 158, notice)
+            try await api.store.setSuspension(accountID: 158, notice)
             let reply = try await api.call("app.list")
             #expect(
                 reply.normalized == #"{"code":8,"message":"\#(notice)","status":"failure","handle_time":"T"}"#)
-            try await api.store.setSuspension(cdn: 158, "")
+            try await api.store.setSuspension(accountID: 158, "")
             #expect(try await api.call("app.list").message == "This account is suspended")
             #expect(try await api.call("app.list", key: api.other).code == 2702)
         }
@@ -190,7 +190,7 @@ struct EnvelopeTests {
 
     @Test func manyFailedSignaturesHaveToWait() async throws {
         try await TestAPI.run(failuresPerMinute: 3) { (api: TestAPI) async throws in
-            let wrong = SignedCall(cdn: 158, apiKey: TestAPI.publicKey, privateKey: "wrong")
+            let wrong = SignedCall(accountID: 158, apiKey: TestAPI.publicKey, privateKey: "wrong")
                 .text(command: "app.list", now: api.clock.now)
             for _ in 1...3 { #expect(TestReply(await api.post(wrong, address: "192.0.2.7")).code == 3) }
             let refused = await api.post(api.text("app.list"), address: "192.0.2.7")

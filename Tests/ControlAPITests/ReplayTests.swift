@@ -62,7 +62,7 @@ struct ReplayTests {
             }
             #expect(replies.count == 1)
             #expect(replies.map { TestReply($0).code } == [2100])
-            #expect(try await api.store.streamUsers(cdn: 158, app: nil, stream: nil).count == 1)
+            #expect(try await api.store.streamUsers(accountID: 158, app: nil, stream: nil).count == 1)
         }
     }
 
@@ -73,7 +73,7 @@ struct ReplayTests {
             #expect(TestReply(first).code == 2040)
             _ = try await api.store.insertTicket(
                 .init(
-                    cdn: 158, key: "mystream.1.2", pass: "p", ip: "auto", app: "*", video: "*", uses: 0,
+                    accountID: 158, key: "mystream.1.2", pass: "p", ip: "auto", app: "*", video: "*", uses: 0,
                     created: api.clock.now, expires: api.clock.now.addingTimeInterval(60)))
             #expect(await api.post(text) == first)
             #expect(try await api.store.ticket(key: "mystream.1.2")?.isActive == true)
@@ -125,7 +125,7 @@ struct ReplayTests {
             _ = await task.value
             // Whether the first got as far as the command or not: the retry ends in one user and a success.
             #expect(TestReply(await api.post(text)).code == 2100)
-            #expect(try await api.store.streamUsers(cdn: 158, app: nil, stream: nil).count == 1)
+            #expect(try await api.store.streamUsers(accountID: 158, app: nil, stream: nil).count == 1)
         }
     }
 }

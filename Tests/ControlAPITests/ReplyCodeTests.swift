@@ -54,7 +54,7 @@ struct ReplyCodeTests {
     private static let address: JSONObject = ["app": "demo-origin", "inst": "live", "stream": "mystream"]
 
     private static func wrong(_ api: TestAPI) async throws -> TestReply {
-        let call = SignedCall(cdn: 158, apiKey: TestAPI.publicKey, privateKey: "wrong")
+        let call = SignedCall(accountID: 158, apiKey: TestAPI.publicKey, privateKey: "wrong")
         return TestReply(await api.post(call.text(command: "app.list", now: api.clock.now)))
     }
 
@@ -68,7 +68,7 @@ struct ReplyCodeTests {
     private static let common: [ReplyCode: Provocation] = [
         .unrecognizedCommand: { try await $0.call("sevu.nothing") },
         .cdnAuthorizationFailed: { api in
-            let call = SignedCall(cdn: 200, apiKey: TestAPI.publicKey, privateKey: TestAPI.privateKey)
+            let call = SignedCall(accountID: 200, apiKey: TestAPI.publicKey, privateKey: TestAPI.privateKey)
             return TestReply(await api.post(call.text(command: "app.list", now: api.clock.now)))
         },
         .timestampOutOfRange: { api in
@@ -85,7 +85,7 @@ struct ReplyCodeTests {
         .requiredFieldsMissing: { try await $0.call("sevu.status") },
         .fieldInvalid: { try await $0.call("sevu.errorcount", ["success": "perhaps"]) },
         .accountSuspended: { api in
-            try await api.store.setSuspension(cdn: 158, "Please provide a valid credit card")
+            try await api.store.setSuspension(accountID: 158, "Please provide a valid credit card")
             return try await api.call("app.list")
         },
         .requestRunning: { api in

@@ -63,7 +63,7 @@ struct ScopeTests {
                     == "One or more fields are not valid: app must be an application of the account, which begins with other-"
             )
             #expect(await api.stage.onAir().count == 1)
-            #expect(try await api.store.streamUsers(cdn: 158, app: nil, stream: nil).count == 1)
+            #expect(try await api.store.streamUsers(accountID: 158, app: nil, stream: nil).count == 1)
             publication.end(isOrderly: true)
         }
     }
@@ -98,8 +98,8 @@ struct ScopeTests {
             #expect(try await api.call("pushpublish.services", key: api.other)["services"] == [])
             #expect(try await api.call("sevu.liststreamusers", key: api.other)["stream_users"] == [])
             // Nothing has happened to the owner's.
-            #expect(await api.pushes.statuses(cdn: 158).count == 1)
-            #expect(try await api.store.push(id: 1, cdn: 158) != nil)
+            #expect(await api.pushes.statuses(accountID: 158).count == 1)
+            #expect(try await api.store.push(id: 1, accountID: 158) != nil)
             #expect(try await api.store.stream(id: 1)?.protection == Storage.Protection.none)
             #expect(await api.stage.onAir().count == 1)
         }
@@ -108,7 +108,7 @@ struct ScopeTests {
     @Test func streamsOnAir() async throws {
         try await TestAPI.run { (api: TestAPI) async throws in
             _ = try await api.publish("s")
-            _ = try await api.publish("t", app: "other-origin", cdn: 200)
+            _ = try await api.publish("t", app: "other-origin", accountID: 200)
             let mine = try await api.call("stream.active", ["app": "demo-origin", "inst": "live"])
             #expect(mine["streams"]?.arrayValue?.map { $0["name"] } == ["s"])
             let theirs = try await api.call("stream.active", ["app": "other-origin", "inst": "live"], key: api.other)

@@ -25,7 +25,7 @@ struct SeedTests {
     }
 
     private func running(_ api: TestAPI) async -> [String] {
-        await api.pushes.statuses(cdn: 158).map(\.entryName)
+        await api.pushes.statuses(accountID: 158).map(\.entryName)
     }
 
     @Test func disconnectEndsTheNamedSession() async throws {
@@ -43,7 +43,7 @@ struct SeedTests {
     @Test func disconnectFallsBackToTheStoredService() async throws {
         try await TestAPI.run { (api: TestAPI) async throws in
             var push = PushService(
-                cdn: 158, name: "cupertino-akamai", service: "rtmp", app: "demo-origin", instance: "live",
+                accountID: 158, name: "cupertino-akamai", service: "rtmp", app: "demo-origin", instance: "live",
                 stream: "stream1", destination: ["url": "rtmp://live.example.com/app/key"], created: api.clock.now,
                 updated: api.clock.now)
             push = try await api.store.insertPush(push)
@@ -62,7 +62,8 @@ struct SeedTests {
         try await TestAPI.run { (api: TestAPI) async throws in
             let push = try await api.store.insertPush(
                 PushService(
-                    cdn: 158, name: "tv", service: "rtmp", destination: ["url": "rtmp://live.example.com/app/key"],
+                    accountID: 158, name: "tv", service: "rtmp",
+                    destination: ["url": "rtmp://live.example.com/app/key"],
                     created: api.clock.now, updated: api.clock.now))
             let id = JSONValue.integer(push.id)
             for stream in ["one", "two"] {
@@ -119,12 +120,12 @@ struct SeedTests {
         func attempt(
             key: String = "mystream.53ffc996dd39d5.39102367", app: String = "demo-origin", video: String = "mystream",
             ip: String = "192.168.0.0", pass: String = "unique_random_string_per_request", isSuccess: Bool = true,
-            reason: String = "", cdn: Int = 158
+            reason: String = "", accountID: AccountID = 158
         ) async throws {
             let facts = ViewerFacts(key: key, pass: pass, address: ip, app: app, instance: "play", video: video)
             // A window of no length: nothing folds.
             try await api.store.recordRefusal(
-                Attempt(cdn: cdn, date: api.clock.now, facts: facts, isSuccess: isSuccess, reason: reason),
+                Attempt(accountID: accountID, date: api.clock.now, facts: facts, isSuccess: isSuccess, reason: reason),
                 foldingWindow: 0)
             api.clock.advance(1)
         }
@@ -135,7 +136,7 @@ struct SeedTests {
         try await attempt(ip: "192.168.0.1")
         try await attempt(pass: "p")
         try await attempt(isSuccess: false, reason: "Invalid IP Address")
-        try await attempt(cdn: 200)
+        try await attempt(accountID: 200)
     }
 
     @Test func errorcountAnswersTheSample() async throws {

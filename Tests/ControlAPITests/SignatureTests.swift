@@ -178,7 +178,7 @@ struct SignatureTests {
     }
 
     @Test func ourOwnCallIsWhatPHPWouldSend() throws {
-        let call = SignedCall(cdn: 158, apiKey: "APXEXAMPLE", privateKey: Self.vectorKey)
+        let call = SignedCall(accountID: 158, apiKey: "APXEXAMPLE", privateKey: Self.vectorKey)
         let fields: JSONObject = ["path": "sestore4/demo/é", "cdn": 7, "signature": "x", "empty": [], "ratio": 0.1]
         let text = call.text(
             command: "files.list", fields: fields, now: Date(timeIntervalSince1970: 1_700_000_000.9))

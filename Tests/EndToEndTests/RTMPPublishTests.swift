@@ -97,7 +97,7 @@ import Testing
         let source = try await SourceMedia.videoOnly()
         let origin = try await OriginProcess()
         let account = try await origin.account()
-        let rival = try await origin.account("rival", cdn: 200)
+        let rival = try await origin.account("rival", accountID: 200)
         try await account.succeed(
             "sevu.addstreamuser", ["app": "demo-origin", "stream": "cam", "user": "cam1", "pass": "secret"])
         for refusal in RTMPPublishTests.refusals {

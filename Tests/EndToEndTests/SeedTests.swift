@@ -79,7 +79,7 @@ import Usher
         let store = try await SQLiteStore.open(folder: origin.folder.file("data"))
         let pass = "unique_random_string_per_request"
         let ticket = Ticket(
-            cdn: 158, key: "mystream.53ffc996dd39d5.39102367", pass: pass, ip: "0.0.0.0/0", app: "demo-origin",
+            accountID: 158, key: "mystream.53ffc996dd39d5.39102367", pass: pass, ip: "0.0.0.0/0", app: "demo-origin",
             video: "mystream", uses: 4, created: Date(), expires: Date(timeIntervalSinceNow: 3_600))
         _ = try await store.insertTicket(ticket)
         try await store.close()

@@ -18,7 +18,7 @@ import Testing
             try await ForeignProgram.run(
                 [program, Fixture.path(fixture)],
                 environment: [
-                    "URL": account.url, "CDN": "\(account.keys.cdn)", "API_KEY": account.keys.apiKey,
+                    "URL": account.url, "CDN": "\(account.keys.accountID)", "API_KEY": account.keys.apiKey,
                     "PRIVATE_KEY": account.keys.privateKey, "NAME": name,
                 ])
         }
@@ -140,7 +140,7 @@ import Testing
         let profile = try scene.origin.folder.write(
             """
             url: \(scene.account.url)
-            cdn: \(keys.cdn)
+            cdn: \(keys.accountID)
             api_key: \(keys.apiKey)
             private_key: "\(keys.privateKey)"
             """, to: "profile.yaml")

@@ -19,7 +19,7 @@ final class HubBench {
         publisher = HubBench.publisher(dismissals)
         let endings = endings
         hub = StreamHub(
-            address: StreamAddress(app: "demo-origin", instance: "live", stream: "s"), cdn: 1, settings: settings,
+            address: StreamAddress(app: "demo-origin", instance: "live", stream: "s"), accountID: 1, settings: settings,
             eventLoop: loop, memory: MemoryBudget(ceiling: 1 << 30), logger: Logger(label: "test")
         ) { _, _ in endings.add() }
     }

@@ -23,7 +23,7 @@ import Usher
             try await eventually("the wedged one is noticed") {
                 await house.report(wedged)?.history.contains { $0.failure == .wedged } == true
             }
-            let reports = await house.supervisor.statuses(cdn: House.cdn).filter { $0.entryName != wedged }
+            let reports = await house.supervisor.statuses(accountID: House.accountID).filter { $0.entryName != wedged }
             #expect(reports.count == 19)
             #expect(reports.allSatisfy { $0.history.map(\.to) == [.connecting, .connected] })
             #expect(reports.allSatisfy { $0.droppedFrames == 0 && $0.lastError == nil })

@@ -135,7 +135,7 @@ import Testing
         let house = await House()
         let publisher = try await house.publish("s")
         for number in 1...5 { _ = try await house.push("s", to: farEnd, key: "key-\(number)-abcd") }
-        for report in await house.supervisor.statuses(cdn: House.cdn) {
+        for report in await house.supervisor.statuses(accountID: House.accountID) {
             try await house.awaitStatus(.connected, of: report.entryName)
         }
         let supervisor = house.supervisor

@@ -28,8 +28,8 @@ import Testing
 
             #expect(try await house.disconnect(name) == [name])
             try await eventually("goodbye") { farEnd.now.unpublished == 1 && farEnd.now.open == 0 }
-            #expect(await house.supervisor.statuses(cdn: House.cdn).isEmpty)
-            let ended = try #require(await house.supervisor.endedSessions(cdn: House.cdn).first)
+            #expect(await house.supervisor.statuses(accountID: House.accountID).isEmpty)
+            let ended = try #require(await house.supervisor.endedSessions(accountID: House.accountID).first)
             #expect(ended.status == .disconnected)
             #expect(ended.bytesSent >= report.bytesSent)
             publisher.end()
@@ -83,7 +83,7 @@ import Testing
         let house = await House()
         let publisher = try await house.publish("s")
         let row = await house.store(farEnd, name: "main", stream: "s")
-        let name = try await house.supervisor.connect(pushServiceID: row.id, cdn: House.cdn)
+        let name = try await house.supervisor.connect(pushServiceID: row.id, accountID: House.accountID)
         try await house.awaitStatus(.connected, of: name)
         _ = try await house.disconnect(name)
         farEnd.change { $0.behaviour = .refusesStream }
@@ -154,7 +154,7 @@ import Testing
             first.end(isOrderly: false)
             let returned = try await house.publish("s")
             try await eventually("gone") { farEnd.now.open == 0 }
-            #expect(await house.supervisor.statuses(cdn: House.cdn).isEmpty)
+            #expect(await house.supervisor.statuses(accountID: House.accountID).isEmpty)
 
             returned.end()
             try await eventually("off air") { await house.stage.hub(at: House.address("s")) == nil }
@@ -162,7 +162,7 @@ import Testing
             try await house.awaitStatus(.connected, of: "auto")
             next.end()
             try await eventually("ended with its publication") {
-                await house.supervisor.statuses(cdn: House.cdn).isEmpty
+                await house.supervisor.statuses(accountID: House.accountID).isEmpty
             }
             try await eventually("no connection is left") { farEnd.now.open == 0 }
             #expect(farEnd.now.published.count == 2)
@@ -177,7 +177,7 @@ import Testing
             for round in 1...5 {
                 let publisher = try await house.publish("s")
                 try await house.awaitStatus(.connected, of: "auto")
-                #expect(await house.supervisor.statuses(cdn: House.cdn).map(\.entryName) == ["auto"])
+                #expect(await house.supervisor.statuses(accountID: House.accountID).map(\.entryName) == ["auto"])
                 #expect(farEnd.now.published.count == round)
                 publisher.end()
             }
@@ -200,7 +200,7 @@ import Testing
             #expect(try await house.push("s", to: farEnd, key: "key-six6") == "rtmp_2")
             #expect(try await house.disconnect("nobody") == [])
             #expect(try await house.disconnect("*") == ["rtmp", "rtmp_2", "rtmp_3", "tv", "tv_2"])
-            #expect(await house.supervisor.statuses(cdn: House.cdn).isEmpty)
+            #expect(await house.supervisor.statuses(accountID: House.accountID).isEmpty)
         }
         await farEnd.stop()
     }
@@ -209,23 +209,23 @@ import Testing
         let farEnd = try await FarEnd.start()
         try await House.open { house in
             let row = await house.store(farEnd, stream: "s")
-            let name = try await house.supervisor.connect(pushServiceID: row.id, cdn: House.cdn)
+            let name = try await house.supervisor.connect(pushServiceID: row.id, accountID: House.accountID)
             let supervisor = house.supervisor
-            #expect(await supervisor.statuses(cdn: 9).isEmpty)
-            #expect(await supervisor.disconnect(pushServiceID: row.id, cdn: 9) == [])
-            #expect(await supervisor.disconnect(entryName: "*", app: House.app, instance: "live", cdn: 9) == [])
+            #expect(await supervisor.statuses(accountID: 9).isEmpty)
+            #expect(await supervisor.disconnect(pushServiceID: row.id, accountID: 9) == [])
+            #expect(await supervisor.disconnect(entryName: "*", app: House.app, instance: "live", accountID: 9) == [])
             await #expect(throws: PushError.notFound(row.id)) {
-                try await supervisor.connect(pushServiceID: row.id, cdn: 9)
+                try await supervisor.connect(pushServiceID: row.id, accountID: 9)
             }
             // Another account's push never gets this one's stream.
             let publisher = try await house.publish("s")
             let thief = try await supervisor.connect(
                 PushRequest(
-                    cdn: 9, source: House.address("s"), service: "rtmp",
+                    accountID: 9, source: House.address("s"), service: "rtmp",
                     fields: ["url": "rtmp://127.0.0.1:\(farEnd.port)/app/thief"]))
             try await house.awaitStatus(.connected, of: name)
-            #expect(await supervisor.statuses(cdn: 9).map(\.status) == [.waiting])
-            #expect(await supervisor.statuses(cdn: 9).map(\.entryName) == [thief])
+            #expect(await supervisor.statuses(accountID: 9).map(\.status) == [.waiting])
+            #expect(await supervisor.statuses(accountID: 9).map(\.entryName) == [thief])
             #expect(farEnd.now.published == ["app/abcd-efgh-1234"])
             publisher.end()
         }
@@ -239,17 +239,19 @@ import Testing
             let supervisor = house.supervisor
             let row = await house.store(farEnd, name: "tv", stream: "s")
             for _ in 1...2 {
-                _ = try await supervisor.connect(pushServiceID: row.id, cdn: House.cdn)
+                _ = try await supervisor.connect(pushServiceID: row.id, accountID: House.accountID)
                 try await house.awaitStatus(.connected, of: "tv")
                 #expect(
-                    await supervisor.disconnect(pushServiceID: row.id, cdn: House.cdn, stream: "other") == [])
+                    await supervisor.disconnect(pushServiceID: row.id, accountID: House.accountID, stream: "other")
+                        == [])
                 #expect(
                     await supervisor.disconnect(
-                        pushServiceID: row.id, cdn: House.cdn, app: House.app, instance: "live", stream: "s")
+                        pushServiceID: row.id, accountID: House.accountID, app: House.app, instance: "live", stream: "s"
+                    )
                         == ["tv"])
             }
-            _ = try await supervisor.connect(pushServiceID: row.id, cdn: House.cdn)
-            _ = await house.store.removePush(id: row.id, cdn: House.cdn)
+            _ = try await supervisor.connect(pushServiceID: row.id, accountID: House.accountID)
+            _ = await house.store.removePush(id: row.id, accountID: House.accountID)
             try await house.awaitStatus(.connected, of: "tv")
             #expect(try await house.disconnect("tv") == ["tv"])
             publisher.end()
@@ -263,18 +265,18 @@ import Testing
             let publisher = try await house.publish("s")
             var row = await house.store(farEnd, name: "tv", stream: "s")
             let supervisor = house.supervisor
-            _ = try await supervisor.connect(pushServiceID: row.id, cdn: House.cdn)
+            _ = try await supervisor.connect(pushServiceID: row.id, accountID: House.accountID)
             try await house.awaitStatus(.failed, of: "tv")
 
             farEnd.change { $0.behaviour = .accepts }
             row.destination["url"] = "rtmp://127.0.0.1:\(farEnd.port)/app/right-key"
             _ = await house.store.updatePush(row)
             #expect(await house.report("tv")?.status == .failed)
-            #expect(try await supervisor.connect(pushServiceID: row.id, cdn: House.cdn) == "tv")
+            #expect(try await supervisor.connect(pushServiceID: row.id, accountID: House.accountID) == "tv")
             try await house.awaitStatus(.connected, of: "tv")
             #expect(farEnd.now.published == ["app/right-key"])
             await #expect(throws: PushError.alreadyConnected(entryName: "tv")) {
-                try await supervisor.connect(pushServiceID: row.id, cdn: House.cdn)
+                try await supervisor.connect(pushServiceID: row.id, accountID: House.accountID)
             }
             await #expect(throws: PushError.alreadyConnected(entryName: "tv")) {
                 try await house.push("s", to: farEnd, key: "right-key", entryName: "other")
@@ -291,7 +293,7 @@ import Testing
             await #expect(
                 throws: PushError.invalid(FieldProblems([FieldProblem("stream", .missing, "is missing")]))
             ) {
-                try await house.supervisor.connect(pushServiceID: row.id, cdn: House.cdn)
+                try await house.supervisor.connect(pushServiceID: row.id, accountID: House.accountID)
             }
             await #expect(throws: PushError.self) { try await house.push("s", to: farEnd, entryName: "*") }
             await #expect(throws: PushError.self) { try await house.push("../s", to: farEnd) }

@@ -16,7 +16,7 @@ import Testing
                 address: "192.0.2.1", software: "ffmpeg", transport: "rtmp", user: "", connected: Date()),
             dismiss: { _ in })
         let publication = try await house.stage.publish(
-            House.address(stream), cdn: House.cdn, settings: HubSettings(), publisher: publisher, on: loop)
+            House.address(stream), accountID: House.accountID, settings: HubSettings(), publisher: publisher, on: loop)
         for tag in file.tags where tag.type == 8 || tag.type == 9 {
             publication.send(tag.type == 9 ? .video : .audio, timestamp: tag.timestamp, body: tag.body)
         }
@@ -86,7 +86,7 @@ import Testing
             let publication = try await publish(file, "s", house)
             let name = try await house.supervisor.connect(
                 PushRequest(
-                    cdn: House.cdn, source: House.address("s"), service: "rtmp",
+                    accountID: House.accountID, source: House.address("s"), service: "rtmp",
                     fields: [
                         "dst_host": "127.0.0.1", "dst_port": "\(port)", "dst_app": "app", "dst_inst": "inst",
                         "dst_stream": "key-abcd",

@@ -54,7 +54,8 @@ struct SQLiteStoreTests {
             _ = try await first.admit(.sample(now: at(0), id: "one", joinWindow: 60))
             try await first.recordRefusal(.refusal(), foldingWindow: 10)
             let push = try await first.insertPush(
-                PushService(cdn: 1, name: "p", service: "rtmp", destination: ["a": "b"], created: at(0), updated: at(0))
+                PushService(
+                    accountID: 1, name: "p", service: "rtmp", destination: ["a": "b"], created: at(0), updated: at(0))
             )
             let number = try await first.reserveSequence(name: "s", count: 7)
             _ = try await first.beginReplay(digest: "d", now: at(0), expires: at(300))
@@ -65,8 +66,8 @@ struct SQLiteStoreTests {
             #expect(try await second.accounts() == [.demo])
             #expect(try await second.ticket(key: "k1")?.id == ticket.id)
             #expect(try await second.sessionToJoin(.sample(now: at(1), joinWindow: 60)) == "one")
-            #expect(try await second.countAttempts(cdn: 1, filter: AttemptFilter()) == 2)
-            #expect(try await second.pushes(cdn: 1) == [push])
+            #expect(try await second.countAttempts(accountID: 1, filter: AttemptFilter()) == 2)
+            #expect(try await second.pushes(accountID: 1) == [push])
             #expect(try await second.reserveSequence(name: "s", count: 1) == number + 7)
             #expect(try await second.beginReplay(digest: "d", now: at(1), expires: at(300)) == .answered("r"))
             #expect(try await second.currentTicketRevision() == 2)
@@ -105,7 +106,7 @@ struct SQLiteStoreTests {
             #expect(try await one.ticket(key: "k1") == two.ticket(key: "k1"))
             try await two.close()
             // The other's closing leaves the first one's locks and data alone.
-            #expect(try await one.countAttempts(cdn: 1, filter: AttemptFilter()) == 100)
+            #expect(try await one.countAttempts(accountID: 1, filter: AttemptFilter()) == 100)
             try await one.insertAccount(.other)
             try await one.close()
         }
@@ -177,9 +178,9 @@ struct SQLiteStoreTests {
         try await withTemporaryFolder { folder in
             let store = try await SQLiteStore.open(folder: folder)
             try await store.insertAccount(.demo)
-            let key = try await store.insertKey(.generate(cdn: 1, rights: .full, label: "", now: at(0)))
+            let key = try await store.insertKey(.generate(accountID: 1, rights: .full, label: "", now: at(0)))
             let push = try await store.insertPush(
-                PushService(cdn: 1, name: "", service: "", destination: [:], created: at(0), updated: at(0)))
+                PushService(accountID: 1, name: "", service: "", destination: [:], created: at(0), updated: at(0)))
             try await store.write { database in
                 try database.run("UPDATE api_keys SET rights = 'everything'")
                 try database.run("UPDATE pushes SET destination = 'not JSON'")
@@ -188,7 +189,7 @@ struct SQLiteStoreTests {
                 try await store.key(apiKey: key.apiKey)
             }
             await #expect(throws: StoreError.failed("column destination holds what it should not")) {
-                try await store.push(id: push.id, cdn: 1)
+                try await store.push(id: push.id, accountID: 1)
             }
             try await store.close()
         }
@@ -204,7 +205,7 @@ struct SQLiteStoreTests {
                 }
             }
             #expect(try await store.removeAttempts(before: at(4_400 * 20)) == 4_400)
-            #expect(try await store.countAttempts(cdn: 1, filter: AttemptFilter()) == 100)
+            #expect(try await store.countAttempts(accountID: 1, filter: AttemptFilter()) == 100)
             try await store.close()
         }
     }

@@ -45,11 +45,11 @@ struct SealTests {
 struct GeneratedKeyTests {
     @Test("Keys are never the same, and use their whole alphabets")
     func generated() {
-        let keys = (0..<200).map { _ in APIKey.generate(cdn: 3, rights: .read, label: "l", now: at(0)) }
+        let keys = (0..<200).map { _ in APIKey.generate(accountID: 3, rights: .read, label: "l", now: at(0)) }
         for key in keys {
             #expect(key.apiKey.wholeMatch(of: /APX[A-Z0-9]{29}/) != nil)
             #expect(key.privateKey.wholeMatch(of: /[0-9a-f]{64}/) != nil)
-            #expect(key.id == 0 && key.cdn == 3 && key.rights == .read && key.label == "l")
+            #expect(key.id == 0 && key.accountID == 3 && key.rights == .read && key.label == "l")
             #expect(key.created == at(0) && key.revoked == nil)
         }
         #expect(Set(keys.map(\.apiKey)).count == 200)

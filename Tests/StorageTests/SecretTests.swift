@@ -88,9 +88,9 @@ import Testing
 
 @Suite struct APIKeyTests {
     @Test func keysHaveTheDocumentedForm() {
-        let key = APIKey.generate(cdn: 158, rights: .full, label: "first", now: Sample.now)
+        let key = APIKey.generate(accountID: 158, rights: .full, label: "first", now: Sample.now)
         #expect(key.apiKey.wholeMatch(of: /APX[A-Z0-9]{29}/) != nil)
         #expect(key.privateKey.wholeMatch(of: /[0-9a-f]{64}/) != nil)
-        #expect(APIKey.generate(cdn: 158, rights: .full, label: "", now: Sample.now).apiKey != key.apiKey)
+        #expect(APIKey.generate(accountID: 158, rights: .full, label: "", now: Sample.now).apiKey != key.apiKey)
     }
 }

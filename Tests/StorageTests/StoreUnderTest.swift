@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 import Storage
 import Testing
@@ -22,8 +23,8 @@ struct StoreUnderTest: Sendable, CustomTestStringConvertible {
     /// With the accounts 7 (`demo`) and 8 (`other`).
     func withAccounts(_ test: @escaping @Sendable (any Store) async throws -> Void) async throws {
         try await run { store in
-            try await store.insertAccount(Account(cdn: 7, user: "demo", created: Sample.now))
-            try await store.insertAccount(Account(cdn: 8, user: "other", created: Sample.now))
+            try await store.insertAccount(Account(id: 7, user: "demo", created: Sample.now))
+            try await store.insertAccount(Account(id: 8, user: "other", created: Sample.now))
             try await test(store)
         }
     }
@@ -40,11 +41,11 @@ enum Sample {
     static let now = Date(timeIntervalSince1970: 1_700_000_000)
 
     static func ticket(
-        key: String = "mystream.1", cdn: Int = 7, ip: String = "0.0.0.0/0", app: String = "demo-*",
+        key: String = "mystream.1", accountID: AccountID = 7, ip: String = "0.0.0.0/0", app: String = "demo-*",
         video: String = "mystream", uses: Int = 10, lifetime: TimeInterval = 3600
     ) -> Ticket {
         Ticket(
-            cdn: cdn, key: key, pass: "secret", ip: ip, app: app, video: video, uses: uses, created: now,
+            accountID: accountID, key: key, pass: "secret", ip: ip, app: app, video: video, uses: uses, created: now,
             expires: now.addingTimeInterval(lifetime))
     }
 
@@ -62,7 +63,7 @@ enum Sample {
         id: String = UUID().uuidString
     ) -> AdmissionRequest {
         AdmissionRequest(
-            facts: facts, cdn: 7, now: now.addingTimeInterval(seconds), sessionID: id, joinWindow: window)
+            facts: facts, accountID: 7, now: now.addingTimeInterval(seconds), sessionID: id, joinWindow: window)
     }
 }
 

@@ -55,7 +55,7 @@ struct WriteBatcherTests {
             }
             #expect(transactions == 1)
             #expect(store.writeCounts.writes == 1_001)
-            #expect(try await store.countAttempts(cdn: 1, filter: AttemptFilter()) == 1_000)
+            #expect(try await store.countAttempts(accountID: 1, filter: AttemptFilter()) == 1_000)
         }
     }
 

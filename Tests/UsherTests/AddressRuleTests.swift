@@ -86,7 +86,7 @@ import Testing
     ])
     func sessionsMoveNoFurtherThanTheirNetwork(rule: String, address: String, network: String) throws {
         let ticket = Ticket(
-            cdn: 1, key: "k", pass: "", ip: rule, app: "*", video: "*", uses: 0, created: .distantPast,
+            accountID: 1, key: "k", pass: "", ip: rule, app: "*", video: "*", uses: 0, created: .distantPast,
             expires: .distantFuture)
         let found = TicketDecision.sessionNetwork(for: try #require(IPAddress(address)), ticket: ticket)
         #expect(found.description == network)

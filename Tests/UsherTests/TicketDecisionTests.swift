@@ -7,7 +7,8 @@ import Testing
 @Suite struct TicketDecisionTests {
     static let now = Date(timeIntervalSince1970: 1_700_000_000)
     static let ticket = Ticket(
-        cdn: 7, key: "mystream.1", pass: "secret", ip: "203.0.113.0/24", app: "demo-*", video: "mystream", uses: 5,
+        accountID: 7, key: "mystream.1", pass: "secret", ip: "203.0.113.0/24", app: "demo-*", video: "mystream",
+        uses: 5,
         usedCount: 4, created: now, expires: now.addingTimeInterval(60))
     static let facts = ViewerFacts(
         key: "mystream.1", pass: "secret", address: "203.0.113.9", app: "demo-origin", instance: "live",

@@ -57,7 +57,7 @@ struct ListAttempts: Command {
 
     func run(_ context: CommandContext) async throws -> Reply {
         let attempts = try await context.store.attempts(
-            cdn: context.account.cdn, filter: filter, limit: limit, offset: offset)
+            accountID: context.account.id, filter: filter, limit: limit, offset: offset)
         let rows = attempts.map { attempt -> JSONValue in
             .object([
                 "id": .string(String(attempt.id)), "datetime": .string(ReplyDate.text(attempt.date)),
@@ -94,7 +94,7 @@ struct CountAttempts: Command {
     }
 
     func run(_ context: CommandContext) async throws -> Reply {
-        let matches = try await context.store.countAttempts(cdn: context.account.cdn, filter: filter)
+        let matches = try await context.store.countAttempts(accountID: context.account.id, filter: filter)
         let count = matches > offset ? min(limit ?? .max, matches - offset) : 0
         return Reply(.attemptsCounted, payload: ["error_count": .int(count)])
     }

@@ -119,7 +119,7 @@ struct AddPush: Command {
         let now = context.environment.now()
         let push = try await context.store.insertPush(
             PushService(
-                cdn: context.account.cdn, name: name ?? "", service: service, app: app,
+                accountID: context.account.id, name: name ?? "", service: service, app: app,
                 instance: instance ?? (app == nil ? nil : "live"), stream: stream, autopush: autopush ?? false,
                 adaptiveGroup: adaptiveGroup, pushSource: pushSource ?? true, destination: destination, created: now,
                 updated: now))
@@ -158,7 +158,7 @@ struct UpdatePush: Command {
 
     /// What is given has to fit what is stored, so it is read when that is known.
     func run(_ context: CommandContext) async throws -> Reply {
-        guard var push = try await context.store.push(id: id, cdn: context.account.cdn) else {
+        guard var push = try await context.store.push(id: id, accountID: context.account.id) else {
             throw CommandFailure(.pushNotFound)
         }
         var fields = fields
@@ -194,7 +194,7 @@ struct RemovePush: Command {
     }
 
     func run(_ context: CommandContext) async throws -> Reply {
-        guard try await context.store.removePush(id: id, cdn: context.account.cdn) else {
+        guard try await context.store.removePush(id: id, accountID: context.account.id) else {
             throw CommandFailure(.pushNotFound)
         }
         return Reply(.pushRemoved)
@@ -246,7 +246,7 @@ struct ListPushes: Command {
     }
 
     func run(_ context: CommandContext) async throws -> Reply {
-        let rows = try await context.store.pushes(cdn: context.account.cdn).map { JSONObject($0) }
+        let rows = try await context.store.pushes(accountID: context.account.id).map { JSONObject($0) }
         let meant = rows.filter { row in
             filters.members.allSatisfy { ListPushes.text(row[$0.name]) == ListPushes.text($0.value) }
         }

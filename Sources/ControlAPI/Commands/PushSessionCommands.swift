@@ -64,23 +64,25 @@ struct ConnectPush: Command {
 
     func run(_ context: CommandContext) async throws -> Reply {
         let pushes = context.environment.pushes
-        let cdn = context.account.cdn
+        let accountID = context.account.id
         // A destination that was stored without a source has no instance either.
         var storedInstance: String?
         if case .stored(let id) = destination, instance == nil {
-            storedInstance = try await context.store.push(id: id, cdn: cdn)?.instance ?? "live"
+            storedInstance = try await context.store.push(id: id, accountID: accountID)?.instance ?? "live"
         }
         let name: String
         do throws(PushError) {
             switch destination {
             case .stored(let id):
                 name = try await pushes.connect(
-                    pushServiceID: id, cdn: cdn, app: app, instance: instance ?? storedInstance, stream: stream,
+                    pushServiceID: id, accountID: accountID, app: app, instance: instance ?? storedInstance,
+                    stream: stream,
                     entryName: entryName)
             case .given(let service, let fields):
                 let source = StreamAddress(app: app ?? "", instance: instance ?? "live", stream: stream ?? "")
                 name = try await pushes.connect(
-                    PushRequest(cdn: cdn, source: source, service: service, fields: fields, entryName: entryName))
+                    PushRequest(
+                        accountID: accountID, source: source, service: service, fields: fields, entryName: entryName))
             }
         } catch {
             throw CommandFailure(error)
@@ -124,18 +126,19 @@ struct DisconnectPush: Command {
 
     func run(_ context: CommandContext) async throws -> Reply {
         let pushes = context.environment.pushes
-        let cdn = context.account.cdn
+        let accountID = context.account.id
         if let entryName, let app, let instance {
-            let ended = await pushes.disconnect(entryName: entryName, app: app, instance: instance, cdn: cdn)
+            let ended = await pushes.disconnect(
+                entryName: entryName, app: app, instance: instance, accountID: accountID)
             if !ended.isEmpty { return Reply(message: "\(entryName) disconnected") }
         }
         guard let id else {
             throw CommandFailure(.pushNotConnected, "\(entryName ?? EntryName.all) is not connected")
         }
         let ended = await pushes.disconnect(
-            pushServiceID: id, cdn: cdn, app: app, instance: instance, stream: stream)
+            pushServiceID: id, accountID: accountID, app: app, instance: instance, stream: stream)
         guard !ended.isEmpty else {
-            let stored = try await context.store.push(id: id, cdn: cdn)?.name ?? ""
+            let stored = try await context.store.push(id: id, accountID: accountID)?.name ?? ""
             let name = entryName ?? (stored.isEmpty ? String(id) : stored)
             throw CommandFailure(.pushNotConnected, "\(name) is not connected")
         }

@@ -15,7 +15,7 @@ struct ListApps: Command {
 
     func run(_ context: CommandContext) async throws -> Reply {
         var names = context.account.apps
-        let used = try await context.store.streams(cdn: context.account.cdn).map(\.app)
+        let used = try await context.store.streams(accountID: context.account.id).map(\.app)
         for app in used.sorted() where !names.contains(app) { names.append(app) }
         let addresses = context.environment.addresses
         let rows = names.map { name -> JSONValue in
@@ -50,7 +50,7 @@ struct ServerStatus: Command {
         let begin = ContinuousClock.now
         // Reached means more than a listener: the store answers as well.
         _ = try await context.store.currentTicketRevision()
-        let streams = await environment.stage.onAir().count { $0.cdn == context.account.cdn }
+        let streams = await environment.stage.onAir().count { $0.accountID == context.account.id }
         let uptime = Int(exactly: environment.now().timeIntervalSince(environment.started).rounded(.down)) ?? 0
         return Reply(
             .serverReachable,
@@ -95,7 +95,7 @@ struct OriginLog: Command {
 
     func run(_ context: CommandContext) async throws -> Reply {
         let events = try await context.store.events(
-            cdn: context.account.cdn, app: app, stream: stream, limit: limit, offset: offset)
+            accountID: context.account.id, app: app, stream: stream, limit: limit, offset: offset)
         let rows = events.map { event -> JSONValue in
             let metadata = event.metadata.sorted { $0.key < $1.key }.map {
                 JSONObject.Member($0.key, .string($0.value))

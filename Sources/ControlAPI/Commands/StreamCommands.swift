@@ -40,7 +40,7 @@ struct ActiveStreams: Command {
     func run(_ context: CommandContext) async throws -> Reply {
         var rows: [JSONValue] = []
         for hub in await context.environment.stage.onAir()
-        where hub.address.app == app && hub.address.instance == instance && hub.cdn == context.account.cdn {
+        where hub.address.app == app && hub.address.instance == instance && hub.accountID == context.account.id {
             if let row = await StreamRow.object(hub, context.environment) { rows.append(.object(row)) }
         }
         return Reply(.activeStreamsListed, payload: ["streams": .array(rows)])
@@ -68,7 +68,7 @@ struct StreamDetails: Command {
     }
 
     func run(_ context: CommandContext) async throws -> Reply {
-        guard let hub = await context.environment.stage.hub(at: address), hub.cdn == context.account.cdn,
+        guard let hub = await context.environment.stage.hub(at: address), hub.accountID == context.account.id,
             let row = await StreamRow.object(hub, context.environment)
         else { throw CommandFailure(.streamNotActive) }
         return Reply(.streamDetailsFound, payload: ["stream": .object(row)])
@@ -109,15 +109,15 @@ struct CloseStream: Command {
         var closed = false
         switch selection {
         case .address(let address):
-            if let hub = await stage.hub(at: address), hub.cdn == context.account.cdn {
+            if let hub = await stage.hub(at: address), hub.accountID == context.account.id {
                 closed = await stage.close(address)
             }
         case .id(let id):
-            guard let row = try await context.store.stream(id: id), row.cdn == context.account.cdn else {
+            guard let row = try await context.store.stream(id: id), row.accountID == context.account.id else {
                 throw CommandFailure(.streamNotFound)
             }
             for hub in await stage.onAir()
-            where hub.address.app == row.app && hub.address.stream == row.stream && hub.cdn == row.cdn {
+            where hub.address.app == row.app && hub.address.stream == row.stream && hub.accountID == row.accountID {
                 if await stage.close(hub.address) { closed = true }
             }
         }
@@ -132,7 +132,7 @@ enum StreamRow {
         guard let report = await hub.report() else { return nil }
         let address = report.address
         let pushes = await environment.pushes.statuses(
-            cdn: hub.cdn, app: address.app, instance: address.instance, stream: address.stream)
+            accountID: hub.accountID, app: address.app, instance: address.instance, stream: address.stream)
         let resolution = report.tracks.video?.resolution ?? announcedResolution(report.metadata)
         let frameRate = (report.frameRate * 100).rounded() / 100
         return [

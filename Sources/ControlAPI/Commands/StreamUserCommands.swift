@@ -38,9 +38,11 @@ struct StreamUserSelector: Sendable {
     func find(_ context: CommandContext) async throws -> StreamUser {
         switch selection {
         case .id(let id):
-            if let user = try await context.store.streamUser(id: id), user.cdn == context.account.cdn { return user }
+            if let user = try await context.store.streamUser(id: id), user.accountID == context.account.id {
+                return user
+            }
         case .name(let app, let stream, let name):
-            let users = try await context.store.streamUsers(cdn: context.account.cdn, app: app, stream: stream)
+            let users = try await context.store.streamUsers(accountID: context.account.id, app: app, stream: stream)
             if let user = users.first(where: { $0.user == name }) { return user }
         }
         throw CommandFailure(.streamUserNotFound)
@@ -51,7 +53,7 @@ extension CommandContext {
     /// The account's settings row of exactly this stream, not its app's that would stand in for it.
     func settings(app: String, stream: String) async throws -> StreamSettings? {
         let row = try await store.streamSettings(app: app, stream: stream)
-        guard let row, row.stream == stream, row.cdn == account.cdn else { return nil }
+        guard let row, row.stream == stream, row.accountID == account.id else { return nil }
         return row
     }
 
@@ -115,15 +117,15 @@ struct AddStreamUser: Command {
     private func change(_ context: CommandContext) async throws -> Reply {
         let now = context.environment.now()
         let known = try await context.settings(app: app, stream: stream)
-        let users = try await context.store.streamUsers(cdn: context.account.cdn, app: app, stream: stream)
+        let users = try await context.store.streamUsers(accountID: context.account.id, app: app, stream: stream)
         guard !users.contains(where: { $0.user == login?.user }) else { throw CommandFailure(.streamUserExists) }
 
         var user = StreamUser(
-            cdn: context.account.cdn, app: app, stream: stream, user: login?.user, passwordHash: nil, created: now)
+            accountID: context.account.id, app: app, stream: stream, user: login?.user, passwordHash: nil, created: now)
         if let login {
             user.passwordHash = try await context.environment.hash(login.pass)
             // The challenge comes before the stream's name does, so an app's users of one name share a salt.
-            let namesakes = try await context.store.streamUsers(cdn: context.account.cdn, app: app, stream: nil)
+            let namesakes = try await context.store.streamUsers(accountID: context.account.id, app: app, stream: nil)
             let salt =
                 namesakes.first { $0.user == login.user }?.challengeSalt
                 ?? String(UInt64.random(in: .min ... .max), radix: 16)
@@ -134,7 +136,7 @@ struct AddStreamUser: Command {
         var row =
             known
             ?? StreamSettings(
-                cdn: context.account.cdn, app: app, stream: stream,
+                accountID: context.account.id, app: app, stream: stream,
                 protection: context.environment.admissions.defaultProtection, created: now)
         settings.apply(to: &row)
         row = try await context.store.upsertStream(row)
@@ -167,8 +169,8 @@ struct ListStreamUsers: Command {
     }
 
     func run(_ context: CommandContext) async throws -> Reply {
-        let users = try await context.store.streamUsers(cdn: context.account.cdn, app: app, stream: stream)
-        let rows = try await context.store.streams(cdn: context.account.cdn)
+        let users = try await context.store.streamUsers(accountID: context.account.id, app: app, stream: stream)
+        let rows = try await context.store.streams(accountID: context.account.id)
         let byID = Dictionary(rows.map { ($0.id, $0) }) { first, _ in first }
         let list = users.map { JSONValue.object(context.describe($0, byID[$0.streamID])) }
         return Reply(.streamUsersListed, payload: ["stream_users": .array(list)])
@@ -267,7 +269,7 @@ struct UpdateStream: Command {
             case .id(let id): try await context.store.stream(id: id)
             case .name(let app, let stream): try await context.settings(app: app, stream: stream)
             }
-        guard var row = found, row.cdn == context.account.cdn else { throw CommandFailure(.streamNotFound) }
+        guard var row = found, row.accountID == context.account.id else { throw CommandFailure(.streamNotFound) }
         settings.apply(to: &row)
         row = try await context.store.upsertStream(row)
         context.environment.admissions.streamSettingsChanged()

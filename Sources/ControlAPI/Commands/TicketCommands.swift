@@ -96,7 +96,7 @@ struct RequestTicket: Command {
     func run(_ context: CommandContext) async throws -> Reply {
         let now = context.environment.now()
         let ticket = Ticket(
-            cdn: context.account.cdn, key: TicketKey.make(video: video, now: now), pass: pass, ip: ip, app: app,
+            accountID: context.account.id, key: TicketKey.make(video: video, now: now), pass: pass, ip: ip, app: app,
             video: video, uses: uses, created: now, expires: expires)
         let stored = try await context.store.insertTicket(ticket)
         return Reply(.ticketCreated, payload: ["ticket": .object(JSONObject(stored, uses: stored.uses))])
@@ -130,7 +130,7 @@ struct TicketStatus: Command {
     }
 
     func run(_ context: CommandContext) async throws -> Reply {
-        guard let ticket = try await context.store.ticket(key: key), ticket.cdn == context.account.cdn else {
+        guard let ticket = try await context.store.ticket(key: key), ticket.accountID == context.account.id else {
             throw CommandFailure(.ticketNotFound)
         }
         var object = JSONObject(ticket, uses: ticket.remainingUses ?? 0)
@@ -157,7 +157,8 @@ struct RevokeTicket: Command {
     }
 
     func run(_ context: CommandContext) async throws -> Reply {
-        guard let ticket = try await context.store.setTicketActive(key: key, cdn: context.account.cdn, false) else {
+        guard let ticket = try await context.store.setTicketActive(key: key, accountID: context.account.id, false)
+        else {
             throw CommandFailure(.ticketNotFound)
         }
         context.environment.admissions.ticketChanged(ticket)

@@ -3,12 +3,12 @@ import Foundation
 
 /// Makes the text of a signed request, for clients: the command line and tests.
 public struct SignedCall: Sendable {
-    public var cdn: Int
+    public var accountID: AccountID
     public var apiKey: String
     public var privateKey: String
 
-    public init(cdn: Int, apiKey: String, privateKey: String) {
-        self.cdn = cdn
+    public init(accountID: AccountID, apiKey: String, privateKey: String) {
+        self.accountID = accountID
         self.apiKey = apiKey
         self.privateKey = privateKey
     }
@@ -20,7 +20,7 @@ public struct SignedCall: Sendable {
         let seconds = Int64(exactly: now.timeIntervalSince1970.rounded(.down)) ?? 0
         var object: JSONObject = [
             "command": .string(command), "api_key": .string(apiKey), "timestamp": .integer(seconds),
-            "cdn": .int(cdn),
+            "cdn": .int(accountID.rawValue),
         ]
         for member in fields.members where object[member.name] == nil && member.name != "signature" {
             object[member.name] = member.value

@@ -64,10 +64,10 @@ public struct SignedRequest: Sendable {
 
     /// One answer for everything that may be wrong here, so that keys and accounts cannot be probed.
     private static func authorize(_ object: JSONObject, store: any AccountStore) async throws -> (Account, APIKey) {
-        guard let cdn = integer(object["cdn"]).flatMap(Int.init(exactly:)),
+        guard let accountID = integer(object["cdn"]).flatMap(Int.init(exactly:)).map(AccountID.init(rawValue:)),
             let apiKey = object["api_key"]?.stringValue, !apiKey.isEmpty, apiKey.utf8.count <= 64,
-            let key = try await store.key(apiKey: apiKey), key.cdn == cdn, key.revoked == nil,
-            let account = try await store.account(cdn: cdn)
+            let key = try await store.key(apiKey: apiKey), key.accountID == accountID, key.revoked == nil,
+            let account = try await store.account(id: accountID)
         else { throw CommandFailure(.cdnAuthorizationFailed) }
         return (account, key)
     }

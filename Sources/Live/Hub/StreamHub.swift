@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 import Logging
 import Media
@@ -23,7 +24,7 @@ public final class StreamHub: @unchecked Sendable {
 
     public let address: StreamAddress
     /// The account that owns the app.
-    public let cdn: Int
+    public let accountID: AccountID
     public let settings: HubSettings
     public let eventLoop: any EventLoop
     let memory: MemoryBudget
@@ -56,11 +57,12 @@ public final class StreamHub: @unchecked Sendable {
     var pushCount = 0
 
     init(
-        address: StreamAddress, cdn: Int, settings: HubSettings, eventLoop: any EventLoop, memory: MemoryBudget,
+        address: StreamAddress, accountID: AccountID, settings: HubSettings, eventLoop: any EventLoop,
+        memory: MemoryBudget,
         logger: Logger, onEnd: @escaping @Sendable (StreamHub, Publisher?) -> Void
     ) {
         self.address = address
-        self.cdn = cdn
+        self.accountID = accountID
         self.settings = settings
         self.eventLoop = eventLoop
         self.memory = memory

@@ -1,3 +1,4 @@
+import Basics
 import Logging
 import NIOCore
 
@@ -24,14 +25,18 @@ public actor Stage {
     ///   - settings: hold for a hub that is made now; one on air keeps its own.
     ///   - eventLoop: where the publisher's connection lives; a new hub lives there too.
     public func publish(
-        _ address: StreamAddress, cdn: Int, settings: HubSettings, publisher: Publisher, on eventLoop: any EventLoop
+        _ address: StreamAddress, accountID: AccountID, settings: HubSettings, publisher: Publisher,
+        on eventLoop: any EventLoop
     ) async throws(StreamHub.PublishRefusal) -> Publication {
         guard !isDraining else { throw .ended }
         // A hub that ends in this moment refuses; the next round makes a fresh one.
         for _ in 0..<3 {
             let known = hubs[address]
             if known == nil, memory.isExceeded { throw .outOfMemory }
-            let hub = if let known { known } else { await open(address, cdn: cdn, settings: settings, on: eventLoop) }
+            let hub =
+                if let known { known } else {
+                    await open(address, accountID: accountID, settings: settings, on: eventLoop)
+                }
             let refusal = await begin(publisher, on: hub)
             switch refusal {
             case nil:
@@ -48,11 +53,14 @@ public actor Stage {
         throw .ended
     }
 
-    private func open(_ address: StreamAddress, cdn: Int, settings: HubSettings, on eventLoop: any EventLoop) async
+    private func open(
+        _ address: StreamAddress, accountID: AccountID, settings: HubSettings, on eventLoop: any EventLoop
+    ) async
         -> StreamHub
     {
         let hub = StreamHub(
-            address: address, cdn: cdn, settings: settings, eventLoop: eventLoop, memory: memory, logger: logger
+            address: address, accountID: accountID, settings: settings, eventLoop: eventLoop, memory: memory,
+            logger: logger
         ) { hub, last in
             Task { await self.closed(hub, last: last) }
         }

@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 import Live
 
@@ -5,7 +6,7 @@ import Live
 public struct PushReport: Sendable, Hashable {
     public var entryName: String
     /// The account.
-    public var cdn: Int
+    public var accountID: AccountID
     public var source: StreamAddress
     /// `service_name`, such as `youtube`.
     public var service: String

@@ -1,9 +1,10 @@
+import Basics
 import Live
 
 /// A push that is not stored: `pushpublish.connect` without a `push_service_id`.
 public struct PushRequest: Sendable, Hashable {
     /// The account; the caller has checked that the source's app is its own.
-    public var cdn: Int
+    public var accountID: AccountID
     public var source: StreamAddress
     /// `service_name`.
     public var service: String
@@ -12,8 +13,10 @@ public struct PushRequest: Sendable, Hashable {
     /// The name wanted for the session; nil: the profile's.
     public var entryName: String?
 
-    public init(cdn: Int, source: StreamAddress, service: String, fields: [String: String], entryName: String? = nil) {
-        self.cdn = cdn
+    public init(
+        accountID: AccountID, source: StreamAddress, service: String, fields: [String: String], entryName: String? = nil
+    ) {
+        self.accountID = accountID
         self.source = source
         self.service = service
         self.fields = fields

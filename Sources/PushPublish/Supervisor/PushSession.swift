@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 import Live
 import NIOCore
@@ -9,7 +10,7 @@ final class PushSession {
 
     /// What it was asked to be; does not change.
     struct Order: Sendable {
-        var cdn: Int
+        var accountID: AccountID
         var source: StreamAddress
         var entryName: String
         var service: String
@@ -58,7 +59,7 @@ final class PushSession {
     func report(current: PushCounters) -> PushReport {
         let total = counters + current
         return PushReport(
-            entryName: order.entryName, cdn: order.cdn, source: order.source, service: order.service,
+            entryName: order.entryName, accountID: order.accountID, source: order.source, service: order.service,
             profile: order.profile, status: machine.status, pushServiceID: order.pushServiceID,
             destination: order.destination.summary, bytesSent: total.bytes, droppedFrames: total.droppedFrames,
             reconnects: machine.reconnects, started: started, connected: connected, lastError: lastError,
@@ -73,7 +74,8 @@ final class PushSession {
         if let id = order.pushServiceID { metadata["push_service_id"] = String(id) }
         metadata.merge(extra) { $1 }
         return OriginEvent(
-            cdn: order.cdn, date: Date(), kind: kind, app: order.source.app, instance: order.source.instance,
+            accountID: order.accountID, date: Date(), kind: kind, app: order.source.app,
+            instance: order.source.instance,
             stream: order.source.stream, address: address, metadata: metadata)
     }
 }

@@ -1,3 +1,4 @@
+import Basics
 import Live
 import Storage
 
@@ -11,12 +12,12 @@ extension PushSupervisor {
     ///   - entryName: nil: the stored push's name, else the profile's.
     /// - Returns: the session's entry name.
     public func connect(
-        pushServiceID: Int64, cdn: Int, app: String? = nil, instance: String? = nil, stream: String? = nil,
+        pushServiceID: Int64, accountID: AccountID, app: String? = nil, instance: String? = nil, stream: String? = nil,
         entryName: String? = nil
     ) async throws(PushError) -> String {
         let row: PushService?
         do {
-            row = try await store.push(id: pushServiceID, cdn: cdn)
+            row = try await store.push(id: pushServiceID, accountID: accountID)
         } catch {
             throw .storeFailed("\(error)")
         }
@@ -36,7 +37,7 @@ extension PushSupervisor {
     /// - Returns: the session's entry name.
     public func connect(_ request: PushRequest) throws(PushError) -> String {
         try connect(
-            cdn: request.cdn, source: request.source, service: request.service, fields: request.fields,
+            accountID: request.accountID, source: request.source, service: request.service, fields: request.fields,
             pushServiceID: nil, name: request.entryName, isNameGiven: request.entryName != nil, endsWithSource: false)
     }
 
@@ -44,12 +45,13 @@ extension PushSupervisor {
         throws(PushError) -> String
     {
         try connect(
-            cdn: row.cdn, source: source, service: row.service, fields: row.destination, pushServiceID: row.id,
+            accountID: row.accountID, source: source, service: row.service, fields: row.destination,
+            pushServiceID: row.id,
             name: entryName ?? row.name, isNameGiven: entryName != nil, endsWithSource: endsWithSource)
     }
 
     private func connect(
-        cdn: Int, source: StreamAddress, service: String, fields: [String: String], pushServiceID: Int64?,
+        accountID: AccountID, source: StreamAddress, service: String, fields: [String: String], pushServiceID: Int64?,
         name: String?, isNameGiven: Bool, endsWithSource: Bool
     ) throws(PushError) -> String {
         guard !isDraining else { throw .draining }
@@ -76,7 +78,7 @@ extension PushSupervisor {
         var wanted = EntryName.isValid(name) ? name : profile
         var endsWithSource = endsWithSource
         let same = sessions.values.first { session in
-            session.order.cdn == cdn && session.order.source == source
+            session.order.accountID == accountID && session.order.source == source
                 && (session.order.destination.identity == destination.identity
                     || (pushServiceID != nil && session.order.pushServiceID == pushServiceID))
         }
@@ -90,7 +92,7 @@ extension PushSupervisor {
                 throw .alreadyConnected(entryName: same.order.entryName)
             }
         }
-        guard sessions.values.count(where: { $0.order.cdn == cdn }) < configuration.maxPerAccount else {
+        guard sessions.values.count(where: { $0.order.accountID == accountID }) < configuration.maxPerAccount else {
             throw .tooMany(limit: configuration.maxPerAccount)
         }
         let taken = sessions.values.filter {
@@ -98,7 +100,7 @@ extension PushSupervisor {
         }.map(\.order.entryName)
         let entryName = EntryName.free(wanted, taken: Set(taken))
         let order = PushSession.Order(
-            cdn: cdn, source: source, entryName: entryName, service: service, profile: profile,
+            accountID: accountID, source: source, entryName: entryName, service: service, profile: profile,
             pushServiceID: pushServiceID, destination: destination, endsWithSource: endsWithSource)
         _ = begin(order)
         return entryName
@@ -110,19 +112,19 @@ extension PushSupervisor {
     /// until connected again or, for `autopush`, until the next publish.
     /// - Returns: their entry names; empty when none ran.
     public func disconnect(
-        pushServiceID: Int64, cdn: Int, app: String? = nil, instance: String? = nil, stream: String? = nil
+        pushServiceID: Int64, accountID: AccountID, app: String? = nil, instance: String? = nil, stream: String? = nil
     ) async -> [String] {
         await disconnect { order in
-            order.pushServiceID == pushServiceID && order.cdn == cdn
+            order.pushServiceID == pushServiceID && order.accountID == accountID
                 && (app == nil || order.source.app == app) && (instance == nil || order.source.instance == instance)
                 && (stream == nil || order.source.stream == stream)
         }
     }
 
     /// Ends the session of that name on an app and instance; `*` ends all of them. As `disconnect(pushServiceID:…)`.
-    public func disconnect(entryName: String, app: String, instance: String, cdn: Int) async -> [String] {
+    public func disconnect(entryName: String, app: String, instance: String, accountID: AccountID) async -> [String] {
         await disconnect { order in
-            order.cdn == cdn && order.source.app == app && order.source.instance == instance
+            order.accountID == accountID && order.source.app == app && order.source.instance == instance
                 && (entryName == EntryName.all || order.entryName == entryName)
         }
     }
@@ -134,12 +136,12 @@ extension PushSupervisor {
     }
 
     /// The account's sessions, narrowed by what is given of their source, by source and entry name.
-    public func statuses(cdn: Int, app: String? = nil, instance: String? = nil, stream: String? = nil) async
+    public func statuses(accountID: AccountID, app: String? = nil, instance: String? = nil, stream: String? = nil) async
         -> [PushReport]
     {
         let meant = sessions.values.filter { session in
             let order = session.order
-            return order.cdn == cdn && (app == nil || order.source.app == app)
+            return order.accountID == accountID && (app == nil || order.source.app == app)
                 && (instance == nil || order.source.instance == instance)
                 && (stream == nil || order.source.stream == stream)
         }

@@ -17,7 +17,7 @@ extension PushSupervisor: StageObserver {
         }
         onAir[hub.address] = hub
         for session in sessions.values.filter({ $0.order.source == hub.address }).sorted(by: { $0.id < $1.id })
-        where session.order.cdn == hub.cdn {
+        where session.order.accountID == hub.accountID {
             handle(.sourceOnAir, session)
         }
         guard !isReturn else { return }
@@ -46,7 +46,7 @@ extension PushSupervisor: StageObserver {
         }
         // The stream may have ended, or ended and come back, meanwhile.
         guard onAir[address] === hub, !isDraining else { return }
-        for row in rows where row.cdn == hub.cdn {
+        for row in rows where row.accountID == hub.accountID {
             do throws(PushError) {
                 _ = try connect(row, source: address, entryName: nil, endsWithSource: true)
             } catch {
@@ -56,7 +56,7 @@ extension PushSupervisor: StageObserver {
                     metadata: ["stream": "\(address)", "push_service_id": "\(row.id)", "error": "\(error)"])
                 eventLog.record(
                     OriginEvent(
-                        cdn: row.cdn, date: .now, kind: .push, app: address.app, instance: address.instance,
+                        accountID: row.accountID, date: .now, kind: .push, app: address.app, instance: address.instance,
                         stream: address.stream,
                         metadata: ["push_service_id": String(row.id), "error": error.description]))
             }

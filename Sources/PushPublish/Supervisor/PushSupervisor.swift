@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 import Live
 import Logging
@@ -93,7 +94,7 @@ public actor PushSupervisor {
 
     /// The source, when it is on air and the account's own.
     private func hub(for order: PushSession.Order) -> StreamHub? {
-        guard let hub = onAir[order.source], hub.cdn == order.cdn else { return nil }
+        guard let hub = onAir[order.source], hub.accountID == order.accountID else { return nil }
         return hub
     }
 
@@ -225,8 +226,8 @@ public actor PushSupervisor {
     }
 
     /// Sessions that are over, newest last, at most the last 200 of all accounts.
-    public func endedSessions(cdn: Int) -> [PushReport] {
-        ended.map(\.report).filter { $0.cdn == cdn }
+    public func endedSessions(accountID: AccountID) -> [PushReport] {
+        ended.map(\.report).filter { $0.accountID == accountID }
     }
 
     /// Every session of that stream learns that it is off the air.

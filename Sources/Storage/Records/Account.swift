@@ -1,17 +1,18 @@
+import Basics
 import Foundation
 
 /// A customer of this origin. Everything stored belongs to one.
 public struct Account: Sendable, Hashable {
     /// The CDN id of the API (`cdn`).
-    public var cdn: Int
+    public var id: AccountID
     /// The user name; the account's apps are named `<user>-<suffix>`.
     public var user: String
     /// Why it is suspended, in words for the customer; nil when it is in good standing.
     public var suspension: String?
     public var created: Date
 
-    public init(cdn: Int, user: String, suspension: String? = nil, created: Date) {
-        self.cdn = cdn
+    public init(id: AccountID, user: String, suspension: String? = nil, created: Date) {
+        self.id = id
         self.user = user
         self.suspension = suspension
         self.created = created
@@ -41,7 +42,7 @@ public enum KeyRights: String, Sendable, Hashable, CaseIterable {
 /// A public API key and the private key that signs with it.
 public struct APIKey: Sendable, Hashable {
     public var id: Int64
-    public var cdn: Int
+    public var accountID: AccountID
     /// `APX` and 29 upper-case letters and digits.
     public var apiKey: String
     /// 64 hexadecimal digits, used as ASCII text. Needed in clear to verify signatures; never logged or returned after creation.
@@ -52,11 +53,12 @@ public struct APIKey: Sendable, Hashable {
     public var revoked: Date?
 
     public init(
-        id: Int64 = 0, cdn: Int, apiKey: String, privateKey: String, rights: KeyRights, label: String, created: Date,
+        id: Int64 = 0, accountID: AccountID, apiKey: String, privateKey: String, rights: KeyRights, label: String,
+        created: Date,
         revoked: Date? = nil
     ) {
         self.id = id
-        self.cdn = cdn
+        self.accountID = accountID
         self.apiKey = apiKey
         self.privateKey = privateKey
         self.rights = rights

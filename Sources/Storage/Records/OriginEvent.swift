@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 
 /// One row of the origin's event log (`log.origin`): what happened to a stream, and who did it.
@@ -10,7 +11,7 @@ public struct OriginEvent: Sendable, Hashable {
     }
 
     public var id: Int64
-    public var cdn: Int
+    public var accountID: AccountID
     public var date: Date
     public var kind: Kind
     public var app: String
@@ -24,11 +25,11 @@ public struct OriginEvent: Sendable, Hashable {
     public var metadata: [String: String]
 
     public init(
-        id: Int64 = 0, cdn: Int, date: Date, kind: Kind, app: String, instance: String, stream: String,
+        id: Int64 = 0, accountID: AccountID, date: Date, kind: Kind, app: String, instance: String, stream: String,
         isAuthenticated: Bool = false, user: String = "", address: String = "", metadata: [String: String] = [:]
     ) {
         self.id = id
-        self.cdn = cdn
+        self.accountID = accountID
         self.date = date
         self.kind = kind
         self.app = app

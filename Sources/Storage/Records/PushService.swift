@@ -1,9 +1,10 @@
+import Basics
 import Foundation
 
 /// A stored push destination (`push_service_id`).
 public struct PushService: Sendable, Hashable {
     public var id: Int64
-    public var cdn: Int
+    public var accountID: AccountID
     /// The customer's name for it, first choice for the entry name; may be empty.
     public var name: String
     /// `rtmp`, `youtube`, `akamai` …: `service_name` of the API.
@@ -23,12 +24,12 @@ public struct PushService: Sendable, Hashable {
     public var updated: Date
 
     public init(
-        id: Int64 = 0, cdn: Int, name: String, service: String, app: String? = nil, instance: String? = nil,
+        id: Int64 = 0, accountID: AccountID, name: String, service: String, app: String? = nil, instance: String? = nil,
         stream: String? = nil, autopush: Bool = false, adaptiveGroup: String? = nil, pushSource: Bool = true,
         destination: [String: String], created: Date, updated: Date
     ) {
         self.id = id
-        self.cdn = cdn
+        self.accountID = accountID
         self.name = name
         self.service = service
         self.app = app

@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 
 /// How viewers are let in to a stream.
@@ -10,7 +11,7 @@ public enum Protection: String, Sendable, Hashable, CaseIterable {
 public struct StreamSettings: Sendable, Hashable {
     /// `stream_id` of the API; 0 until stored.
     public var id: Int64
-    public var cdn: Int
+    public var accountID: AccountID
     public var app: String
     /// The stream's name, or `*` for every stream of the app without settings of its own.
     public var stream: String
@@ -33,13 +34,13 @@ public struct StreamSettings: Sendable, Hashable {
     public var created: Date
 
     public init(
-        id: Int64 = 0, cdn: Int, app: String, stream: String, protection: Protection = .none,
+        id: Int64 = 0, accountID: AccountID, app: String, stream: String, protection: Protection = .none,
         reconnectWindow: Int? = nil, endsOnUnpublish: Bool = true, playlistCount: Int? = nil, record: Bool = false,
         recordType: String? = nil, segmentType: String? = nil, segmentValue: String? = nil, saveFolder: String? = nil,
         enableDVR: Bool = false, gaKey: String? = nil, created: Date
     ) {
         self.id = id
-        self.cdn = cdn
+        self.accountID = accountID
         self.app = app
         self.stream = stream
         self.protection = protection
@@ -63,7 +64,7 @@ public struct StreamUser: Sendable, Hashable {
     public var id: Int64
     /// The settings row of its stream (`stream_id`).
     public var streamID: Int64
-    public var cdn: Int
+    public var accountID: AccountID
     public var app: String
     public var stream: String
     /// nil together with `passwordHash`: publishing needs no credentials, but the stream's name must exist.
@@ -77,12 +78,13 @@ public struct StreamUser: Sendable, Hashable {
     public var created: Date
 
     public init(
-        id: Int64 = 0, streamID: Int64 = 0, cdn: Int, app: String, stream: String, user: String?, passwordHash: String?,
+        id: Int64 = 0, streamID: Int64 = 0, accountID: AccountID, app: String, stream: String, user: String?,
+        passwordHash: String?,
         sealedChallengeVerifier: String? = nil, challengeSalt: String? = nil, created: Date
     ) {
         self.id = id
         self.streamID = streamID
-        self.cdn = cdn
+        self.accountID = accountID
         self.app = app
         self.stream = stream
         self.user = user

@@ -1,20 +1,21 @@
+import Basics
 import Foundation
 import GRDB
 
 extension SQLiteStore {
     public func insertAccount(_ account: Account) async throws {
         try await write { database in
-            try StoreError.duplicate("account \(account.user) with CDN id \(account.cdn)") {
+            try StoreError.duplicate("account \(account.user) with CDN id \(account.id)") {
                 try database.run(
                     "INSERT INTO accounts (cdn, user, suspension, created) VALUES (?, ?, ?, ?)",
-                    [account.cdn, account.user, account.suspension, account.created.stored])
+                    [account.id, account.user, account.suspension, account.created.stored])
             }
         }
     }
 
-    public func account(cdn: Int) async throws -> Account? {
+    public func account(id: AccountID) async throws -> Account? {
         try await read { database in
-            try database.first("SELECT * FROM accounts WHERE cdn = ?", [cdn]).map(Account.init)
+            try database.first("SELECT * FROM accounts WHERE cdn = ?", [id]).map(Account.init)
         }
     }
 
@@ -45,10 +46,11 @@ extension SQLiteStore {
         try database.first("SELECT * FROM accounts WHERE user = ?", [user]).map(Account.init)
     }
 
-    public func setSuspension(cdn: Int, _ suspension: String?) async throws {
+    public func setSuspension(accountID: AccountID, _ suspension: String?) async throws {
         try await write { database in
-            guard try database.run("UPDATE accounts SET suspension = ? WHERE cdn = ?", [suspension, cdn]) > 0 else {
-                throw StoreError.notFound("account with CDN id \(cdn)")
+            guard try database.run("UPDATE accounts SET suspension = ? WHERE cdn = ?", [suspension, accountID]) > 0
+            else {
+                throw StoreError.notFound("account with CDN id \(accountID)")
             }
         }
     }
@@ -62,7 +64,7 @@ extension SQLiteStore {
                     VALUES (?, ?, ?, ?, ?, ?, ?)
                     """,
                     [
-                        key.cdn, key.apiKey, key.privateKey, key.rights.rawValue, key.label, key.created.stored,
+                        key.accountID, key.apiKey, key.privateKey, key.rights.rawValue, key.label, key.created.stored,
                         key.revoked?.stored,
                     ])
             }
@@ -78,9 +80,9 @@ extension SQLiteStore {
         }
     }
 
-    public func keys(cdn: Int) async throws -> [APIKey] {
+    public func keys(accountID: AccountID) async throws -> [APIKey] {
         try await read { database in
-            try database.all("SELECT * FROM api_keys WHERE cdn = ? ORDER BY id", [cdn]).map(APIKey.init)
+            try database.all("SELECT * FROM api_keys WHERE cdn = ? ORDER BY id", [accountID]).map(APIKey.init)
         }
     }
 
@@ -95,7 +97,7 @@ extension SQLiteStore {
 extension Account {
     init(_ row: StoredRow) throws {
         self.init(
-            cdn: try row.int("cdn"), user: try row.text("user"), suspension: try row.optionalText("suspension"),
+            id: try row.account("cdn"), user: try row.text("user"), suspension: try row.optionalText("suspension"),
             created: try row.date("created"))
     }
 }
@@ -103,7 +105,7 @@ extension Account {
 extension APIKey {
     init(_ row: StoredRow) throws {
         self.init(
-            id: try row.integer("id"), cdn: try row.int("cdn"), apiKey: try row.text("api_key"),
+            id: try row.integer("id"), accountID: try row.account("cdn"), apiKey: try row.text("api_key"),
             privateKey: try row.text("private_key"), rights: try row.choice("rights"), label: try row.text("label"),
             created: try row.date("created"), revoked: try row.optionalDate("revoked"))
     }

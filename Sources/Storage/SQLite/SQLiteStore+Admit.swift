@@ -19,7 +19,7 @@ extension SQLiteStore {
     /// The presented ticket. A ticket is good for its own account's streams only, even if it says `*`.
     private static func ticket(for request: AdmissionRequest, in database: Database) throws -> Ticket? {
         let known = try request.facts.key.flatMap { try Self.ticket(key: $0, in: database) }
-        return known?.cdn == request.cdn ? known : nil
+        return known?.accountID == request.accountID ? known : nil
     }
 
     /// The transaction holds the database's write lock from its beginning, so what is read here cannot change under it,
@@ -61,7 +61,8 @@ extension SQLiteStore {
                 ])
         }
         try insert(
-            Attempt(cdn: request.cdn, date: request.now, facts: facts, isSuccess: true, reason: ""), foldingKey: nil,
+            Attempt(accountID: request.accountID, date: request.now, facts: facts, isSuccess: true, reason: ""),
+            foldingKey: nil,
             in: database)
         return .opened(current)
     }
@@ -97,7 +98,8 @@ extension SQLiteStore {
         }
         try record(
             Attempt(
-                cdn: request.cdn, date: request.now, facts: request.facts, isSuccess: false, reason: reason.rawValue),
+                accountID: request.accountID, date: request.now, facts: request.facts, isSuccess: false,
+                reason: reason.rawValue),
             foldingWindow: request.foldingWindow, in: database)
         return .refused(reason)
     }

@@ -37,7 +37,8 @@ extension SQLiteStore {
             ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             """,
             [
-                attempt.cdn, attempt.date.stored, attempt.key, attempt.pass, address?.description ?? attempt.address,
+                attempt.accountID, attempt.date.stored, attempt.key, attempt.pass,
+                address?.description ?? attempt.address,
                 address.map { Data($0.sortKey) }, attempt.video, attempt.app, attempt.instance, attempt.pageURL,
                 attempt.referrerURL, attempt.isSuccess, attempt.reason, attempt.serverAddress,
                 max(1, attempt.repeats), foldingKey,
@@ -49,16 +50,18 @@ extension SQLiteStore {
     private static func foldingKey(_ attempt: Attempt) -> Int64 {
         var hash = SHA256()
         for part in [
-            String(attempt.cdn), attempt.key, normalized(attempt.address), attempt.app, attempt.video, attempt.reason,
+            attempt.accountID.description, attempt.key, normalized(attempt.address), attempt.app, attempt.video,
+            attempt.reason,
         ] {
             hash.update(data: Data("\(part.utf8.count):\(part)".utf8))
         }
         return hash.finalize().prefix(8).reduce(0) { $0 << 8 | Int64($1) }
     }
 
-    public func attempts(cdn: Int, filter: AttemptFilter, limit: Int, offset: Int) async throws -> [Attempt] {
+    public func attempts(accountID: AccountID, filter: AttemptFilter, limit: Int, offset: Int) async throws -> [Attempt]
+    {
         try await read { database in
-            guard var query = AttemptQuery(cdn: cdn, filter: filter) else { return [] }
+            guard var query = AttemptQuery(accountID: accountID, filter: filter) else { return [] }
             query.arguments += [max(0, limit), max(0, offset)]
             return try database.all(
                 "SELECT * FROM attempts WHERE \(query.condition) ORDER BY date DESC, id DESC LIMIT ? OFFSET ?",
@@ -67,9 +70,9 @@ extension SQLiteStore {
         }
     }
 
-    public func countAttempts(cdn: Int, filter: AttemptFilter) async throws -> Int {
+    public func countAttempts(accountID: AccountID, filter: AttemptFilter) async throws -> Int {
         try await read { database in
-            guard let query = AttemptQuery(cdn: cdn, filter: filter) else { return 0 }
+            guard let query = AttemptQuery(accountID: accountID, filter: filter) else { return 0 }
             return try database.first(
                 "SELECT ifnull(sum(repeats), 0) AS total FROM attempts WHERE \(query.condition)", query.arguments
             )?.int("total") ?? 0
@@ -83,8 +86,8 @@ private struct AttemptQuery {
     var arguments: StatementArguments
 
     /// nil when nothing can match: the filter's address is none.
-    init?(cdn: Int, filter: AttemptFilter) {
-        arguments = [cdn]
+    init?(accountID: AccountID, filter: AttemptFilter) {
+        arguments = [accountID]
         func add(_ text: String, _ values: StatementArguments) {
             condition += " AND \(text)"
             arguments += values
@@ -114,7 +117,7 @@ extension Attempt {
             pageURL: try row.text("page_url"), referrerURL: try row.text("referrer_url"),
             serverAddress: try row.text("server_address"))
         self.init(
-            id: try row.integer("id"), cdn: try row.int("cdn"), date: try row.date("date"), facts: facts,
+            id: try row.integer("id"), accountID: try row.account("cdn"), date: try row.date("date"), facts: facts,
             isSuccess: try row.flag("is_success"), reason: try row.text("reason"), repeats: try row.int("repeats"))
     }
 }

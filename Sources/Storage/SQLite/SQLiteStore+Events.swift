@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 import GRDB
 
@@ -11,20 +12,22 @@ extension SQLiteStore {
                 ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                 """,
                 [
-                    event.cdn, event.date.stored, event.kind.rawValue, event.app, event.instance, event.stream,
+                    event.accountID, event.date.stored, event.kind.rawValue, event.app, event.instance, event.stream,
                     event.isAuthenticated, event.user, event.address, try event.metadata.stored(),
                 ])
         }
     }
 
-    public func events(cdn: Int, app: String, stream: String?, limit: Int, offset: Int) async throws -> [OriginEvent] {
+    public func events(accountID: AccountID, app: String, stream: String?, limit: Int, offset: Int) async throws
+        -> [OriginEvent]
+    {
         try await read { database in
             try database.all(
                 """
                 SELECT * FROM origin_events WHERE cdn = ?1 AND app = ?2 AND (?3 IS NULL OR stream = ?3)
                 ORDER BY date DESC, id DESC LIMIT ?4 OFFSET ?5
                 """,
-                [cdn, app, stream, max(0, limit), max(0, offset)]
+                [accountID, app, stream, max(0, limit), max(0, offset)]
             ).map(OriginEvent.init)
         }
     }
@@ -33,7 +36,7 @@ extension SQLiteStore {
 extension OriginEvent {
     init(_ row: StoredRow) throws {
         self.init(
-            id: try row.integer("id"), cdn: try row.int("cdn"), date: try row.date("date"),
+            id: try row.integer("id"), accountID: try row.account("cdn"), date: try row.date("date"),
             kind: try row.choice("kind"), app: try row.text("app"), instance: try row.text("instance"),
             stream: try row.text("stream"), isAuthenticated: try row.flag("is_authenticated"),
             user: try row.text("user"), address: try row.text("address"), metadata: try row.map("metadata"))

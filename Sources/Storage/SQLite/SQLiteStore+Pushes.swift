@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 import GRDB
 
@@ -13,7 +14,7 @@ extension SQLiteStore {
                     ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                     """,
                     [
-                        push.cdn, push.name, push.service, push.app, push.instance, push.stream, push.autopush,
+                        push.accountID, push.name, push.service, push.app, push.instance, push.stream, push.autopush,
                         push.adaptiveGroup, push.pushSource, try push.destination.stored(), push.created.stored,
                         push.updated.stored,
                     ])
@@ -24,14 +25,16 @@ extension SQLiteStore {
         }
     }
 
-    public func push(id: Int64, cdn: Int) async throws -> PushService? {
+    public func push(id: Int64, accountID: AccountID) async throws -> PushService? {
         try await read { database in
-            try database.first("SELECT * FROM pushes WHERE id = ? AND cdn = ?", [id, cdn]).map(PushService.init)
+            try database.first("SELECT * FROM pushes WHERE id = ? AND cdn = ?", [id, accountID]).map(PushService.init)
         }
     }
 
-    public func pushes(cdn: Int) async throws -> [PushService] {
-        try await read { try $0.all("SELECT * FROM pushes WHERE cdn = ? ORDER BY id", [cdn]).map(PushService.init) }
+    public func pushes(accountID: AccountID) async throws -> [PushService] {
+        try await read {
+            try $0.all("SELECT * FROM pushes WHERE cdn = ? ORDER BY id", [accountID]).map(PushService.init)
+        }
     }
 
     public func autopushes(app: String, instance: String, stream: String) async throws -> [PushService] {
@@ -44,7 +47,7 @@ extension SQLiteStore {
                     AND (stream IS NULL OR stream = ?)
                 ORDER BY id
                 """,
-                [account.cdn, app, instance, stream]
+                [account.id, app, instance, stream]
             ).map(PushService.init)
         }
     }
@@ -59,20 +62,20 @@ extension SQLiteStore {
                 """,
                 [
                     push.name, push.service, push.app, push.instance, push.stream, push.autopush, push.adaptiveGroup,
-                    push.pushSource, try push.destination.stored(), push.updated.stored, push.id, push.cdn,
+                    push.pushSource, try push.destination.stored(), push.updated.stored, push.id, push.accountID,
                 ]) > 0
         }
     }
 
-    public func removePush(id: Int64, cdn: Int) async throws -> Bool {
-        try await write { try $0.run("DELETE FROM pushes WHERE id = ? AND cdn = ?", [id, cdn]) > 0 }
+    public func removePush(id: Int64, accountID: AccountID) async throws -> Bool {
+        try await write { try $0.run("DELETE FROM pushes WHERE id = ? AND cdn = ?", [id, accountID]) > 0 }
     }
 }
 
 extension PushService {
     init(_ row: StoredRow) throws {
         self.init(
-            id: try row.integer("id"), cdn: try row.int("cdn"), name: try row.text("name"),
+            id: try row.integer("id"), accountID: try row.account("cdn"), name: try row.text("name"),
             service: try row.text("service"), app: try row.optionalText("app"),
             instance: try row.optionalText("instance"), stream: try row.optionalText("stream"),
             autopush: try row.flag("autopush"), adaptiveGroup: try row.optionalText("adaptive_group"),

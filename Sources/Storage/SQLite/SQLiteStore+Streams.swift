@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 import GRDB
 
@@ -9,7 +10,7 @@ extension SQLiteStore {
     private static func upsertStream(_ settings: StreamSettings, in database: Database) throws -> StreamSettings {
         let owner = try database.first(
             "SELECT cdn FROM streams WHERE app = ? AND stream = ?", [settings.app, settings.stream])
-        if let owner, try owner.int("cdn") != settings.cdn {
+        if let owner, try owner.account("cdn") != settings.accountID {
             throw StoreError.duplicate("stream \(settings.app)/\(settings.stream)")
         }
         try StoreError.duplicate("stream \(settings.app)/\(settings.stream)") {
@@ -27,7 +28,7 @@ extension SQLiteStore {
                     save_folder = excluded.save_folder, enable_dvr = excluded.enable_dvr, ga_key = excluded.ga_key
                 """,
                 [
-                    settings.cdn, settings.app, settings.stream, settings.protection.rawValue,
+                    settings.accountID, settings.app, settings.stream, settings.protection.rawValue,
                     settings.reconnectWindow, settings.endsOnUnpublish, settings.playlistCount, settings.record,
                     settings.recordType, settings.segmentType, settings.segmentValue, settings.saveFolder,
                     settings.enableDVR, settings.gaKey, settings.created.stored,
@@ -43,8 +44,10 @@ extension SQLiteStore {
         try await read { try $0.first("SELECT * FROM streams WHERE id = ?", [id]).map(StreamSettings.init) }
     }
 
-    public func streams(cdn: Int) async throws -> [StreamSettings] {
-        try await read { try $0.all("SELECT * FROM streams WHERE cdn = ? ORDER BY id", [cdn]).map(StreamSettings.init) }
+    public func streams(accountID: AccountID) async throws -> [StreamSettings] {
+        try await read {
+            try $0.all("SELECT * FROM streams WHERE cdn = ? ORDER BY id", [accountID]).map(StreamSettings.init)
+        }
     }
 
     public func streamSettings(app: String, stream: String) async throws -> StreamSettings? {
@@ -66,9 +69,10 @@ extension SQLiteStore {
                 let settings =
                     try known
                     ?? Self.upsertStream(
-                        StreamSettings(cdn: user.cdn, app: user.app, stream: user.stream, created: user.created),
+                        StreamSettings(
+                            accountID: user.accountID, app: user.app, stream: user.stream, created: user.created),
                         in: database)
-                guard settings.cdn == user.cdn else {
+                guard settings.accountID == user.accountID else {
                     throw StoreError.duplicate("stream \(user.app)/\(user.stream)")
                 }
                 user.streamID = settings.id
@@ -82,7 +86,7 @@ extension SQLiteStore {
                     ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
                     """,
                     [
-                        user.streamID, user.cdn, user.app, user.stream, user.user, user.passwordHash,
+                        user.streamID, user.accountID, user.app, user.stream, user.user, user.passwordHash,
                         user.sealedChallengeVerifier, user.challengeSalt, user.created.stored,
                     ])
             }
@@ -95,14 +99,14 @@ extension SQLiteStore {
         try await read { try $0.first("SELECT * FROM stream_users WHERE id = ?", [id]).map(StreamUser.init) }
     }
 
-    public func streamUsers(cdn: Int, app: String?, stream: String?) async throws -> [StreamUser] {
+    public func streamUsers(accountID: AccountID, app: String?, stream: String?) async throws -> [StreamUser] {
         try await read { database in
             try database.all(
                 """
                 SELECT * FROM stream_users
                 WHERE cdn = ?1 AND (?2 IS NULL OR app = ?2) AND (?3 IS NULL OR stream = ?3) ORDER BY id
                 """,
-                [cdn, app, stream]
+                [accountID, app, stream]
             ).map(StreamUser.init)
         }
     }
@@ -124,7 +128,7 @@ extension SQLiteStore {
 extension StreamSettings {
     init(_ row: StoredRow) throws {
         self.init(
-            id: try row.integer("id"), cdn: try row.int("cdn"), app: try row.text("app"),
+            id: try row.integer("id"), accountID: try row.account("cdn"), app: try row.text("app"),
             stream: try row.text("stream"), protection: try row.choice("protection"),
             reconnectWindow: try row.optionalInt("reconnect_window"),
             endsOnUnpublish: try row.flag("ends_on_unpublish"),
@@ -139,7 +143,7 @@ extension StreamSettings {
 extension StreamUser {
     init(_ row: StoredRow) throws {
         self.init(
-            id: try row.integer("id"), streamID: try row.integer("stream_id"), cdn: try row.int("cdn"),
+            id: try row.integer("id"), streamID: try row.integer("stream_id"), accountID: try row.account("cdn"),
             app: try row.text("app"), stream: try row.text("stream"), user: try row.optionalText("user"),
             passwordHash: try row.optionalText("password_hash"),
             sealedChallengeVerifier: try row.optionalText("sealed_challenge_verifier"),

@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 import GRDB
 import Usher
@@ -16,7 +17,7 @@ extension SQLiteStore {
                     ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                     """,
                     [
-                        ticket.cdn, ticket.key, ticket.pass, ticket.ip, ticket.app, ticket.video, ticket.uses,
+                        ticket.accountID, ticket.key, ticket.pass, ticket.ip, ticket.app, ticket.video, ticket.uses,
                         ticket.usedCount, ticket.isActive, ticket.created.stored, ticket.expires.stored,
                         ticket.lastUsed?.stored, Ticket.stored(ticket.claimedNetworks), ticket.revision,
                     ])
@@ -34,9 +35,11 @@ extension SQLiteStore {
         try database.first("SELECT * FROM tickets WHERE key = ?", [key]).map(Ticket.init)
     }
 
-    public func setTicketActive(key: String, cdn: Int, _ isActive: Bool) async throws -> Ticket? {
+    public func setTicketActive(key: String, accountID: AccountID, _ isActive: Bool) async throws -> Ticket? {
         try await write { database in
-            guard let ticket = try Self.ticket(key: key, in: database), ticket.cdn == cdn else { return nil }
+            guard let ticket = try Self.ticket(key: key, in: database), ticket.accountID == accountID else {
+                return nil
+            }
             guard ticket.isActive != isActive else { return ticket }
             try database.run(
                 "UPDATE tickets SET is_active = ?, revision = ? WHERE id = ?",
@@ -89,7 +92,8 @@ private let revisionSequence = "ticket revision"
 extension Ticket {
     init(_ row: StoredRow) throws {
         self.init(
-            id: try row.integer("id"), cdn: try row.int("cdn"), key: try row.text("key"), pass: try row.text("pass"),
+            id: try row.integer("id"), accountID: try row.account("cdn"), key: try row.text("key"),
+            pass: try row.text("pass"),
             ip: try row.text("ip"), app: try row.text("app"), video: try row.text("video"),
             uses: try row.int("uses"), usedCount: try row.int("used_count"), isActive: try row.flag("is_active"),
             created: try row.date("created"), expires: try row.date("expires"),

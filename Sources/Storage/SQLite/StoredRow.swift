@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 import GRDB
 
@@ -22,6 +23,10 @@ struct StoredRow {
     func int(_ column: String) throws -> Int {
         guard let value = Int(exactly: try integer(column)) else { throw Self.wrong(column) }
         return value
+    }
+
+    func account(_ column: String) throws -> AccountID {
+        AccountID(rawValue: try int(column))
     }
 
     func optionalInt(_ column: String) throws -> Int? {
@@ -106,3 +111,5 @@ extension Database {
         try Row.fetchAll(cachedStatement(sql: sql), arguments: arguments).map(StoredRow.init)
     }
 }
+
+extension AccountID: DatabaseValueConvertible {}

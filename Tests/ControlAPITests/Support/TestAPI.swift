@@ -84,15 +84,17 @@ struct TestAPI: Sendable {
         service = ControlService(
             environment: environment, failures: FailureLimit(perMinute: failuresPerMinute), replayWait: replayWait)
 
-        try await store.insertAccount(Account(cdn: 158, user: "demo", created: clock.now))
-        try await store.insertAccount(Account(cdn: 200, user: "other", created: clock.now))
+        try await store.insertAccount(Account(id: 158, user: "demo", created: clock.now))
+        try await store.insertAccount(Account(id: 200, user: "other", created: clock.now))
         demo = try await store.insertKey(
             APIKey(
-                cdn: 158, apiKey: Self.publicKey, privateKey: Self.privateKey, rights: .full, label: "documentation",
+                accountID: 158, apiKey: Self.publicKey, privateKey: Self.privateKey, rights: .full,
+                label: "documentation",
                 created: clock.now))
-        reader = try await store.insertKey(.generate(cdn: 158, rights: .read, label: "read", now: clock.now))
-        seller = try await store.insertKey(.generate(cdn: 158, rights: .tickets, label: "tickets", now: clock.now))
-        other = try await store.insertKey(.generate(cdn: 200, rights: .full, label: "other", now: clock.now))
+        reader = try await store.insertKey(.generate(accountID: 158, rights: .read, label: "read", now: clock.now))
+        seller = try await store.insertKey(
+            .generate(accountID: 158, rights: .tickets, label: "tickets", now: clock.now))
+        other = try await store.insertKey(.generate(accountID: 200, rights: .full, label: "other", now: clock.now))
     }
 
     private func end() async {
@@ -106,7 +108,7 @@ struct TestAPI: Sendable {
     /// A request as a client signs it now.
     func text(_ command: String, _ fields: JSONObject = [:], key: APIKey? = nil) -> String {
         let key = key ?? demo
-        return SignedCall(cdn: key.cdn, apiKey: key.apiKey, privateKey: key.privateKey)
+        return SignedCall(accountID: key.accountID, apiKey: key.apiKey, privateKey: key.privateKey)
             .text(command: command, fields: fields, now: clock.now)
     }
 

@@ -90,7 +90,7 @@ import Testing
         #expect(try await get("\(session)/media_3.ts", through: directory) == (200, "HIT"))
         let stranger = "\(folder)/sess_AAAAAAAAAAAAAAAAAAAAAAAAAAA"
         #expect(try await get("\(stranger)/media_3.ts", through: directory).status == 403)
-        let ticket = try await origin.store.setTicketActive(key: TestOrigin.key, cdn: 1, false)
+        let ticket = try await origin.store.setTicketActive(key: TestOrigin.key, accountID: 1, false)
         origin.admissions.ticketChanged(try #require(ticket))
         #expect(try await get("\(session)/media_3.ts", through: directory).status == 403)
     }

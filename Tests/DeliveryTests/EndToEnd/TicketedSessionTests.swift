@@ -48,7 +48,7 @@ import Testing
                     segments(in: playlist.text).last?.trimmingCharacters(in: .whitespacesAndNewlines))
                 let segment = media.replacing(/chunklist.*/, with: name)
                 #expect(try await Fetched.get(segment, "-o", "/dev/null", "-D", "-").status == 200)
-                let ticket = try await origin.store.setTicketActive(key: TestOrigin.key, cdn: 1, false)
+                let ticket = try await origin.store.setTicketActive(key: TestOrigin.key, accountID: 1, false)
                 origin.admissions.ticketChanged(try #require(ticket))
                 #expect(try await Fetched.get(segment).status == 403)
                 #expect(try await Fetched.get(media).status == 403)

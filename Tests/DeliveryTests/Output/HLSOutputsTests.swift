@@ -130,7 +130,8 @@ import Testing
     func playlistCount() async throws {
         let store = MemoryStore()
         _ = try await store.upsertStream(
-            StreamSettings(cdn: 1, app: address.app, stream: address.stream, playlistCount: 4, created: .distantPast))
+            StreamSettings(
+                accountID: 1, app: address.app, stream: address.stream, playlistCount: 4, created: .distantPast))
         let test = await TestStage(store: store)
         let publication = try await test.publish()
         try await test.send(file, to: publication)

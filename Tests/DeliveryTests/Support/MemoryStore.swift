@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 import Storage
 import Synchronization
@@ -45,10 +46,10 @@ final class MemoryStore: SequenceStore, StreamStore {
     }
 
     func stream(id: Int64) async throws -> StreamSettings? { nil }
-    func streams(cdn: Int) async throws -> [StreamSettings] { [] }
+    func streams(accountID: AccountID) async throws -> [StreamSettings] { [] }
     func insertStreamUser(_ user: StreamUser) async throws -> StreamUser { user }
     func streamUser(id: Int64) async throws -> StreamUser? { nil }
-    func streamUsers(cdn: Int, app: String?, stream: String?) async throws -> [StreamUser] { [] }
+    func streamUsers(accountID: AccountID, app: String?, stream: String?) async throws -> [StreamUser] { [] }
     func publishers(app: String, stream: String) async throws -> [StreamUser] { [] }
     func removeStreamUser(id: Int64) async throws -> Bool { false }
 }

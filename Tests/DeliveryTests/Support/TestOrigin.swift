@@ -45,12 +45,12 @@ struct TestOrigin {
     /// The demo account, its stream protected, and a ticket for it.
     func protect(uses: Int) async throws {
         let now = Date()
-        try await store.insertAccount(Account(cdn: 1, user: "demo", created: now))
+        try await store.insertAccount(Account(id: 1, user: "demo", created: now))
         _ = try await store.upsertStream(
-            StreamSettings(cdn: 1, app: "demo-origin", stream: "mystream", protection: .sevu, created: now))
+            StreamSettings(accountID: 1, app: "demo-origin", stream: "mystream", protection: .sevu, created: now))
         _ = try await store.insertTicket(
             Ticket(
-                cdn: 1, key: Self.key, pass: "user|1", ip: "auto", app: "demo-*", video: "mystream", uses: uses,
+                accountID: 1, key: Self.key, pass: "user|1", ip: "auto", app: "demo-*", video: "mystream", uses: uses,
                 created: now, expires: now + 3_600))
     }
 
@@ -83,7 +83,7 @@ struct TestOrigin {
     }
 
     func attempts(success: Bool) async throws -> Int {
-        try await store.countAttempts(cdn: 1, filter: AttemptFilter(isSuccess: success))
+        try await store.countAttempts(accountID: 1, filter: AttemptFilter(isSuccess: success))
     }
 }
 

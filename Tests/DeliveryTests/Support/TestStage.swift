@@ -42,7 +42,7 @@ struct TestStage {
             info: PublisherInfo(
                 address: "192.0.2.1", software: "test", transport: "rtmp", user: "", connected: Date())
         ) { _ in }
-        return try await stage.publish(address, cdn: 1, settings: settings, publisher: publisher, on: loop)
+        return try await stage.publish(address, accountID: 1, settings: settings, publisher: publisher, on: loop)
     }
 
     /// Sends tags that are at or past `from` and before `until`, in milliseconds; sequence headers always.

@@ -48,9 +48,9 @@ final class OriginProcess: Sendable {
     }
 
     /// An account made by the command line.
-    func account(_ name: String = "demo", cdn: Int = 158) async throws -> TestAccount {
+    func account(_ name: String = "demo", accountID: AccountID = 158) async throws -> TestAccount {
         let made = try await ForeignProgram.run([
-            Places.playhouse, "account", "create", name, "--cdn", "\(cdn)", "--config", configuration, "--json",
+            Places.playhouse, "account", "create", name, "--cdn", "\(accountID)", "--config", configuration, "--json",
         ])
         struct Keys: Decodable {
             var cdn: Int
@@ -64,7 +64,9 @@ final class OriginProcess: Sendable {
             throw ProgramFailure(description: "account create: \(made.status) \(made.text) \(made.errors)")
         }
         return TestAccount(
-            name: keys.user, keys: SignedCall(cdn: keys.cdn, apiKey: keys.apiKey, privateKey: keys.privateKey),
+            name: keys.user,
+            keys: SignedCall(
+                accountID: AccountID(rawValue: keys.cdn), apiKey: keys.apiKey, privateKey: keys.privateKey),
             url: "http://127.0.0.1:\(httpPort)/stable/")
     }
 

@@ -9,7 +9,7 @@ enum SeedProgram {
             ("https://api.scaleengine.net/stable/", account.url),
             ("APX4GKLM0RKQLSP2FBO1ROPKSSW47DZE", account.keys.apiKey),
             ("8fc8c48da81e6a2a06a9556379bf798af508dc0792497c678b4c3532ba8b637f", account.keys.privateKey),
-            ("'cdn' => 158,", "'cdn' => \(account.keys.cdn),"),
+            ("'cdn' => 158,", "'cdn' => \(account.keys.accountID),"),
         ] {
             guard text.contains(documented) else {
                 throw ProgramFailure(description: "\(fixture) does not hold \(documented)")

@@ -1,3 +1,4 @@
+import Basics
 import Storage
 
 /// Stored pushes and events in memory.
@@ -14,12 +15,12 @@ actor MemoryStore: PushStore, EventStore {
         return push
     }
 
-    func push(id: Int64, cdn: Int) -> PushService? {
-        rows[id].flatMap { $0.cdn == cdn ? $0 : nil }
+    func push(id: Int64, accountID: AccountID) -> PushService? {
+        rows[id].flatMap { $0.accountID == accountID ? $0 : nil }
     }
 
-    func pushes(cdn: Int) -> [PushService] {
-        rows.values.filter { $0.cdn == cdn }.sorted { $0.id < $1.id }
+    func pushes(accountID: AccountID) -> [PushService] {
+        rows.values.filter { $0.accountID == accountID }.sorted { $0.id < $1.id }
     }
 
     func autopushes(app: String, instance: String, stream: String) -> [PushService] {
@@ -34,7 +35,7 @@ actor MemoryStore: PushStore, EventStore {
         return true
     }
 
-    func removePush(id: Int64, cdn: Int) -> Bool {
+    func removePush(id: Int64, accountID: AccountID) -> Bool {
         rows.removeValue(forKey: id) != nil
     }
 
@@ -42,7 +43,7 @@ actor MemoryStore: PushStore, EventStore {
         events.append(event)
     }
 
-    func events(cdn: Int, app: String, stream: String?, limit: Int, offset: Int) -> [OriginEvent] {
+    func events(accountID: AccountID, app: String, stream: String?, limit: Int, offset: Int) -> [OriginEvent] {
         events.reversed()
     }
 }

@@ -11,7 +11,7 @@ import Usher
 
 /// A stage, a supervisor and a store.
 final class House: Sendable {
-    static let cdn = 158
+    static let accountID: AccountID = 158
     static let app = "demo-origin"
 
     let stage: Stage
@@ -72,7 +72,7 @@ final class House: Sendable {
                 address: "192.0.2.1", software: "test", transport: "rtmp", user: "", connected: Date()),
             dismiss: { _ in })
         let publication = try await stage.publish(
-            House.address(stream), cdn: House.cdn, settings: settings, publisher: publisher, on: loop)
+            House.address(stream), accountID: House.accountID, settings: settings, publisher: publisher, on: loop)
         return TestPublisher(publication, loop: loop, frameBytes: frameBytes)
     }
 
@@ -86,7 +86,7 @@ final class House: Sendable {
     func push(_ stream: String, to url: String, entryName: String? = nil) async throws -> String {
         try await supervisor.connect(
             PushRequest(
-                cdn: House.cdn, source: House.address(stream), service: "rtmp", fields: ["url": url],
+                accountID: House.accountID, source: House.address(stream), service: "rtmp", fields: ["url": url],
                 entryName: entryName))
     }
 
@@ -96,13 +96,14 @@ final class House: Sendable {
     ) async -> PushService {
         await store.insertPush(
             PushService(
-                cdn: House.cdn, name: name, service: "rtmp", app: House.app, instance: "live", stream: stream,
+                accountID: House.accountID, name: name, service: "rtmp", app: House.app, instance: "live",
+                stream: stream,
                 autopush: autopush, destination: ["url": "rtmp://127.0.0.1:\(farEnd.port)/app/\(key)"],
                 created: Date(), updated: Date()))
     }
 
     func report(_ entryName: String) async -> PushReport? {
-        await supervisor.statuses(cdn: House.cdn).first { $0.entryName == entryName }
+        await supervisor.statuses(accountID: House.accountID).first { $0.entryName == entryName }
     }
 
     func awaitStatus(_ status: PushStatus, of entryName: String) async throws {
@@ -112,7 +113,8 @@ final class House: Sendable {
     func disconnect(_ entryName: String) async throws -> [String] {
         let supervisor = supervisor
         return try await promptly("disconnect of \(entryName)") {
-            await supervisor.disconnect(entryName: entryName, app: House.app, instance: "live", cdn: House.cdn)
+            await supervisor.disconnect(
+                entryName: entryName, app: House.app, instance: "live", accountID: House.accountID)
         }
     }
 }

@@ -1,3 +1,4 @@
+import Basics
 import Storage
 import Testing
 
@@ -8,9 +9,9 @@ struct AccountConformance {
         try await kind.run { store in
             try await store.insertAccount(.other)
             try await store.insertAccount(.demo)
-            #expect(try await store.account(cdn: 1) == .demo)
+            #expect(try await store.account(id: 1) == .demo)
             #expect(try await store.account(user: "other") == .other)
-            #expect(try await store.account(cdn: 3) == nil)
+            #expect(try await store.account(id: 3) == nil)
             #expect(try await store.account(user: "Demo") == nil)
             #expect(try await store.accounts() == [.demo, .other])
         }
@@ -20,9 +21,10 @@ struct AccountConformance {
     func duplicates(kind: StoreKind) async throws {
         try await kind.run { store in
             try await store.insertAccount(.demo)
-            for (cdn, user) in [(1, "new"), (7, "demo")] {
-                await #expect(throws: StoreError.duplicate("account \(user) with CDN id \(cdn)")) {
-                    try await store.insertAccount(Account(cdn: cdn, user: user, created: at(0)))
+            for (accountID, user) in [(1, "new"), (7, "demo")] {
+                await #expect(throws: StoreError.duplicate("account \(user) with CDN id \(accountID)")) {
+                    try await store.insertAccount(
+                        Account(id: AccountID(rawValue: accountID), user: user, created: at(0)))
                 }
             }
             #expect(try await store.accounts() == [.demo])
@@ -34,15 +36,15 @@ struct AccountConformance {
         arguments: StoreKind.allCases)
     func owner(kind: StoreKind) async throws {
         try await kind.run { store in
-            for (cdn, user) in [(1, "a"), (2, "a-b"), (3, "a-b-c")] {
-                try await store.insertAccount(Account(cdn: cdn, user: user, created: at(0)))
+            for (accountID, user) in [(1, "a"), (2, "a-b"), (3, "a-b-c")] {
+                try await store.insertAccount(Account(id: AccountID(rawValue: accountID), user: user, created: at(0)))
             }
-            let cases: [(String, Int?)] = [
+            let cases: [(String, AccountID?)] = [
                 ("a-live", 1), ("a-b", 1), ("a-b-live", 2), ("a-b-cd", 2), ("a-b-c-", 3), ("a", nil), ("ab-live", nil),
                 ("A-live", nil), ("-a-live", nil), ("", nil), ("-", nil),
             ]
-            for (app, cdn) in cases {
-                #expect(try await store.account(owningApp: app)?.cdn == cdn, "\(app)")
+            for (app, accountID) in cases {
+                #expect(try await store.account(owningApp: app)?.id == accountID, "\(app)")
             }
         }
     }
@@ -50,13 +52,13 @@ struct AccountConformance {
     @Test("A suspension is set, and lifted; an unknown account is an error", arguments: StoreKind.allCases)
     func suspension(kind: StoreKind) async throws {
         try await kind.runWithAccounts { store in
-            try await store.setSuspension(cdn: 1, "unpaid")
-            #expect(try await store.account(cdn: 1)?.suspension == "unpaid")
-            #expect(try await store.account(cdn: 2)?.suspension == nil)
-            try await store.setSuspension(cdn: 1, nil)
-            #expect(try await store.account(cdn: 1) == .demo)
+            try await store.setSuspension(accountID: 1, "unpaid")
+            #expect(try await store.account(id: 1)?.suspension == "unpaid")
+            #expect(try await store.account(id: 2)?.suspension == nil)
+            try await store.setSuspension(accountID: 1, nil)
+            #expect(try await store.account(id: 1) == .demo)
             await #expect(throws: StoreError.notFound("account with CDN id 9")) {
-                try await store.setSuspension(cdn: 9, "x")
+                try await store.setSuspension(accountID: 9, "x")
             }
         }
     }
@@ -66,14 +68,14 @@ struct AccountConformance {
         try await kind.runWithAccounts { store in
             var expected: [APIKey] = []
             for rights in KeyRights.allCases {
-                let key = APIKey.generate(cdn: 1, rights: rights, label: "für \(rights)", now: at(0))
+                let key = APIKey.generate(accountID: 1, rights: rights, label: "für \(rights)", now: at(0))
                 var stored = key
                 stored.id = try await store.insertKey(key).id
                 #expect(stored.id > 0)
                 expected.append(stored)
             }
-            _ = try await store.insertKey(.generate(cdn: 2, rights: .full, label: "", now: at(0)))
-            #expect(try await store.keys(cdn: 1) == expected)
+            _ = try await store.insertKey(.generate(accountID: 2, rights: .full, label: "", now: at(0)))
+            #expect(try await store.keys(accountID: 1) == expected)
             #expect(try await store.key(apiKey: expected[1].apiKey) == expected[1])
             #expect(try await store.key(apiKey: "APXNONE") == nil)
             let again = expected[0]
@@ -84,7 +86,7 @@ struct AccountConformance {
     @Test("A key is revoked once", arguments: StoreKind.allCases)
     func revoked(kind: StoreKind) async throws {
         try await kind.runWithAccounts { store in
-            let key = try await store.insertKey(.generate(cdn: 1, rights: .full, label: "", now: at(0)))
+            let key = try await store.insertKey(.generate(accountID: 1, rights: .full, label: "", now: at(0)))
             #expect(try await store.revokeKey(apiKey: key.apiKey, at: at(5)))
             #expect(try await store.revokeKey(apiKey: key.apiKey, at: at(6)) == false)
             #expect(try await store.revokeKey(apiKey: "APXNONE", at: at(6)) == false)
@@ -96,10 +98,10 @@ struct AccountConformance {
     func noAccount(kind: StoreKind) async throws {
         try await kind.run { store in
             await #expect(throws: StoreError.self) {
-                try await store.insertKey(.generate(cdn: 5, rights: .full, label: "", now: at(0)))
+                try await store.insertKey(.generate(accountID: 5, rights: .full, label: "", now: at(0)))
             }
-            await #expect(throws: StoreError.self) { try await store.insertTicket(.sample(cdn: 5)) }
-            let keys = try await store.keys(cdn: 5)
+            await #expect(throws: StoreError.self) { try await store.insertTicket(.sample(accountID: 5)) }
+            let keys = try await store.keys(accountID: 5)
             #expect(keys == [])
             let ticket = try await store.ticket(key: "k1")
             #expect(ticket == nil)

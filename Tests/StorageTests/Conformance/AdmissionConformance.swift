@@ -13,8 +13,8 @@ struct AdmissionConformance {
             expected.revision = 2
             #expect(try await store.admit(.sample(now: at(5))) == .opened(expected))
             #expect(try await store.ticket(key: "k1") == expected)
-            let attempts = try await store.attempts(cdn: 1, filter: AttemptFilter(), limit: 10, offset: 0)
-            var row = Attempt(cdn: 1, date: at(5), facts: .sample(), isSuccess: true, reason: "")
+            let attempts = try await store.attempts(accountID: 1, filter: AttemptFilter(), limit: 10, offset: 0)
+            var row = Attempt(accountID: 1, date: at(5), facts: .sample(), isSuccess: true, reason: "")
             row.id = attempts.first?.id ?? 0
             #expect(attempts == [row])
         }
@@ -32,10 +32,10 @@ struct AdmissionConformance {
             #expect(opened.map(\.usedCount).sorted() == Array(1...10))
             #expect(outcomes.count { $0 == .refused(.noUsesRemaining) } == 90)
             #expect(try await store.ticket(key: "k1")?.usedCount == 10)
-            #expect(try await store.countAttempts(cdn: 1, filter: AttemptFilter(isSuccess: true)) == 10)
-            #expect(try await store.countAttempts(cdn: 1, filter: AttemptFilter(isSuccess: false)) == 90)
+            #expect(try await store.countAttempts(accountID: 1, filter: AttemptFilter(isSuccess: true)) == 10)
+            #expect(try await store.countAttempts(accountID: 1, filter: AttemptFilter(isSuccess: false)) == 90)
             let refusals = try await store.attempts(
-                cdn: 1, filter: AttemptFilter(isSuccess: false), limit: 100, offset: 0)
+                accountID: 1, filter: AttemptFilter(isSuccess: false), limit: 100, offset: 0)
             #expect(refusals.map(\.repeats) == [90])
             #expect(refusals.map(\.reason) == ["No Uses Remaining"])
         }
@@ -71,9 +71,9 @@ struct AdmissionConformance {
                 .sample(ip: "192.0.2.0/24", app: "demo-origin", video: "show*"))
             #expect(try await store.admit(.sample(refusal.facts, now: at(3))) == .refused(refusal.reason))
             #expect(try await store.ticket(key: "k1") == ticket)
-            let rows = try await store.attempts(cdn: 1, filter: AttemptFilter(), limit: 10, offset: 0)
+            let rows = try await store.attempts(accountID: 1, filter: AttemptFilter(), limit: 10, offset: 0)
             let expected = Attempt(
-                id: rows.first?.id ?? 0, cdn: 1, date: at(3), facts: refusal.facts, isSuccess: false,
+                id: rows.first?.id ?? 0, accountID: 1, date: at(3), facts: refusal.facts, isSuccess: false,
                 reason: refusal.reason.rawValue)
             #expect(rows == [expected])
         }
@@ -84,9 +84,9 @@ struct AdmissionConformance {
         try await kind.runWithAccounts { store in
             _ = try await store.insertTicket(.sample(expires: at(60)))
             #expect(try await store.admit(.sample(now: at(60))) == .refused(.expired))
-            _ = try await store.setTicketActive(key: "k1", cdn: 1, false)
+            _ = try await store.setTicketActive(key: "k1", accountID: 1, false)
             #expect(try await store.admit(.sample(now: at(1))) == .refused(.revoked))
-            _ = try await store.setTicketActive(key: "k1", cdn: 1, true)
+            _ = try await store.setTicketActive(key: "k1", accountID: 1, true)
             #expect(try await store.admit(.sample(now: at(2))).openedTicket != nil)
         }
     }
@@ -94,13 +94,13 @@ struct AdmissionConformance {
     @Test("A ticket opens its own account's streams only, whatever apps it names", arguments: StoreKind.allCases)
     func otherAccount(kind: StoreKind) async throws {
         try await kind.runWithAccounts { store in
-            let ticket = try await store.insertTicket(.sample(cdn: 2, app: "*"))
-            #expect(try await store.admit(.sample(cdn: 1)) == .refused(.unknownTicket))
+            let ticket = try await store.insertTicket(.sample(accountID: 2, app: "*"))
+            #expect(try await store.admit(.sample(accountID: 1)) == .refused(.unknownTicket))
             #expect(try await store.ticket(key: "k1") == ticket)
-            #expect(try await store.countAttempts(cdn: 1, filter: AttemptFilter()) == 1)
-            #expect(try await store.countAttempts(cdn: 2, filter: AttemptFilter()) == 0)
+            #expect(try await store.countAttempts(accountID: 1, filter: AttemptFilter()) == 1)
+            #expect(try await store.countAttempts(accountID: 2, filter: AttemptFilter()) == 0)
             let facts = ViewerFacts.sample(app: "other-origin")
-            #expect(try await store.admit(.sample(facts, cdn: 2)).openedTicket?.usedCount == 1)
+            #expect(try await store.admit(.sample(facts, accountID: 2)).openedTicket?.usedCount == 1)
         }
     }
 

@@ -6,7 +6,7 @@ import Usher
 @Suite("Every store: the attempt log")
 struct AttemptConformance {
     private func rows(_ store: any Store, _ filter: AttemptFilter = AttemptFilter()) async throws -> [Attempt] {
-        try await store.attempts(cdn: 1, filter: filter, limit: 1000, offset: 0)
+        try await store.attempts(accountID: 1, filter: filter, limit: 1000, offset: 0)
     }
 
     @Test("Refusals alike are folded for ten seconds from the first, and counted each", arguments: StoreKind.allCases)
@@ -18,13 +18,13 @@ struct AttemptConformance {
             let rows = try await rows(store)
             #expect(rows.map(\.date) == [at(10), at(0)])
             #expect(rows.map(\.repeats) == [2, 3])
-            #expect(try await store.countAttempts(cdn: 1, filter: AttemptFilter()) == 5)
+            #expect(try await store.countAttempts(accountID: 1, filter: AttemptFilter()) == 5)
         }
     }
 
     private static let unlike: [Attempt] = [
         .refusal(.sample(key: "k2")), .refusal(.sample(address: "192.0.2.2")), .refusal(.sample(video: "film")),
-        .refusal(reason: .expired), .refusal(cdn: 2),
+        .refusal(reason: .expired), .refusal(accountID: 2),
     ]
 
     @Test("Another ticket, address, video, reason or account is not folded", arguments: StoreKind.allCases, unlike)
@@ -32,7 +32,8 @@ struct AttemptConformance {
         try await kind.run { store in
             try await store.recordRefusal(.refusal(), foldingWindow: 10)
             try await store.recordRefusal(attempt, foldingWindow: 10)
-            let all = try await rows(store) + store.attempts(cdn: 2, filter: AttemptFilter(), limit: 10, offset: 0)
+            let all =
+                try await rows(store) + store.attempts(accountID: 2, filter: AttemptFilter(), limit: 10, offset: 0)
             #expect(all.map(\.repeats) == [1, 1])
         }
     }
@@ -66,7 +67,8 @@ struct AttemptConformance {
                 try await store.recordRefusal(.refusal(.sample(video: video), date: at(second)), foldingWindow: 10)
             }
             func page(_ limit: Int, _ offset: Int) async throws -> [String] {
-                try await store.attempts(cdn: 1, filter: AttemptFilter(), limit: limit, offset: offset).map(\.video)
+                try await store.attempts(accountID: 1, filter: AttemptFilter(), limit: limit, offset: offset).map(
+                    \.video)
             }
             #expect(try await page(10, 0) == ["d", "c", "a", "b"])
             #expect(try await page(2, 1) == ["c", "a"])
@@ -121,10 +123,10 @@ struct AttemptConformance {
                 facts.instance = name
                 try await store.recordRefusal(.refusal(facts, date: at(Double(index))), foldingWindow: 0)
             }
-            try await store.recordRefusal(.refusal(cdn: 2), foldingWindow: 0)
+            try await store.recordRefusal(.refusal(accountID: 2), foldingWindow: 0)
             let found = try await rows(store, filter.0).map(\.instance)
             #expect(found.reversed().joined() == filter.expected)
-            #expect(try await store.countAttempts(cdn: 1, filter: filter.0) == filter.expected.count)
+            #expect(try await store.countAttempts(accountID: 1, filter: filter.0) == filter.expected.count)
         }
     }
 

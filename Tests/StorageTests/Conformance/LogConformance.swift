@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 import Storage
 import Testing
@@ -5,9 +6,11 @@ import Usher
 
 @Suite("Every store: events, replays, sequences, retention")
 struct LogConformance {
-    private func event(_ stream: String, _ seconds: Double, app: String = "demo-origin", cdn: Int = 1) -> OriginEvent {
+    private func event(_ stream: String, _ seconds: Double, app: String = "demo-origin", accountID: AccountID = 1)
+        -> OriginEvent
+    {
         OriginEvent(
-            cdn: cdn, date: at(seconds), kind: .publish, app: app, instance: "_definst_", stream: stream,
+            accountID: accountID, date: at(seconds), kind: .publish, app: app, instance: "_definst_", stream: stream,
             isAuthenticated: true, user: "ann", address: "2001:db8::1",
             metadata: ["encoder": "FMLE/3.0 \"ü\"", "a": ""])
     }
@@ -16,15 +19,17 @@ struct LogConformance {
     func events(kind: StoreKind) async throws {
         try await kind.run { store in
             let written = [
-                event("a", 1), event("b", 3), event("a", 2), event("a", 9, app: "demo-vod"), event("a", 9, cdn: 2),
+                event("a", 1), event("b", 3), event("a", 2), event("a", 9, app: "demo-vod"),
+                event("a", 9, accountID: 2),
             ]
             for event in written { try await store.recordEvent(event) }
             func list(_ stream: String?, _ limit: Int = 10, _ offset: Int = 0) async throws -> [OriginEvent] {
-                try await store.events(cdn: 1, app: "demo-origin", stream: stream, limit: limit, offset: offset).map {
-                    var event = $0
-                    event.id = 0
-                    return event
-                }
+                try await store.events(accountID: 1, app: "demo-origin", stream: stream, limit: limit, offset: offset)
+                    .map {
+                        var event = $0
+                        event.id = 0
+                        return event
+                    }
             }
             #expect(try await list(nil) == [written[1], written[2], written[0]])
             #expect(try await list("a") == [written[2], written[0]])
@@ -38,9 +43,9 @@ struct LogConformance {
         try await kind.run { store in
             for kind in OriginEvent.Kind.allCases {
                 try await store.recordEvent(
-                    OriginEvent(cdn: 1, date: at(0), kind: kind, app: "a", instance: "", stream: ""))
+                    OriginEvent(accountID: 1, date: at(0), kind: kind, app: "a", instance: "", stream: ""))
             }
-            let kinds = try await store.events(cdn: 1, app: "a", stream: nil, limit: 10, offset: 0).map(\.kind)
+            let kinds = try await store.events(accountID: 1, app: "a", stream: nil, limit: 10, offset: 0).map(\.kind)
             #expect(kinds == OriginEvent.Kind.allCases.reversed())
         }
     }
@@ -149,9 +154,10 @@ struct LogConformance {
             }
             #expect(try await store.removeAttempts(before: at(100)) == 4)
             #expect(try await store.removeAttempts(before: at(100)) == 0)
-            #expect(try await store.countAttempts(cdn: 1, filter: AttemptFilter()) == 2)
+            #expect(try await store.countAttempts(accountID: 1, filter: AttemptFilter()) == 2)
             #expect(try await store.removeEvents(before: at(50)) == 1)
-            #expect(try await store.events(cdn: 1, app: "demo-origin", stream: nil, limit: 9, offset: 0).count == 2)
+            #expect(
+                try await store.events(accountID: 1, app: "demo-origin", stream: nil, limit: 9, offset: 0).count == 2)
             #expect(try await store.removeEndedSessions(before: at(100)) == 2)
             for (second, id) in [(0.0, nil), (50, nil), (100, "100.0")] as [(Double, String?)] {
                 let request = AdmissionRequest.sample(.sample(video: "v\(second)"), now: at(101), joinWindow: 1000)

@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 import Storage
 import Testing
@@ -6,21 +7,23 @@ import Testing
     @Test(arguments: StoreUnderTest.all)
     func pushesAreKept(_ kind: StoreUnderTest) async throws {
         try await kind.withAccounts { store in
-            func push(_ name: String, cdn: Int = 7, app: String? = nil, stream: String? = nil, auto: Bool = true)
+            func push(
+                _ name: String, accountID: AccountID = 7, app: String? = nil, stream: String? = nil, auto: Bool = true
+            )
                 -> PushService
             {
                 PushService(
-                    cdn: cdn, name: name, service: "rtmp", app: app, stream: stream, autopush: auto,
+                    accountID: accountID, name: name, service: "rtmp", app: app, stream: stream, autopush: auto,
                     destination: ["dst_host": "example.com", "dst_stream": "schlüssel/\"1\""], created: Sample.now,
                     updated: Sample.now)
             }
             var one = try await store.insertPush(push("one", app: "demo-origin", stream: "s"))
             let two = try await store.insertPush(push("two"))
             let three = try await store.insertPush(push("three", app: "demo-origin", stream: "s", auto: false))
-            let foreign = try await store.insertPush(push("foreign", cdn: 8))
-            #expect(try await store.pushes(cdn: 7) == [one, two, three])
-            #expect(try await store.push(id: one.id, cdn: 7) == one)
-            #expect(try await store.push(id: one.id, cdn: 8) == nil)
+            let foreign = try await store.insertPush(push("foreign", accountID: 8))
+            #expect(try await store.pushes(accountID: 7) == [one, two, three])
+            #expect(try await store.push(id: one.id, accountID: 7) == one)
+            #expect(try await store.push(id: one.id, accountID: 8) == nil)
             #expect(try await store.autopushes(app: "demo-origin", instance: "live", stream: "s") == [one, two])
             #expect(try await store.autopushes(app: "demo-origin", instance: "live", stream: "t") == [two])
             #expect(try await store.autopushes(app: "other-origin", instance: "live", stream: "s") == [foreign])
@@ -31,16 +34,16 @@ import Testing
             one.destination = ["url": "rtmp://example.com/a/b"]
             one.updated = Sample.now.addingTimeInterval(5)
             #expect(try await store.updatePush(one))
-            #expect(try await store.push(id: one.id, cdn: 7) == one)
+            #expect(try await store.push(id: one.id, accountID: 7) == one)
             #expect(try await store.autopushes(app: "demo-origin", instance: "live", stream: "s") == [two])
             var stolen = one
-            stolen.cdn = 8
+            stolen.accountID = 8
             #expect(try await !store.updatePush(stolen))
-            #expect(try await !store.removePush(id: one.id, cdn: 8))
-            #expect(try await store.removePush(id: foreign.id, cdn: 8))
-            #expect(try await !store.removePush(id: foreign.id, cdn: 8))
+            #expect(try await !store.removePush(id: one.id, accountID: 8))
+            #expect(try await store.removePush(id: foreign.id, accountID: 8))
+            #expect(try await !store.removePush(id: foreign.id, accountID: 8))
             // An id is not given a second time.
-            #expect(try await store.insertPush(push("new", cdn: 8)).id > foreign.id)
+            #expect(try await store.insertPush(push("new", accountID: 8)).id > foreign.id)
         }
     }
 
@@ -49,19 +52,20 @@ import Testing
         try await kind.withAccounts { store in
             func event(_ seconds: Double, _ stream: String, app: String = "demo-origin") -> OriginEvent {
                 OriginEvent(
-                    cdn: 7, date: Sample.now.addingTimeInterval(seconds), kind: .publish, app: app, instance: "live",
+                    accountID: 7, date: Sample.now.addingTimeInterval(seconds), kind: .publish, app: app,
+                    instance: "live",
                     stream: stream, isAuthenticated: true, user: "ann", address: "203.0.113.9",
                     metadata: ["encoder": "obs"])
             }
             for event in [event(0, "a"), event(1, "b"), event(1, "a"), event(2, "a", app: "demo-vod")] {
                 try await store.recordEvent(event)
             }
-            let all = try await store.events(cdn: 7, app: "demo-origin", stream: nil, limit: 10, offset: 0)
+            let all = try await store.events(accountID: 7, app: "demo-origin", stream: nil, limit: 10, offset: 0)
             #expect(all.map(\.stream) == ["a", "b", "a"])
             #expect(all.first?.metadata == ["encoder": "obs"] && all.first?.isAuthenticated == true)
-            let one = try await store.events(cdn: 7, app: "demo-origin", stream: "a", limit: 1, offset: 1)
+            let one = try await store.events(accountID: 7, app: "demo-origin", stream: "a", limit: 1, offset: 1)
             #expect(one.map(\.date) == [Sample.now])
-            #expect(try await store.events(cdn: 8, app: "demo-origin", stream: nil, limit: 10, offset: 0) == [])
+            #expect(try await store.events(accountID: 8, app: "demo-origin", stream: nil, limit: 10, offset: 0) == [])
         }
     }
 

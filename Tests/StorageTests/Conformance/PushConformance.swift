@@ -1,14 +1,16 @@
+import Basics
 import Storage
 import Testing
 
 @Suite("Every store: pushes")
 struct PushConformance {
     private func push(
-        _ name: String, cdn: Int = 1, app: String? = nil, instance: String? = nil, stream: String? = nil,
+        _ name: String, accountID: AccountID = 1, app: String? = nil, instance: String? = nil, stream: String? = nil,
         autopush: Bool = true
     ) -> PushService {
         PushService(
-            cdn: cdn, name: name, service: "rtmp", app: app, instance: instance, stream: stream, autopush: autopush,
+            accountID: accountID, name: name, service: "rtmp", app: app, instance: instance, stream: stream,
+            autopush: autopush,
             destination: ["dst_host": "example.com", "dst_pass": "gehéim \"\u{0}"], created: at(1), updated: at(2))
     }
 
@@ -20,10 +22,10 @@ struct PushConformance {
             full.pushSource = false
             full.id = try await store.insertPush(full).id
             let plain = try await store.insertPush(push("", autopush: false))
-            #expect(try await store.push(id: full.id, cdn: 1) == full)
-            #expect(try await store.push(id: full.id, cdn: 2) == nil)
-            #expect(try await store.pushes(cdn: 1) == [full, plain])
-            #expect(try await store.pushes(cdn: 2) == [])
+            #expect(try await store.push(id: full.id, accountID: 1) == full)
+            #expect(try await store.push(id: full.id, accountID: 2) == nil)
+            #expect(try await store.pushes(accountID: 1) == [full, plain])
+            #expect(try await store.pushes(accountID: 2) == [])
         }
     }
 
@@ -39,14 +41,14 @@ struct PushConformance {
             push.destination = [:]
             push.updated = at(9)
             var foreign = push
-            foreign.cdn = 2
+            foreign.accountID = 2
             #expect(try await store.updatePush(foreign) == false)
-            #expect(try await store.push(id: push.id, cdn: 1) == before)
+            #expect(try await store.push(id: push.id, accountID: 1) == before)
             #expect(try await store.updatePush(push))
-            #expect(try await store.push(id: push.id, cdn: 1) == push)
-            #expect(try await store.removePush(id: push.id, cdn: 2) == false)
-            #expect(try await store.removePush(id: push.id, cdn: 1))
-            #expect(try await store.removePush(id: push.id, cdn: 1) == false)
+            #expect(try await store.push(id: push.id, accountID: 1) == push)
+            #expect(try await store.removePush(id: push.id, accountID: 2) == false)
+            #expect(try await store.removePush(id: push.id, accountID: 1))
+            #expect(try await store.removePush(id: push.id, accountID: 1) == false)
             #expect(try await store.updatePush(push) == false)
             #expect(try await store.insertPush(before).id > before.id)
         }
@@ -60,8 +62,8 @@ struct PushConformance {
                 push("all"), push("app", app: "demo-origin"), push("stream", stream: "show"),
                 push("exact", app: "demo-origin", instance: "_definst_", stream: "show"),
                 push("other instance", instance: "second"), push("other stream", stream: "film"),
-                push("off", autopush: false), push("foreign", cdn: 2),
-                push("foreign exact", cdn: 2, app: "demo-origin", stream: "show"),
+                push("off", autopush: false), push("foreign", accountID: 2),
+                push("foreign exact", accountID: 2, app: "demo-origin", stream: "show"),
             ] { _ = try await store.insertPush(push) }
             func names(_ app: String, _ instance: String, _ stream: String) async throws -> [String] {
                 try await store.autopushes(app: app, instance: instance, stream: stream).map(\.name)

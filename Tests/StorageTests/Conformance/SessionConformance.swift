@@ -20,7 +20,7 @@ struct SessionConformance {
             #expect(try await store.admit(request("two", at: 59)) == .joined(opened, sessionID: "one"))
             // Joining counts as use: the window begins anew.
             #expect(try await store.admit(request("three", at: 118)) == .joined(opened, sessionID: "one"))
-            #expect(try await store.countAttempts(cdn: 1, filter: AttemptFilter()) == 1)
+            #expect(try await store.countAttempts(accountID: 1, filter: AttemptFilter()) == 1)
             #expect(try await store.ticket(key: "k1") == opened)
         }
     }
@@ -117,7 +117,7 @@ struct SessionConformance {
             _ = try await store.admit(request("one", at: 0))
             #expect(try await store.admit(request("x", at: 1, facts: .sample(pass: "no"))) == .refused(.wrongPass))
             #expect(try await store.admit(request("x", at: 30)) == .refused(.expired))
-            _ = try await store.setTicketActive(key: "k1", cdn: 1, false)
+            _ = try await store.setTicketActive(key: "k1", accountID: 1, false)
             #expect(try await store.admit(request("x", at: 2)) == .refused(.revoked))
         }
     }
@@ -131,7 +131,7 @@ struct SessionConformance {
                 try await store.admit(request("one", at: 0, window: nil))
             }
             #expect(try await store.ticket(key: "k1") == opened)
-            #expect(try await store.countAttempts(cdn: 1, filter: AttemptFilter()) == 1)
+            #expect(try await store.countAttempts(accountID: 1, filter: AttemptFilter()) == 1)
         }
     }
 }

@@ -1,18 +1,22 @@
+import Basics
 import Storage
 import Testing
 
 @Suite("Every store: streams and their users")
 struct StreamConformance {
-    private func settings(_ stream: String, cdn: Int = 1, app: String = "demo-origin") -> StreamSettings {
+    private func settings(_ stream: String, accountID: AccountID = 1, app: String = "demo-origin") -> StreamSettings {
         StreamSettings(
-            cdn: cdn, app: app, stream: stream, protection: .sevu, reconnectWindow: 30, endsOnUnpublish: false,
+            accountID: accountID, app: app, stream: stream, protection: .sevu, reconnectWindow: 30,
+            endsOnUnpublish: false,
             playlistCount: 6, record: true, recordType: "stream", segmentType: "duration", segmentValue: "3600",
             saveFolder: "shows/é", enableDVR: true, gaKey: "UA-1", created: at(0))
     }
 
-    private func user(_ name: String?, stream: String = "show", streamID: Int64 = 0, cdn: Int = 1) -> StreamUser {
+    private func user(_ name: String?, stream: String = "show", streamID: Int64 = 0, accountID: AccountID = 1)
+        -> StreamUser
+    {
         StreamUser(
-            streamID: streamID, cdn: cdn, app: "demo-origin", stream: stream, user: name,
+            streamID: streamID, accountID: accountID, app: "demo-origin", stream: stream, user: name,
             passwordHash: name.map { "$2b$\($0)" }, sealedChallengeVerifier: name.map { "1:\($0)" },
             challengeSalt: name.map { "salt \($0)" }, created: at(1))
     }
@@ -22,13 +26,13 @@ struct StreamConformance {
         try await kind.runWithAccounts { store in
             let full = try await store.upsertStream(settings("show"))
             let plain = try await store.upsertStream(
-                StreamSettings(cdn: 1, app: "demo-origin", stream: "plain", created: at(2)))
+                StreamSettings(accountID: 1, app: "demo-origin", stream: "plain", created: at(2)))
             var expected = settings("show")
             expected.id = full.id
             #expect(full == expected)
             #expect(try await store.stream(id: full.id) == expected)
-            #expect(try await store.streams(cdn: 1) == [expected, plain])
-            #expect(try await store.streams(cdn: 2) == [])
+            #expect(try await store.streams(accountID: 1) == [expected, plain])
+            #expect(try await store.streams(accountID: 2) == [])
             #expect(try await store.stream(id: full.id + 100) == nil)
         }
     }
@@ -38,11 +42,11 @@ struct StreamConformance {
         try await kind.runWithAccounts { store in
             let first = try await store.upsertStream(settings("show"))
             let second = try await store.upsertStream(
-                StreamSettings(cdn: 1, app: "demo-origin", stream: "show", created: at(500)))
-            var expected = StreamSettings(cdn: 1, app: "demo-origin", stream: "show", created: at(0))
+                StreamSettings(accountID: 1, app: "demo-origin", stream: "show", created: at(500)))
+            var expected = StreamSettings(accountID: 1, app: "demo-origin", stream: "show", created: at(0))
             expected.id = first.id
             #expect(second == expected)
-            #expect(try await store.streams(cdn: 1) == [expected])
+            #expect(try await store.streams(accountID: 1) == [expected])
         }
     }
 
@@ -51,13 +55,13 @@ struct StreamConformance {
         try await kind.runWithAccounts { store in
             let mine = try await store.upsertStream(settings("show"))
             await #expect(throws: StoreError.duplicate("stream demo-origin/show")) {
-                try await store.upsertStream(settings("show", cdn: 2))
+                try await store.upsertStream(settings("show", accountID: 2))
             }
             await #expect(throws: StoreError.duplicate("stream demo-origin/show")) {
-                try await store.insertStreamUser(user("eve", cdn: 2))
+                try await store.insertStreamUser(user("eve", accountID: 2))
             }
             #expect(try await store.streamSettings(app: "demo-origin", stream: "show") == mine)
-            #expect(try await store.streamUsers(cdn: 2, app: nil, stream: nil) == [])
+            #expect(try await store.streamUsers(accountID: 2, app: nil, stream: nil) == [])
         }
     }
 
@@ -79,7 +83,7 @@ struct StreamConformance {
             let first = try await store.insertStreamUser(user("ann"))
             let second = try await store.insertStreamUser(user("bob"))
             let row = try #require(try await store.streamSettings(app: "demo-origin", stream: "show"))
-            #expect(row == StreamSettings(id: row.id, cdn: 1, app: "demo-origin", stream: "show", created: at(1)))
+            #expect(row == StreamSettings(id: row.id, accountID: 1, app: "demo-origin", stream: "show", created: at(1)))
             #expect(first.streamID == row.id && second.streamID == row.id)
             var expected = user("ann", streamID: row.id)
             expected.id = first.id
@@ -102,7 +106,7 @@ struct StreamConformance {
             await #expect(throws: StoreError.duplicate("stream user without a name of demo-origin/show")) {
                 try await store.insertStreamUser(user(nil))
             }
-            #expect(try await store.streamUsers(cdn: 1, app: nil, stream: nil).count == 3)
+            #expect(try await store.streamUsers(accountID: 1, app: nil, stream: nil).count == 3)
         }
     }
 
@@ -113,10 +117,10 @@ struct StreamConformance {
             let show = try await store.insertStreamUser(user("ann"))
             let star = try await store.insertStreamUser(user("bob", stream: "*"))
             let another = try await store.insertStreamUser(user("carl", stream: "another"))
-            #expect(try await store.streamUsers(cdn: 1, app: nil, stream: nil) == [show, star, another])
-            #expect(try await store.streamUsers(cdn: 1, app: "demo-origin", stream: "show") == [show])
-            #expect(try await store.streamUsers(cdn: 1, app: "demo-vod", stream: nil) == [])
-            #expect(try await store.streamUsers(cdn: 2, app: nil, stream: nil) == [])
+            #expect(try await store.streamUsers(accountID: 1, app: nil, stream: nil) == [show, star, another])
+            #expect(try await store.streamUsers(accountID: 1, app: "demo-origin", stream: "show") == [show])
+            #expect(try await store.streamUsers(accountID: 1, app: "demo-vod", stream: nil) == [])
+            #expect(try await store.streamUsers(accountID: 2, app: nil, stream: nil) == [])
             #expect(try await store.publishers(app: "demo-origin", stream: "show") == [show, star])
             #expect(try await store.publishers(app: "demo-origin", stream: "new") == [star])
             #expect(try await store.removeStreamUser(id: star.id))

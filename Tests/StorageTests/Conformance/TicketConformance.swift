@@ -26,7 +26,7 @@ struct TicketConformance {
         try await kind.runWithAccounts { store in
             let first = try await store.insertTicket(.sample())
             await #expect(throws: StoreError.duplicate("ticket k1")) {
-                try await store.insertTicket(.sample(cdn: 2, pass: "mine"))
+                try await store.insertTicket(.sample(accountID: 2, pass: "mine"))
             }
             #expect(try await store.ticket(key: "k1") == first)
             #expect(try await store.currentTicketRevision() == 1)
@@ -37,13 +37,13 @@ struct TicketConformance {
     func active(kind: StoreKind) async throws {
         try await kind.runWithAccounts { store in
             var ticket = try await store.insertTicket(.sample())
-            #expect(try await store.setTicketActive(key: "k1", cdn: 2, false) == nil)
-            #expect(try await store.setTicketActive(key: "k2", cdn: 1, false) == nil)
-            #expect(try await store.setTicketActive(key: "k1", cdn: 1, true) == ticket)
+            #expect(try await store.setTicketActive(key: "k1", accountID: 2, false) == nil)
+            #expect(try await store.setTicketActive(key: "k2", accountID: 1, false) == nil)
+            #expect(try await store.setTicketActive(key: "k1", accountID: 1, true) == ticket)
             ticket.isActive = false
             ticket.revision = 2
-            #expect(try await store.setTicketActive(key: "k1", cdn: 1, false) == ticket)
-            #expect(try await store.setTicketActive(key: "k1", cdn: 1, false) == ticket)
+            #expect(try await store.setTicketActive(key: "k1", accountID: 1, false) == ticket)
+            #expect(try await store.setTicketActive(key: "k1", accountID: 1, false) == ticket)
             #expect(try await store.ticket(key: "k1") == ticket)
             #expect(try await store.currentTicketRevision() == 2)
         }
@@ -55,7 +55,7 @@ struct TicketConformance {
             #expect(try await store.currentTicketRevision() == 0)
             #expect(try await store.ticketChanges(after: 0, limit: 10) == [])
             for key in ["a", "b", "c"] { _ = try await store.insertTicket(.sample(key: key)) }
-            _ = try await store.setTicketActive(key: "a", cdn: 1, false)
+            _ = try await store.setTicketActive(key: "a", accountID: 1, false)
             _ = try await store.admit(.sample(.sample(key: "b")))
             #expect(try await store.currentTicketRevision() == 5)
             let changes = try await store.ticketChanges(after: 0, limit: 10)

@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 import Storage
 import Testing
@@ -50,17 +51,18 @@ func at(_ seconds: Double) -> Date {
 }
 
 extension Account {
-    static var demo: Account { Account(cdn: 1, user: "demo", created: at(-1000)) }
-    static var other: Account { Account(cdn: 2, user: "other", created: at(-999)) }
+    static var demo: Account { Account(id: 1, user: "demo", created: at(-1000)) }
+    static var other: Account { Account(id: 2, user: "other", created: at(-999)) }
 }
 
 extension Ticket {
     static func sample(
-        cdn: Int = 1, key: String = "k1", pass: String = "secret", ip: String = "0.0.0.0/0", app: String = "demo-*",
+        accountID: AccountID = 1, key: String = "k1", pass: String = "secret", ip: String = "0.0.0.0/0",
+        app: String = "demo-*",
         video: String = "*", uses: Int = 10, expires: Date = at(3600)
     ) -> Ticket {
         Ticket(
-            cdn: cdn, key: key, pass: pass, ip: ip, app: app, video: video, uses: uses, created: at(-10),
+            accountID: accountID, key: key, pass: pass, ip: ip, app: app, video: video, uses: uses, created: at(-10),
             expires: expires)
     }
 }
@@ -78,19 +80,19 @@ extension ViewerFacts {
 
 extension AdmissionRequest {
     static func sample(
-        _ facts: ViewerFacts = .sample(), cdn: Int = 1, now: Date = at(0), id: String = SessionID.make(),
+        _ facts: ViewerFacts = .sample(), accountID: AccountID = 1, now: Date = at(0), id: String = SessionID.make(),
         joinWindow: TimeInterval? = nil
     ) -> AdmissionRequest {
-        AdmissionRequest(facts: facts, cdn: cdn, now: now, sessionID: id, joinWindow: joinWindow)
+        AdmissionRequest(facts: facts, accountID: accountID, now: now, sessionID: id, joinWindow: joinWindow)
     }
 }
 
 extension Attempt {
     static func refusal(
-        _ facts: ViewerFacts = .sample(), cdn: Int = 1, date: Date = at(0),
+        _ facts: ViewerFacts = .sample(), accountID: AccountID = 1, date: Date = at(0),
         reason: RefusalReason = .wrongPass
     ) -> Attempt {
-        Attempt(cdn: cdn, date: date, facts: facts, isSuccess: false, reason: reason.rawValue)
+        Attempt(accountID: accountID, date: date, facts: facts, isSuccess: false, reason: reason.rawValue)
     }
 }
 
