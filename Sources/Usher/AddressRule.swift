@@ -27,13 +27,13 @@ public struct AddressRule: Sendable, Hashable {
     public static let maximumEntries = 128
 
     /// Spaces around entries are ignored. The error says which entry is wrong and what was expected.
-    public init(_ text: String) throws(RuleError) {
+    public init(_ text: String) throws(FieldProblem) {
         guard text.utf8.count <= Self.maximumLength else {
-            throw RuleError(field: "ip", value: "", expected: "at most \(Self.maximumLength) bytes")
+            throw FieldProblem.invalid("ip", expected: "must be at most \(Self.maximumLength) bytes")
         }
         let parts = text.split(separator: "|", omittingEmptySubsequences: false)
         guard parts.count <= Self.maximumEntries else {
-            throw RuleError(field: "ip", value: "", expected: "at most \(Self.maximumEntries) entries")
+            throw FieldProblem.invalid("ip", expected: "must be at most \(Self.maximumEntries) entries")
         }
         var entries: [Entry] = []
         for part in parts {
@@ -42,25 +42,25 @@ public struct AddressRule: Sendable, Hashable {
         self.entries = entries
     }
 
-    private static func entry(_ text: Substring) throws(RuleError) -> Entry {
+    private static func entry(_ text: Substring) throws(FieldProblem) -> Entry {
         if text == "auto" { return .auto(prefix: nil) }
         if text.hasPrefix("auto/") {
             guard let prefix = IPNetwork.prefix(text.dropFirst(5)), (1...128).contains(prefix) else {
-                throw RuleError(field: "ip", value: text, expected: "auto/N with N from 1 to 128")
+                throw FieldProblem.invalid("ip", value: text, expected: "must be auto/N with N from 1 to 128")
             }
             return .auto(prefix: prefix)
         }
         if text.contains("/") {
             guard let network = IPNetwork(text) else {
-                throw RuleError(
-                    field: "ip", value: text, expected: "a CIDR block such as 192.0.2.0/24 or 2001:db8::/32")
+                throw FieldProblem.invalid(
+                    "ip", value: text, expected: "must be a CIDR block such as 192.0.2.0/24 or 2001:db8::/32")
             }
             return .network(network)
         }
         guard let address = IPAddress(text) else {
-            throw RuleError(
-                field: "ip", value: text,
-                expected: "an IPv4 or IPv6 address, a CIDR block, auto or auto/N, several separated by |")
+            throw FieldProblem.invalid(
+                "ip", value: text,
+                expected: "must be an IPv4 or IPv6 address, a CIDR block, auto or auto/N, several separated by |")
         }
         return .address(address)
     }

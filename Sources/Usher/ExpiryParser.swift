@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 
 /// Reads when a ticket expires, in any of the forms clients send (decisions: SEVU, `expire`):
@@ -10,13 +11,13 @@ public enum ExpiryParser {
     ///   - text: nil or empty gives the default, a week from `now`.
     ///   - field: what the client called it, for the error.
     /// - Returns: a date before the year 10000; it may lie in the past.
-    public static func parse(_ text: String?, now: Date, field: String = "expire") throws(RuleError) -> Date {
+    public static func parse(_ text: String?, now: Date, field: String = "expire") throws(FieldProblem) -> Date {
         var text = (text ?? "")[...].trimmingSpaces
         if text.isEmpty { text = defaultText[...] }
         guard text.utf8.count <= 64, let date = date(text, now: now), date < limit, date >= unixEpoch else {
-            throw RuleError(
-                field: field, value: text,
-                expected: "a time: YYYY-MM-DD HH:MM:SS in UTC, ISO 8601, RFC 2822, Unix seconds, "
+            throw FieldProblem.invalid(
+                field, value: text,
+                expected: "must be a time: YYYY-MM-DD HH:MM:SS in UTC, ISO 8601, RFC 2822, Unix seconds, "
                     + "or +N minutes, hours, days, weeks or months")
         }
         return date

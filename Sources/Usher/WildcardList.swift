@@ -1,3 +1,5 @@
+import Basics
+
 /// A pipe list of wildcard patterns: a ticket's `app` or `video` field, parsed.
 public struct WildcardList: Sendable, Hashable {
     public let patterns: [Wildcard]
@@ -23,15 +25,15 @@ public struct WildcardList: Sendable, Hashable {
     }
 
     /// What a customer sends as `field`: refused when there is no pattern in it, or more than a ticket may hold.
-    public static func validate(_ text: String, field: String) throws(RuleError) {
+    public static func validate(_ text: String, field: String) throws(FieldProblem) {
         guard text.utf8.count <= maximumLength else {
-            throw RuleError(field: field, value: "", expected: "at most \(maximumLength) bytes")
+            throw FieldProblem.invalid(field, expected: "must be at most \(maximumLength) bytes")
         }
         let count = WildcardList(text).patterns.count
         guard (1...maximumEntries).contains(count) else {
-            throw RuleError(
-                field: field, value: "",
-                expected: "1 to \(maximumEntries) names, separated by |, in which * stands for any characters")
+            throw FieldProblem.invalid(
+                field,
+                expected: "must be 1 to \(maximumEntries) names, separated by |, in which * stands for any characters")
         }
     }
 }

@@ -1,3 +1,4 @@
+import Basics
 import Testing
 
 @testable import PushPublish
@@ -111,7 +112,7 @@ import Testing
         let error = try #require(throws: FieldProblems.self) {
             _ = try DestinationKinds.builtIn.destination(service: sample.service, fields: sample.fields)
         }
-        #expect(error.problems.map { "\($0.field) \($0.kind)" } == sample.problems)
+        #expect(error.problems.map { "\($0.field) \($0.isMissing ? "missing" : "invalid")" } == sample.problems)
     }
 
     @Test(arguments: ["srt", "akamai", "hls", "icecast", "mpegts"])

@@ -25,3 +25,16 @@ import Testing
         #expect(FailureClass(PushFailure(.loginRefused, ""), sinceAccepted: .seconds(1)) == .permanent)
     }
 }
+
+@Suite struct NetworkFailureTests {
+    @Test("A refused connection is told in words, without the function's name or the error's number")
+    func refusedConnection() throws {
+        let address = try SocketAddress(ipAddress: "127.0.0.1", port: 1935)
+        let refused = IOError(errnoCode: 111, reason: "connect(descriptor:addr:size:)")
+        let failure = PushFailure(connecting: refused, to: address)
+        #expect(failure.message == "no connection to 127.0.0.1 port 1935: Connection refused")
+        #expect(
+            PushFailure(connection: IOError(errnoCode: 104, reason: "read")).message
+                == "the connection broke: Connection reset by peer")
+    }
+}

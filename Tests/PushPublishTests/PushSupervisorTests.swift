@@ -1,3 +1,4 @@
+import Basics
 import NIOCore
 import RTMP
 import Storage
@@ -291,7 +292,7 @@ import Testing
         try await House.open({ $0.maxPerAccount = 1 }) { house in
             let row = await house.store(farEnd)
             await #expect(
-                throws: PushError.invalid(FieldProblems([FieldProblem("stream", .missing, "is missing")]))
+                throws: PushError.invalid(FieldProblems([.missing("stream")]))
             ) {
                 try await house.supervisor.connect(pushServiceID: row.id, accountID: House.accountID)
             }

@@ -59,21 +59,24 @@ import Testing
     }
 
     @Test(arguments: [
-        ("", "ip: expected an IPv4 or IPv6 address, a CIDR block, auto or auto/N, several separated by |"),
-        ("1.2.3", "ip: '1.2.3' is not an IPv4 or IPv6 address, a CIDR block, auto or auto/N, several separated by |"),
-        ("1.2.3.4|1.2.3.4/40", "ip: '1.2.3.4/40' is not a CIDR block such as 192.0.2.0/24 or 2001:db8::/32"),
-        ("auto/0", "ip: 'auto/0' is not auto/N with N from 1 to 128"),
-        ("auto/129", "ip: 'auto/129' is not auto/N with N from 1 to 128"),
-        ("auto/x", "ip: 'auto/x' is not auto/N with N from 1 to 128"),
+        ("", "ip must be an IPv4 or IPv6 address, a CIDR block, auto or auto/N, several separated by |"),
+        (
+            "1.2.3",
+            "ip must be an IPv4 or IPv6 address, a CIDR block, auto or auto/N, several separated by |, not 1.2.3"
+        ),
+        ("1.2.3.4|1.2.3.4/40", "ip must be a CIDR block such as 192.0.2.0/24 or 2001:db8::/32, not 1.2.3.4/40"),
+        ("auto/0", "ip must be auto/N with N from 1 to 128, not auto/0"),
+        ("auto/129", "ip must be auto/N with N from 1 to 128, not auto/129"),
+        ("auto/x", "ip must be auto/N with N from 1 to 128, not auto/x"),
     ])
     func saysWhatIsWrong(text: String, message: String) {
-        let error = #expect(throws: RuleError.self) { try AddressRule(text) }
+        let error = #expect(throws: FieldProblem.self) { try AddressRule(text) }
         #expect(error?.description == message)
     }
 
     @Test func isBounded() {
-        #expect(throws: RuleError.self) { try AddressRule(String(repeating: "1.2.3.4|", count: 200) + "1.2.3.4") }
-        #expect(throws: RuleError.self) { try AddressRule(String(repeating: "1", count: 5000)) }
+        #expect(throws: FieldProblem.self) { try AddressRule(String(repeating: "1.2.3.4|", count: 200) + "1.2.3.4") }
+        #expect(throws: FieldProblem.self) { try AddressRule(String(repeating: "1", count: 5000)) }
     }
 
     @Test(arguments: [

@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 import Testing
 
@@ -50,7 +51,7 @@ import Testing
         String(repeating: "1", count: 100),
     ])
     func refusesEverythingElse(text: String) {
-        let error = #expect(throws: RuleError.self) { try ExpiryParser.parse(text, now: Self.now, field: "expires") }
+        let error = #expect(throws: FieldProblem.self) { try ExpiryParser.parse(text, now: Self.now, field: "expires") }
         #expect(error?.field == "expires")
     }
 

@@ -32,11 +32,11 @@ import Testing
 
     @Test func listsOfRequestsAreChecked() throws {
         try WildcardList.validate("demo-*|other", field: "app")
-        #expect(throws: RuleError.self) { try WildcardList.validate(" | ", field: "app") }
-        #expect(throws: RuleError.self) {
+        #expect(throws: FieldProblem.self) { try WildcardList.validate(" | ", field: "app") }
+        #expect(throws: FieldProblem.self) {
             try WildcardList.validate(String(repeating: "a|", count: 200), field: "video")
         }
-        #expect(throws: RuleError.self) {
+        #expect(throws: FieldProblem.self) {
             try WildcardList.validate(String(repeating: "a", count: 5000), field: "video")
         }
     }

@@ -37,11 +37,6 @@ public struct Fields: Sendable {
         problems.append(problem)
     }
 
-    mutating func add(_ error: RuleError) {
-        let value = error.value.isEmpty ? "" : ", not \(error.value)"
-        add(.invalid(error.field, expected: "must be \(error.expected)\(value)"))
-    }
-
     mutating func missing(_ field: String) {
         problems.append(.missing(field))
     }
@@ -133,7 +128,7 @@ public struct Fields: Sendable {
 
     mutating func date(_ field: String) -> Date? {
         guard let text = text(field) else { return nil }
-        do throws(RuleError) {
+        do throws(FieldProblem) {
             return try ExpiryParser.parse(text, now: now, field: field)
         } catch {
             add(error)

@@ -40,17 +40,7 @@ enum PushFields {
         do throws(FieldProblems) {
             _ = try DestinationKinds.builtIn.destination(service: service, fields: destination)
         } catch {
-            for problem in error.problems { fields.add(FieldProblem(problem)) }
-        }
-    }
-}
-
-extension FieldProblem {
-    /// A destination's problem: it knows what was expected itself.
-    init(_ problem: PushPublish.FieldProblem) {
-        switch problem.kind {
-        case .missing: self = .missing(problem.field)
-        case .invalid: self = .invalid(problem.field, expected: problem.expected)
+            for problem in error.problems { fields.add(problem) }
         }
     }
 }

@@ -8,7 +8,7 @@ extension CommandFailure {
         switch error {
         case .notFound: self.init(.pushNotFound)
         case .invalid(let problems):
-            self = CommandFailure(problems.problems.map { FieldProblem($0) }) ?? CommandFailure(.fieldInvalid)
+            self = CommandFailure(problems.problems) ?? CommandFailure(.fieldInvalid)
         case .alreadyConnected: self.init(.pushAlreadyConnected, "\(error)")
         case .tooMany, .draining: self.init(.pushRefused, "\(error)")
         case .storeFailed: self.init(.unexpectedError)

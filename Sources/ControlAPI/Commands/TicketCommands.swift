@@ -59,17 +59,17 @@ struct RequestTicket: Command {
         let name = ["expire", "expires", "expire_date"].first { fields.isGiven($0) }
         let expires = name.map { fields.date($0) } ?? RequestTicket.defaultExpiry(&fields)
         if let app {
-            RequestTicket.check(&fields) { () throws(RuleError) in try WildcardList.validate(app, field: "app") }
+            RequestTicket.check(&fields) { () throws(FieldProblem) in try WildcardList.validate(app, field: "app") }
             let foreign = WildcardList.names(app).first { !fields.account.owns(app: $0) && $0 != "*" }
             if foreign != nil {
                 fields.invalid("app", "applications of the account, which begin with \(fields.account.user)-, or *")
             }
         }
         if let video {
-            RequestTicket.check(&fields) { () throws(RuleError) in try WildcardList.validate(video, field: "video") }
+            RequestTicket.check(&fields) { () throws(FieldProblem) in try WildcardList.validate(video, field: "video") }
         }
         if let ip {
-            RequestTicket.check(&fields) { () throws(RuleError) in _ = try AddressRule(ip) }
+            RequestTicket.check(&fields) { () throws(FieldProblem) in _ = try AddressRule(ip) }
         }
         guard let app, let video, let pass, let ip, let uses, let expires else { return nil }
         (self.app, self.video, self.pass, self.ip, self.uses) = (app, video, pass, ip, uses)
@@ -77,7 +77,7 @@ struct RequestTicket: Command {
     }
 
     private static func defaultExpiry(_ fields: inout Fields) -> Date? {
-        do throws(RuleError) {
+        do throws(FieldProblem) {
             return try ExpiryParser.parse(nil, now: fields.now)
         } catch {
             fields.add(error)
@@ -85,8 +85,8 @@ struct RequestTicket: Command {
         }
     }
 
-    private static func check(_ fields: inout Fields, _ rule: () throws(RuleError) -> Void) {
-        do throws(RuleError) {
+    private static func check(_ fields: inout Fields, _ rule: () throws(FieldProblem) -> Void) {
+        do throws(FieldProblem) {
             try rule()
         } catch {
             fields.add(error)

@@ -1,3 +1,4 @@
+import Basics
 import NIOCore
 import NIOSSL
 
@@ -12,10 +13,8 @@ extension PushFailure {
             } else {
                 self.init(.connectFailed, "no connection to \(place)")
             }
-        case let error as IOError:
-            self.init(.connectFailed, "no connection to \(place): \(PushFailure.reason(error))")
         default:
-            self.init(.connectFailed, "no connection to \(place): \(error)")
+            self.init(.connectFailed, "no connection to \(place): \(SystemError.text(of: error))")
         }
     }
 
@@ -29,7 +28,7 @@ extension PushFailure {
         case let error as BoringSSLError:
             self.init(tls: "\(error)")
         case let error as IOError:
-            self.init(.connectionLost, "the connection broke: \(PushFailure.reason(error))")
+            self.init(.connectionLost, "the connection broke: \(SystemError.text(of: error))")
         default:
             self.init(.connectionLost, "the connection broke")
         }
@@ -59,12 +58,5 @@ extension PushFailure {
         } else {
             self.init(.tlsFailed, "TLS failed: \(String(description.prefix(160)))")
         }
-    }
-
-    private static func reason(_ error: IOError) -> String {
-        // `IOError` says "connect(descriptor:addr:size:): Connection refused (errno: 111)".
-        let text = error.description
-        guard let colon = text.firstRange(of: "): ") else { return String(text.prefix(120)) }
-        return String(text[colon.upperBound...].prefix(120))
     }
 }

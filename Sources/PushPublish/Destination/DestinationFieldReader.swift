@@ -13,8 +13,12 @@ struct DestinationFieldReader {
         self.fields = fields
     }
 
-    mutating func problem(_ name: DestinationFieldName, _ kind: FieldProblem.Kind, _ expected: String) {
-        problems.append(FieldProblem(name.rawValue, kind, expected))
+    mutating func missing(_ name: DestinationFieldName) {
+        problems.append(.missing(name.rawValue))
+    }
+
+    mutating func invalid(_ name: DestinationFieldName, _ expected: String) {
+        problems.append(.invalid(name.rawValue, expected: expected))
     }
 
     /// Whether it was given with something in it.
@@ -26,11 +30,11 @@ struct DestinationFieldReader {
     mutating func text(_ name: DestinationFieldName, limit: Int) -> String? {
         guard let value = fields[name.rawValue], !value.isEmpty else { return nil }
         guard value.utf8.count <= limit else {
-            problem(name, .invalid, "must be at most \(limit) bytes long")
+            invalid(name, "must be at most \(limit) bytes long")
             return nil
         }
         guard value.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F }) else {
-            problem(name, .invalid, "must not hold control characters")
+            invalid(name, "must not hold control characters")
             return nil
         }
         return value
@@ -38,7 +42,7 @@ struct DestinationFieldReader {
 
     mutating func required(_ name: DestinationFieldName, limit: Int) -> String? {
         guard has(name) else {
-            problem(name, .missing, "is missing")
+            missing(name)
             return nil
         }
         return text(name, limit: limit)
@@ -49,7 +53,7 @@ struct DestinationFieldReader {
         guard let value = text(name, limit: 512) else { return nil }
         let trimmed = value.split(separator: "/").joined(separator: "/")
         guard !trimmed.isEmpty, !value.utf8.contains(UInt8(ascii: " ")) else {
-            problem(name, .invalid, "must be a name without spaces")
+            invalid(name, "must be a name without spaces")
             return nil
         }
         return trimmed
@@ -61,7 +65,7 @@ struct DestinationFieldReader {
             value = String(value.dropFirst().dropLast())
         }
         guard DestinationFieldReader.isHost(value) else {
-            problem(.host, .invalid, "must be a host name or an address, without scheme, port or path")
+            invalid(.host, "must be a host name or an address, without scheme, port or path")
             return nil
         }
         return value
@@ -70,7 +74,7 @@ struct DestinationFieldReader {
     mutating func port() -> Int? {
         guard let value = text(.port, limit: 5) else { return nil }
         guard value.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let port = UInt16(value), port > 0 else {
-            problem(.port, .invalid, "must be a number from 1 to 65535")
+            invalid(.port, "must be a number from 1 to 65535")
             return nil
         }
         return Int(port)

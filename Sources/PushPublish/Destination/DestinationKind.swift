@@ -1,3 +1,5 @@
+import Basics
+
 /// A kind of destination: what it is called, which fields it takes, and how its fields become a destination.
 ///
 /// One file per kind; `DestinationKinds` is the list. Validation happens here and nowhere else, so that a destination that

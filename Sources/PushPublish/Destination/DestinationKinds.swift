@@ -1,3 +1,5 @@
+import Basics
+
 /// The kinds of destination this server has, by `service_name`.
 public struct DestinationKinds: Sendable {
     private let kinds: [String: any DestinationKind]
@@ -19,13 +21,13 @@ public struct DestinationKinds: Sendable {
     public func kind(_ service: String) throws(FieldProblems) -> any DestinationKind {
         if let kind = kinds[service] { return kind }
         guard !service.isEmpty else {
-            throw FieldProblems([FieldProblem("service_name", .missing, "is missing")])
+            throw FieldProblems([.missing("service_name")])
         }
         let expected =
             DestinationKinds.unavailable.contains(service)
             ? "\(service) is not available on this server yet"
             : "must be one of \(services.joined(separator: ", "))"
-        throw FieldProblems([FieldProblem("service_name", .invalid, expected)])
+        throw FieldProblems([.invalid("service_name", expected: expected)])
     }
 
     /// Reads a destination: what `pushpublish.add` and `connect` check before they do anything.

@@ -1,3 +1,4 @@
+import Basics
 import RTMP
 import Usher
 
@@ -49,7 +50,7 @@ public struct RTMPKind: DestinationKind {
         let user = reader.text(.user, limit: 256)
         let password = reader.text(.password, limit: 1024)
         if password != nil, user == nil, parts?.user == nil {
-            reader.problem(.user, .missing, "is missing: dst_pass was given without it")
+            reader.missing(.user)
         }
         guard reader.problems.isEmpty, var destination = parts else {
             throw FieldProblems(reader.problems)
@@ -62,12 +63,12 @@ public struct RTMPKind: DestinationKind {
     private func fromFields(_ reader: inout DestinationFieldReader) -> RTMPDestination? {
         let host = reader.host() ?? (reader.has(.host) ? nil : self.host)
         if host == nil, !reader.has(.host) {
-            reader.problem(.host, .missing, "is missing")
+            reader.missing(.host)
         }
         let port = reader.port() ?? (reader.has(.port) ? nil : defaultPort(isTLS: isTLS))
         let app = reader.path(.app) ?? (reader.has(.app) ? nil : self.app)
         if app == nil, !reader.has(.app) {
-            reader.problem(.app, .missing, "is missing")
+            reader.missing(.app)
         }
         let instance = reader.path(.instance)
         let stream = reader.required(.stream, limit: 1024)
@@ -78,22 +79,22 @@ public struct RTMPKind: DestinationKind {
 
     private func fromURL(_ reader: inout DestinationFieldReader) -> RTMPDestination? {
         for name in [DestinationFieldName.host, .port, .app, .instance] where reader.has(name) {
-            reader.problem(name, .invalid, "must not be given together with url")
+            reader.invalid(name, "must not be given together with url")
         }
         guard let text = reader.text(.url, limit: 2048) else { return nil }
         let url: RTMPURL
         do throws(RTMPError) {
             url = try RTMPURL(text)
         } catch {
-            reader.problem(.url, .invalid, "must be rtmp[s]://host[:port]/app/stream: \(error.message)")
+            reader.invalid(.url, "must be rtmp[s]://host[:port]/app/stream: \(error.message)")
             return nil
         }
         guard isSchemeFree || url.isTLS == isTLS else {
-            reader.problem(.url, .invalid, "must begin with \(isTLS ? "rtmps" : "rtmp")://")
+            reader.invalid(.url, "must begin with \(isTLS ? "rtmps" : "rtmp")://")
             return nil
         }
         guard DestinationFieldReader.isHost(url.host) else {
-            reader.problem(.url, .invalid, "must hold a host name or an address")
+            reader.invalid(.url, "must hold a host name or an address")
             return nil
         }
         var app = url.app
@@ -105,11 +106,11 @@ public struct RTMPKind: DestinationKind {
         }
         if app.isEmpty { app = self.app ?? "" }
         guard !app.isEmpty else {
-            reader.problem(.url, .invalid, "must name the application: rtmp[s]://host[:port]/app/stream")
+            reader.invalid(.url, "must name the application: rtmp[s]://host[:port]/app/stream")
             return nil
         }
         guard !stream.isEmpty else {
-            reader.problem(.stream, .missing, "is missing")
+            reader.missing(.stream)
             return nil
         }
         return RTMPDestination(

@@ -1,3 +1,5 @@
+import Basics
+
 /// Why a push was not connected.
 public enum PushError: Error, Sendable, Hashable, CustomStringConvertible {
     /// The account has no such `push_service_id`.

@@ -23,7 +23,7 @@ extension PushSupervisor {
         }
         guard let row else { throw .notFound(pushServiceID) }
         let parts = [("app", app ?? row.app), ("inst", instance ?? row.instance), ("stream", stream ?? row.stream)]
-        let missing = parts.filter { $0.1 == nil }.map { FieldProblem($0.0, .missing, "is missing") }
+        let missing = parts.filter { $0.1 == nil }.map { FieldProblem.missing($0.0) }
         guard missing.isEmpty, let app = parts[0].1, let instance = parts[1].1, let stream = parts[2].1 else {
             throw .invalid(FieldProblems(missing))
         }
@@ -57,7 +57,7 @@ extension PushSupervisor {
         guard !isDraining else { throw .draining }
         let wrong = [("app", source.app), ("inst", source.instance), ("stream", source.stream)]
             .filter { !StreamAddress.isValidName($0.1) }
-            .map { FieldProblem($0.0, .invalid, "must be made of letters, digits, - _ . and ~") }
+            .map { FieldProblem.invalid($0.0, expected: "must be made of letters, digits, - _ . and ~") }
         guard wrong.isEmpty else { throw .invalid(FieldProblems(wrong)) }
         let profile: String
         let destination: any PushDestination
@@ -71,7 +71,7 @@ extension PushSupervisor {
         if isNameGiven, !EntryName.isValid(name) {
             throw .invalid(
                 FieldProblems([
-                    FieldProblem("entry_name", .invalid, "must be 1 to 128 printable characters and not *")
+                    .invalid("entry_name", expected: "must be 1 to 128 printable characters and not *")
                 ]))
         }
 
