@@ -17,12 +17,10 @@ public final class PlaylistSnapshot: Sendable {
     public let targetDuration: Int
     /// The stream is over; nothing will follow.
     public let isEnded: Bool
-    /// Where another life of the stream goes on from here.
-    public let resumePoint: ResumePoint
 
     private let files: [String: PlaylistFile]
 
-    init(window: SegmentWindow, resumePoint: ResumePoint, modified: Int64) {
+    init(window: SegmentWindow, modified: Int64) {
         let playlist = MediaPlaylist(window: window).rendered()
         mediaPlaylist = playlist
         entityTag = EntityHash.tag(of: playlist.readableBytesView)
@@ -30,7 +28,6 @@ public final class PlaylistSnapshot: Sendable {
         listed = window.listed
         targetDuration = window.targetDuration
         isEnded = window.isEnded
-        self.resumePoint = resumePoint
         var files: [String: PlaylistFile] = [:]
         for segment in window.retained + window.listed {
             files[segment.name] = .segment(segment)

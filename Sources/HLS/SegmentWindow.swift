@@ -70,6 +70,13 @@ public struct SegmentWindow: Sendable {
         isEnded = true
     }
 
+    /// The playlist and its files as they are now; nil before the first segment.
+    ///
+    /// - Parameter modified: Unix milliseconds.
+    public func snapshot(modified: Int64) -> PlaylistSnapshot? {
+        listed.isEmpty ? nil : PlaylistSnapshot(window: self, modified: modified)
+    }
+
     /// RFC 8216 §6.2.2: what is left has to last three target durations.
     private func mayRemove(_ first: Segment) -> Bool {
         guard listed.count > configuration.window else { return false }

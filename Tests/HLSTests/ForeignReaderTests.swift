@@ -9,13 +9,13 @@ import Testing
 @Suite struct ForeignReaderTests {
     /// Packages the units, writes the playlist and its files into the folder, and returns the last snapshot.
     private func package(_ lives: [AccessUnitFile], into directory: URL) throws -> PlaylistSnapshot {
-        var packager = LivePackager(configuration: SegmenterConfiguration(window: 20))
+        var stream = SegmentedStream(configuration: SegmenterConfiguration(window: 20))
         for (index, file) in lives.enumerated() {
-            if index > 0 { _ = packager.discontinuity(now: 0) }
-            try packager.setTracks(file.tracks)
-            for unit in file.units { _ = packager.append(unit, now: 1_700_000_000_000 + unit.decodeTime.milliseconds) }
+            if index > 0 { _ = stream.discontinuity(now: 0) }
+            try stream.setTracks(file.tracks)
+            for unit in file.units { _ = stream.append(unit, now: 1_700_000_000_000 + unit.decodeTime.milliseconds) }
         }
-        let ended = packager.end(now: 0)
+        let ended = stream.end(now: 0)
         let snapshot = try #require(ended)
         _ = try PlaylistChecker(snapshot.mediaPlaylist)
         try Data(snapshot.mediaPlaylist.readableBytesView).write(to: directory.appendingPathComponent("list.m3u8"))

@@ -70,6 +70,49 @@ enum SyntheticStream {
     }
 }
 
+/// A segmenter and the playlist its segments go into, as the packager of a stream has them.
+struct SegmentedStream {
+    private(set) var segmenter: Segmenter
+    private(set) var window: SegmentWindow
+    private(set) var snapshot: PlaylistSnapshot?
+
+    init(configuration: SegmenterConfiguration = SegmenterConfiguration(), resume: ResumePoint = ResumePoint()) {
+        segmenter = Segmenter(configuration: configuration, resume: resume)
+        window = SegmentWindow(configuration: configuration, discontinuitySequence: resume.discontinuitySequence)
+    }
+
+    var resumePoint: ResumePoint {
+        ResumePoint(sequence: segmenter.upcomingSequence, discontinuitySequence: window.discontinuities)
+    }
+
+    mutating func setTracks(_ tracks: TrackSet) throws {
+        try segmenter.setTracks(tracks)
+    }
+
+    /// The new snapshot, when the access unit has finished a segment.
+    mutating func append(_ unit: AccessUnit, now: Int64) -> PlaylistSnapshot? {
+        list(segmenter.append(unit, now: now), now: now)
+    }
+
+    mutating func discontinuity(now: Int64) -> PlaylistSnapshot? {
+        list(segmenter.discontinuity(), now: now)
+    }
+
+    mutating func end(now: Int64) -> PlaylistSnapshot? {
+        if let last = segmenter.end() { window.append(last) }
+        window.end()
+        snapshot = window.snapshot(modified: now)
+        return snapshot
+    }
+
+    private mutating func list(_ segment: Segment?, now: Int64) -> PlaylistSnapshot? {
+        guard let segment else { return nil }
+        window.append(segment)
+        snapshot = window.snapshot(modified: now)
+        return snapshot
+    }
+}
+
 extension Segmenter {
     /// Appends them all, with the wall clock running like the media from `start`.
     mutating func append(_ units: [AccessUnit], start: Int64 = 1_700_000_000_000) -> [Segment] {

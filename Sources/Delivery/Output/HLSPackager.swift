@@ -17,8 +17,9 @@ final class HLSPackager: StreamPackager, @unchecked Sendable {
     /// The output has ended, or memory is short: its registry sees to it.
     private let onChange: @Sendable (HLSOutput) -> Void
 
-    /// nil until there are numbers for the segments.
-    private var packager: LivePackager?
+    /// nil until there are numbers for the segments, and after the end.
+    private var segmenter: Segmenter?
+    private var window: SegmentWindow
     private var block: SequenceBlock?
     private var ledger = SegmentLedger()
     private var tracks = TrackSet()
@@ -40,11 +41,14 @@ final class HLSPackager: StreamPackager, @unchecked Sendable {
         self.numbers = numbers
         self.logger = logger
         self.onChange = onChange
+        window = SegmentWindow(configuration: configuration)
         if let start { begin(start) }
     }
 
     private func begin(_ start: HLSOutput.Numbering) {
-        packager = LivePackager(configuration: configuration, resume: start.resume)
+        segmenter = Segmenter(configuration: configuration, resume: start.resume)
+        window = SegmentWindow(
+            configuration: configuration, discontinuitySequence: start.resume.discontinuitySequence)
         block = SequenceBlock(count: numbers.count, first: start.limit - numbers.count)
         applyTracks()
     }
@@ -56,7 +60,7 @@ final class HLSPackager: StreamPackager, @unchecked Sendable {
 
     private func applyTracks() {
         do throws(SegmenterError) {
-            try packager?.setTracks(tracks)
+            try segmenter?.setTracks(tracks)
         } catch {
             logger.warning("not packaged for HLS", metadata: ["stream": "\(output.address)", "error": "\(error)"])
         }
@@ -64,16 +68,16 @@ final class HLSPackager: StreamPackager, @unchecked Sendable {
 
     func receive(_ unit: AccessUnit, wallClock: Int64) {
         now = wallClock
-        guard packager != nil else {
+        guard segmenter != nil else {
             askForStart()
             return
         }
         // Optional chaining keeps the value in place; a copy here would copy the open segment.
-        if let snapshot = packager?.append(unit, now: wallClock) { publish(snapshot) }
+        if let segment = segmenter?.append(unit, now: wallClock) { publish(segment) }
     }
 
     func discontinuity() {
-        if let snapshot = packager?.discontinuity(now: now) { publish(snapshot) }
+        if let segment = segmenter?.discontinuity() { publish(segment) }
     }
 
     /// What there is goes out now; the publisher may be away for long.
@@ -82,21 +86,36 @@ final class HLSPackager: StreamPackager, @unchecked Sendable {
     }
 
     func streamEnded() {
-        if let last = packager?.end(now: now) { publish(last) }
+        if let last = segmenter?.end() { window.append(last) }
+        window.end()
+        if let last = window.snapshot(modified: now) { publish(last) }
         var numbering: HLSOutput.Numbering?
-        if let packager, let block {
-            numbering = HLSOutput.Numbering(resume: packager.resumePoint, limit: block.limit)
+        if let resumePoint, let block {
+            numbering = HLSOutput.Numbering(resume: resumePoint, limit: block.limit)
         }
         output.end(numbering: numbering)
         // Segments are the output's from here on; the packager's own copy would only keep them alive.
-        packager = nil
+        segmenter = nil
+        window = SegmentWindow(configuration: configuration)
         onChange(output)
+    }
+
+    /// Where another life of the stream goes on; nil without numbers.
+    private var resumePoint: ResumePoint? {
+        segmenter.map {
+            ResumePoint(sequence: $0.upcomingSequence, discontinuitySequence: window.discontinuities)
+        }
+    }
+
+    private func publish(_ segment: Segment) {
+        window.append(segment)
+        if let snapshot = window.snapshot(modified: now) { publish(snapshot) }
     }
 
     private func publish(_ snapshot: PlaylistSnapshot) {
         output.publish(snapshot, bytes: ledger.total(after: snapshot))
         onChange(output)
-        if block?.shouldReserve(next: snapshot.resumePoint.sequence) == true {
+        if let next = segmenter?.upcomingSequence, block?.shouldReserve(next: next) == true {
             reserve { $0.block?.reserved(first: $1) }
         }
     }
@@ -106,7 +125,7 @@ final class HLSPackager: StreamPackager, @unchecked Sendable {
         guard block == nil, now - lastAsked >= Self.retryInterval else { return }
         lastAsked = now
         reserve { packager, first in
-            guard packager.packager == nil, !packager.output.isEnded else { return }
+            guard packager.segmenter == nil, !packager.output.isEnded else { return }
             packager.begin(packager.numbers.start(first: first, after: nil))
         }
     }

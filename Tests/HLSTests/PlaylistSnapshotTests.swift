@@ -4,10 +4,10 @@ import Testing
 
 @testable import HLS
 
-@Suite struct LivePackagerTests {
+@Suite struct PlaylistSnapshotTests {
     /// Feeds units and checks every playlist on the way, on its own and against the one before.
     private struct Broadcast {
-        var packager: LivePackager
+        var stream: SegmentedStream
         var playlists: [PlaylistChecker] = []
         var wall: Int64 = 1_700_000_000_000
 
@@ -15,7 +15,7 @@ import Testing
             guard let first = units.first else { return }
             for unit in units {
                 let now = wall + (unit.decodeTime - first.decodeTime).milliseconds
-                try check(packager.append(unit, now: now))
+                try check(stream.append(unit, now: now))
             }
             wall += 60_000
         }
@@ -35,20 +35,20 @@ import Testing
     @Test func everyPlaylistOfALongAndTroubledLifeIsValid() throws {
         let tracks = try SyntheticStream.tracks()
         var broadcast = Broadcast(
-            packager: LivePackager(configuration: SegmenterConfiguration(window: 4)))
-        try broadcast.packager.setTracks(tracks)
+            stream: SegmentedStream(configuration: SegmenterConfiguration(window: 4)))
+        try broadcast.stream.setTracks(tracks)
         try broadcast.send(SyntheticStream.both(0..<30_000))
-        try broadcast.check(broadcast.packager.discontinuity(now: broadcast.wall))
+        try broadcast.check(broadcast.stream.discontinuity(now: broadcast.wall))
         try broadcast.send(SyntheticStream.both(0..<15_000, gop: 3_000))
-        try broadcast.packager.setTracks(TrackSet(audio: tracks.audio))
+        try broadcast.stream.setTracks(TrackSet(audio: tracks.audio))
         try broadcast.send(SyntheticStream.sound(15_000..<24_000))
         let modern = try SyntheticStream.file("av1-opus.units")
-        try broadcast.packager.setTracks(modern.tracks)
+        try broadcast.stream.setTracks(modern.tracks)
         try broadcast.send(modern.units)
-        try broadcast.check(broadcast.packager.discontinuity(now: broadcast.wall))
-        try broadcast.packager.setTracks(tracks)
+        try broadcast.check(broadcast.stream.discontinuity(now: broadcast.wall))
+        try broadcast.stream.setTracks(tracks)
         try broadcast.send(SyntheticStream.both(0..<30_000, gop: 5_000))
-        try broadcast.check(broadcast.packager.end(now: broadcast.wall))
+        try broadcast.check(broadcast.stream.end(now: broadcast.wall))
 
         let last = try #require(broadcast.playlists.last)
         #expect(last.isEnded)
@@ -56,37 +56,37 @@ import Testing
         #expect(last.target == 5)
         #expect(last.version == 7)
         #expect(last.discontinuitySequence == 4)
-        #expect(broadcast.packager.resumePoint == ResumePoint(sequence: 33, discontinuitySequence: 4))
+        #expect(broadcast.stream.resumePoint == ResumePoint(sequence: 33, discontinuitySequence: 4))
     }
 
     @Test func saysNothingBeforeTheFirstSegmentIsFinished() throws {
-        var packager = LivePackager()
-        try packager.setTracks(try SyntheticStream.tracks())
+        var stream = SegmentedStream()
+        try stream.setTracks(try SyntheticStream.tracks())
         for unit in SyntheticStream.both(0..<2_000) {
-            #expect(packager.append(unit, now: 0) == nil)
+            #expect(stream.append(unit, now: 0) == nil)
         }
-        #expect(packager.snapshot == nil)
-        #expect(packager.append(SyntheticStream.video(2_000, key: true), now: 0) != nil)
+        #expect(stream.snapshot == nil)
+        #expect(stream.append(SyntheticStream.video(2_000, key: true), now: 0) != nil)
     }
 
     @Test func aStreamWithoutASegmentEndsWithoutAPlaylist() throws {
-        var packager = LivePackager()
-        #expect(packager.end(now: 0) == nil)
-        #expect(packager.snapshot == nil)
+        var stream = SegmentedStream()
+        #expect(stream.end(now: 0) == nil)
+        #expect(stream.snapshot == nil)
     }
 
     @Test func anotherLifeDoesNotGoBack() throws {
         let tracks = try SyntheticStream.tracks()
-        var first = Broadcast(packager: LivePackager(configuration: SegmenterConfiguration(window: 3)))
-        try first.packager.setTracks(tracks)
+        var first = Broadcast(stream: SegmentedStream(configuration: SegmenterConfiguration(window: 3)))
+        try first.stream.setTracks(tracks)
         try first.send(SyntheticStream.both(0..<9_000))
-        let resume = try #require(first.packager.snapshot?.resumePoint)
+        let resume = first.stream.resumePoint
         #expect(resume == ResumePoint(sequence: 4, discontinuitySequence: 0))
         // What a player sees that has polled through a restart.
         var second = Broadcast(
-            packager: LivePackager(configuration: SegmenterConfiguration(window: 3), resume: resume))
+            stream: SegmentedStream(configuration: SegmenterConfiguration(window: 3), resume: resume))
         second.playlists = first.playlists
-        try second.packager.setTracks(tracks)
+        try second.stream.setTracks(tracks)
         try second.send(SyntheticStream.both(0..<9_000))
         let playlist = try #require(second.playlists.last)
         #expect(playlist.sequence == 5)
@@ -95,10 +95,10 @@ import Testing
 
     @Test func aSnapshotDescribesItself() throws {
         let file = try SyntheticStream.file("avc-aac.units")
-        var packager = LivePackager()
-        try packager.setTracks(file.tracks)
-        for unit in file.units { _ = packager.append(unit, now: 1_700_000_000_000 + unit.decodeTime.milliseconds) }
-        let ended = packager.end(now: 1_700_000_010_000)
+        var stream = SegmentedStream()
+        try stream.setTracks(file.tracks)
+        for unit in file.units { _ = stream.append(unit, now: 1_700_000_000_000 + unit.decodeTime.milliseconds) }
+        let ended = stream.end(now: 1_700_000_010_000)
         let snapshot = try #require(ended)
         #expect(snapshot.isEnded)
         #expect(snapshot.modified == 1_700_000_010_000)
@@ -122,11 +122,11 @@ import Testing
     }
 
     @Test func entityTagsFollowTheContent() throws {
-        var packager = LivePackager()
-        try packager.setTracks(try SyntheticStream.tracks())
+        var stream = SegmentedStream()
+        try stream.setTracks(try SyntheticStream.tracks())
         var tags: [String] = []
         for unit in SyntheticStream.both(0..<6_100) {
-            if let snapshot = packager.append(unit, now: 0) { tags.append(snapshot.entityTag) }
+            if let snapshot = stream.append(unit, now: 0) { tags.append(snapshot.entityTag) }
         }
         #expect(tags.count == 3 && Set(tags).count == 3)
         #expect(tags.allSatisfy { $0.hasPrefix("\"") && $0.hasSuffix("\"") })
