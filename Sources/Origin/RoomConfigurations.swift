@@ -43,9 +43,9 @@ extension PlayhouseConfiguration {
             handshakeTimeout: rtmp.handshakeTimeout.timeAmount, idleTimeout: rtmp.idleTimeout.timeAmount,
             maximumMessage: rtmp.maxMessage,
             hub: HubSettings(
-                reconnectWindow: live.reconnectWindow.wholeSeconds, takeoverAfter: live.takeoverAfter.wholeSeconds,
-                latency: live.latency.wholeMilliseconds, ring: BatchRing.Limits(bytes: live.gopBytes),
-                slowViewerTimeout: live.slowViewerTimeout.wholeSeconds))
+                reconnectWindow: live.reconnectWindow, takeoverAfter: live.takeoverAfter,
+                latency: live.latency, ring: WriteRing.Limits(bytes: live.gopBytes),
+                slowViewerTimeout: live.slowViewerTimeout))
     }
 }
 

@@ -61,7 +61,7 @@ extension RTMPConnectionHandler {
                 leave(admission)
                 return
             }
-            let reader = StreamReader(role: .viewer, channel: context.channel, messageStreamID: streamID)
+            let reader = RTMPSubscriber(role: .viewer, channel: context.channel, messageStreamID: streamID)
             reader.onEnd = { [weak self] ending in self?.readerEnded(streamID, ending) }
             plays[streamID] = RTMPPlay(hub: hub, reader: reader, session: admission)
             services.log.log(.info, "viewer admitted", address: address, lines: 1_000, ["stream": "\(stream)"])
@@ -101,7 +101,7 @@ extension RTMPConnectionHandler {
     }
 
     /// The hub let the reader go.
-    private func readerEnded(_ streamID: UInt32, _ ending: StreamReader.Ending) {
+    private func readerEnded(_ streamID: UInt32, _ ending: RTMPSubscriber.Ending) {
         guard plays[streamID] != nil else { return }
         endPlay(streamID)
         switch ending {

@@ -26,7 +26,7 @@ extension RTMPConnectionHandler {
                 let publisher = Publisher(info: info(grant.user)) { [weak self] ending in
                     self?.onLoop { $0.dismiss(streamID, ending) }
                 }
-                do throws(StreamHub.PublishRefusal) {
+                do throws(StreamHub.Rejection) {
                     let publication = try await services.stage.publish(
                         stream, accountID: grant.accountID, settings: services.hubSettings(grant.settings),
                         publisher: publisher,
@@ -108,7 +108,7 @@ extension RTMPConnectionHandler {
 }
 
 extension PublishRefusal {
-    init(_ refusal: StreamHub.PublishRefusal) {
+    init(_ refusal: StreamHub.Rejection) {
         switch refusal {
         case .busy: self = .busy
         case .ended: self = .unavailable("the stream is ending, try again")

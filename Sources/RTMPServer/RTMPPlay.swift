@@ -3,7 +3,7 @@ import Live
 /// A stream that a connection plays.
 struct RTMPPlay {
     let hub: StreamHub
-    let reader: StreamReader?
+    let reader: RTMPSubscriber?
     /// The admission that let it in, where the stream asks for tickets.
     let session: String?
 

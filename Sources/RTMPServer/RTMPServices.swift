@@ -56,7 +56,7 @@ public struct RTMPServices: Sendable {
     /// What a hub is made with: the stream's own settings over the configured ones.
     func hubSettings(_ own: StreamGrantSettings) -> HubSettings {
         var settings = configuration.hub
-        settings.reconnectWindow = own.reconnectWindow ?? settings.reconnectWindow
+        settings.reconnectWindow = own.reconnectWindow.map { .seconds($0) } ?? settings.reconnectWindow
         settings.endsOnUnpublish = own.endsOnUnpublish
         return settings
     }

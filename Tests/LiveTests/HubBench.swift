@@ -68,8 +68,9 @@ final class HubBench {
         send(.audio, milliseconds, TagBuilder.codedFrames(unit))
     }
 
-    func send(_ kind: StreamMessage.Kind, _ milliseconds: Int64, _ body: ByteBuffer) {
-        hub.receive(kind, timestamp: milliseconds, body: body, metadata: nil, from: publisher.id)
+    func send(_ kind: TrackID.Kind, _ milliseconds: Int64, _ body: ByteBuffer) {
+        hub.receive(
+            ReceivedMessage(kind: kind, timestamp: milliseconds, body: body, metadata: nil), from: publisher.id)
         hub.readComplete()
     }
 
@@ -92,14 +93,14 @@ final class BenchViewer {
     }
 
     let channel: EmbeddedChannel
-    let reader: StreamReader
+    let reader: RTMPSubscriber
     var isAttached = false
-    private(set) var ending: StreamReader.Ending?
+    private(set) var ending: RTMPSubscriber.Ending?
     private var decoder = ChunkDecoder(limits: RTMPLimits())
 
     init(loop: EmbeddedEventLoop, messageStreamID: UInt32) {
         channel = EmbeddedChannel(loop: loop)
-        reader = StreamReader(role: .viewer, channel: channel, messageStreamID: messageStreamID)
+        reader = RTMPSubscriber(role: .viewer, channel: channel, messageStreamID: messageStreamID)
         reader.onEnd = { [weak self] in self?.ending = $0 }
         // What a session says first: the chunk size that the shared bytes are made for.
         var announcement = ByteBuffer()

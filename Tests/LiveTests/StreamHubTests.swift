@@ -63,7 +63,7 @@ import Testing
 
     @Test func aSlowViewerIsMovedToANewerKeyframeAndNeverGetsPicturesWithoutTheirReference() throws {
         var settings = HubSettings()
-        settings.ring = BatchRing.Limits(bytes: 3_000, time: .init(milliseconds: 60_000))
+        settings.ring = WriteRing.Limits(bytes: 3_000, time: .init(milliseconds: 60_000))
         let bench = HubBench(settings)
         try bench.publish()
         bench.headers()
@@ -108,13 +108,13 @@ import Testing
         let bench = HubBench()
         try bench.publish()
         bench.headers()
-        #expect(throws: StreamHub.PublishRefusal.busy) { try bench.publish() }
+        #expect(throws: StreamHub.Rejection.busy) { try bench.publish() }
         #expect(bench.dismissals.list.isEmpty)
     }
 
     @Test func aSilentPublisherIsTakenOverAndViewersStay() throws {
         var settings = HubSettings()
-        settings.takeoverAfter = 0
+        settings.takeoverAfter = .zero
         let bench = HubBench(settings)
         let packager = NotingPackager()
         bench.hub.attach(packager)
@@ -169,7 +169,7 @@ import Testing
         #expect(viewer.ending == .streamEnded)
         #expect(packager.list.last == .ended)
         #expect(bench.endings.value == 1)
-        #expect(throws: StreamHub.PublishRefusal.ended) { try bench.publish() }
+        #expect(throws: StreamHub.Rejection.ended) { try bench.publish() }
         #expect(!bench.viewer().isAttached)
     }
 
@@ -187,12 +187,13 @@ import Testing
 
     @Test func aPublisherThatWasReplacedCanNoLongerSendOrEnd() throws {
         var settings = HubSettings()
-        settings.takeoverAfter = 0
+        settings.takeoverAfter = .zero
         let bench = HubBench(settings)
         try bench.publish()
         let first = bench.publisher
         try bench.publish()
-        bench.hub.receive(.audio, timestamp: 0, body: HubBench.audioHeader, metadata: nil, from: first.id)
+        bench.hub.receive(
+            ReceivedMessage(kind: .audio, timestamp: 0, body: HubBench.audioHeader, metadata: nil), from: first.id)
         #expect(bench.hub.tracks.isEmpty)
         bench.hub.end(first.id, isOrderly: true)
         #expect(bench.hub.isOnAir)

@@ -14,7 +14,7 @@ import Testing
         let publisher = Publisher(
             info: PublisherInfo(
                 address: "192.0.2.1", software: "ffmpeg", transport: "rtmp", user: "", connected: Date()),
-            dismiss: { _ in })
+            disconnect: { _ in })
         let publication = try await house.stage.publish(
             House.address(stream), accountID: House.accountID, settings: HubSettings(), publisher: publisher, on: loop)
         for tag in file.tags where tag.type == 8 || tag.type == 9 {

@@ -9,10 +9,10 @@ import NIOCore
 final class LoopFanout: @unchecked Sendable {
     let eventLoop: any EventLoop
     private let slowTimeout: TimeAmount
-    private var ring: BatchRing
-    private var readers: [StreamReader] = []
+    private var ring: WriteRing
+    private var readers: [RTMPSubscriber] = []
 
-    init(eventLoop: any EventLoop, ring: BatchRing, slowTimeout: TimeAmount) {
+    init(eventLoop: any EventLoop, ring: WriteRing, slowTimeout: TimeAmount) {
         self.eventLoop = eventLoop
         self.ring = ring
         self.slowTimeout = slowTimeout
@@ -20,7 +20,7 @@ final class LoopFanout: @unchecked Sendable {
 
     var count: Int { readers.count }
 
-    func add(_ reader: StreamReader) {
+    func add(_ reader: RTMPSubscriber) {
         eventLoop.assertInEventLoop()
         guard !reader.isDetached, reader.slot == nil else { return }
         reader.fanout = self
@@ -29,7 +29,7 @@ final class LoopFanout: @unchecked Sendable {
         pump(reader, flush: true)
     }
 
-    func remove(_ reader: StreamReader) {
+    func remove(_ reader: RTMPSubscriber) {
         eventLoop.assertInEventLoop()
         guard let slot = reader.slot, slot < readers.count, readers[slot] === reader else { return }
         readers.swapAt(slot, readers.count - 1)
@@ -42,7 +42,7 @@ final class LoopFanout: @unchecked Sendable {
     }
 
     /// - Parameter oldest: the oldest batch the hub still holds.
-    func deliver(_ batch: Batch, oldest: Int64) {
+    func deliver(_ batch: MergedWrite, oldest: Int64) {
         eventLoop.assertInEventLoop()
         ring.append(batch)
         ring.trim(before: oldest)
@@ -70,7 +70,7 @@ final class LoopFanout: @unchecked Sendable {
     }
 
     /// Writes what the reader has not had and its channel can take.
-    func pump(_ reader: StreamReader, flush: Bool) {
+    func pump(_ reader: RTMPSubscriber, flush: Bool) {
         guard !reader.isPaused, reader.slot != nil else { return }
         guard reader.channel.isWritable else {
             noteLag(of: reader)
@@ -81,7 +81,7 @@ final class LoopFanout: @unchecked Sendable {
             moveForward(reader, from: position)
         }
         if reader.position == nil {
-            guard let start = ring.newestStartSequence, let point = ring[start]?.startPoint else { return }
+            guard let start = ring.newestStartSequence, let point = ring[start]?.joinPoint else { return }
             write(point.preamble, to: reader)
             reader.position = start
             wrote = true
@@ -98,14 +98,14 @@ final class LoopFanout: @unchecked Sendable {
         noteLag(of: reader)
     }
 
-    private func write(_ run: ChunkedRun, to reader: StreamReader) {
+    private func write(_ run: ChunkedMessages, to reader: RTMPSubscriber) {
         let bytes = run.bytes(messageStreamID: reader.messageStreamID, filter: reader.filter)
         reader.statistics.bytes += Int64(bytes.readableBytes)
         reader.channel.write(bytes, promise: nil)
     }
 
     /// What it missed is gone from the ring: it goes on from the newest keyframe, never from a picture that refers to lost ones.
-    private func moveForward(_ reader: StreamReader, from position: Int64) {
+    private func moveForward(_ reader: RTMPSubscriber, from position: Int64) {
         reader.statistics.skips += 1
         reader.position = nil
         let resumed = ring.newestStartSequence ?? ring.nextSequence
@@ -117,7 +117,7 @@ final class LoopFanout: @unchecked Sendable {
         }
     }
 
-    private func noteLag(of reader: StreamReader) {
+    private func noteLag(of reader: RTMPSubscriber) {
         guard let position = reader.position, position < ring.nextSequence else {
             reader.behindSince = nil
             return

@@ -1,4 +1,5 @@
 import Foundation
+import Media
 import Synchronization
 
 /// Who sends a stream.
@@ -39,12 +40,33 @@ public final class Publisher: Sendable {
 
     public let id: UInt64
     public let info: PublisherInfo
-    /// Tells the connection to go; may be called from anywhere.
-    let dismiss: @Sendable (PublisherEnding) -> Void
+    private let tellConnection: @Sendable (PublisherEnding) -> Void
+    private let sentAway = Mutex<PublisherEnding?>(nil)
+    /// Asks the encoder for a keyframe of a video track; may be called from anywhere.
+    let wantsKeyframe: @Sendable (TrackID) -> Void
 
-    public init(info: PublisherInfo, dismiss: @escaping @Sendable (PublisherEnding) -> Void) {
+    /// - Parameters:
+    ///   - disconnect: sends the connection away; called from any thread, more than once if need be.
+    ///   - wantsKeyframe: passes a wish for a keyframe on. Does nothing by default: RTMP has no message for it.
+    public init(
+        info: PublisherInfo, disconnect: @escaping @Sendable (PublisherEnding) -> Void,
+        wantsKeyframe: @escaping @Sendable (TrackID) -> Void = { _ in }
+    ) {
         self.id = Publisher.lastID.wrappingAdd(1, ordering: .relaxed).newValue
         self.info = info
-        self.dismiss = dismiss
+        tellConnection = disconnect
+        self.wantsKeyframe = wantsKeyframe
+    }
+
+    /// Why it was sent away; nil while the stream is its own. Set before its connection is told, so that a connection which
+    /// is only just taking the stream up can ask whether it is too late.
+    public var ending: PublisherEnding? {
+        sentAway.withLock { $0 }
+    }
+
+    /// Tells the connection to go; may be called from anywhere.
+    func disconnect(_ ending: PublisherEnding) {
+        sentAway.withLock { $0 = $0 ?? ending }
+        tellConnection(ending)
     }
 }

@@ -5,7 +5,7 @@ import RTMP
 
 extension StreamHub {
     /// Why a second publisher is turned away.
-    public enum PublishRefusal: Error, Sendable, Hashable {
+    public enum Rejection: Error, Sendable, Hashable {
         /// The first one is still sending.
         case busy
         /// The stream ended while this one came; a fresh hub takes it.
@@ -15,14 +15,14 @@ extension StreamHub {
     }
 
     /// A publisher comes, or comes back, or takes over one that has fallen silent.
-    func begin(_ publisher: Publisher) throws(PublishRefusal) {
+    func begin(_ publisher: Publisher) throws(Rejection) {
         eventLoop.assertInEventLoop()
         switch state {
         case .vacant:
             published = Date()
         case .live(let current):
-            guard NIODeadline.now() - lastMessage >= .seconds(Int64(settings.takeoverAfter)) else { throw .busy }
-            current.dismiss(.takenOver)
+            guard NIODeadline.now() - lastMessage >= TimeAmount(settings.takeoverAfter) else { throw .busy }
+            current.disconnect(.takenOver)
             startOver()
         case .recovering(_, let deadline):
             deadline.cancel()
@@ -46,10 +46,8 @@ extension StreamHub {
     }
 
     /// One message of the publisher.
-    /// - Parameter timestamp: the publisher's own, unwrapped, in milliseconds.
-    func receive(
-        _ kind: StreamMessage.Kind, timestamp: Int64, body: ByteBuffer, metadata value: AMFValue?, from id: UInt64
-    ) {
+    func receive(_ received: ReceivedMessage, from id: UInt64) {
+        let (kind, timestamp, body, value) = (received.kind, received.timestamp, received.body, received.metadata)
         eventLoop.assertInEventLoop()
         guard case .live(let publisher) = state, publisher.id == id else { return }
         let now = NIODeadline.now()
@@ -62,7 +60,7 @@ extension StreamHub {
             for packager in packagers { packager.discontinuity() }
         }
         let content = read(kind, body: body, time: placement.time, metadata: value)
-        let message = StreamMessage(kind: kind, timestamp: placement.time, body: body, content: content)
+        let message = StreamSample(kind: kind, timestamp: placement.time, body: body, content: content)
         rate.add(bytes: body.readableBytes, isFrame: message.isPicture, now: uptime)
         note(message)
 
@@ -85,7 +83,7 @@ extension StreamHub {
         guard !pending.isEmpty else { return }
         guard
             let interval = FlushPolicy.interval(
-                readers: viewerCount + pushCount, latency: .milliseconds(Int64(settings.latency)))
+                readers: viewerCount + pushCount, latency: TimeAmount(settings.latency))
         else {
             seal()
             return
@@ -103,19 +101,19 @@ extension StreamHub {
         eventLoop.assertInEventLoop()
         guard case .live(let publisher) = state, publisher.id == id else { return }
         seal()
-        guard settings.reconnectWindow > 0, !(isOrderly && settings.endsOnUnpublish) else {
+        guard settings.reconnectWindow > .zero, !(isOrderly && settings.endsOnUnpublish) else {
             finish()
             return
         }
         for packager in packagers { packager.publisherLost() }
-        let deadline = eventLoop.scheduleTask(in: .seconds(Int64(settings.reconnectWindow))) { [weak self] in
+        let deadline = eventLoop.scheduleTask(in: TimeAmount(settings.reconnectWindow)) { [weak self] in
             guard let self else { return }
             self.finish()
         }
         state = .recovering(last: publisher, deadline: deadline)
         logger.info(
             "publisher lost, waiting for it to return",
-            metadata: ["stream": "\(address)", "seconds": "\(settings.reconnectWindow)"])
+            metadata: ["stream": "\(address)", "seconds": "\(settings.reconnectWindow.components.seconds)"])
     }
 
     /// Ends the stream for everybody, at once.
@@ -146,14 +144,14 @@ extension StreamHub {
     /// A batch is sealed when it holds this much, whatever the clock says.
     private static let batchBytes = 256 << 10
 
-    private func read(_ kind: StreamMessage.Kind, body: ByteBuffer, time: MediaTime, metadata value: AMFValue?)
-        -> StreamMessage.Content
+    private func read(_ kind: TrackID.Kind, body: ByteBuffer, time: MediaTime, metadata value: AMFValue?)
+        -> StreamSample.Content
     {
         do {
             switch kind {
             case .data: return value.map { .metadata($0) } ?? .other
-            case .video: return try StreamMessage.Content(VideoTag.parse(body), time: time)
-            case .audio: return try StreamMessage.Content(AudioTag.parse(body), time: time)
+            case .video: return try StreamSample.Content(VideoTag.parse(body), time: time)
+            case .audio: return try StreamSample.Content(AudioTag.parse(body), time: time)
             }
         } catch {
             // It passes through untouched; only packagers miss it. Said once a publisher would flood the log otherwise.
@@ -168,7 +166,7 @@ extension StreamHub {
     }
 
     /// Keeps what later comers need first, and tells packagers of new configurations.
-    private func note(_ message: StreamMessage) {
+    private func note(_ message: StreamSample) {
         if message.kind == .video { hasVideo = true }
         switch message.content {
         case .metadata:
@@ -218,7 +216,7 @@ extension StreamHub {
     }
 }
 
-extension StreamMessage {
+extension StreamSample {
     /// One picture (not a header or an end of sequence).
     var isPicture: Bool {
         guard kind == .video, case .accessUnit = content else { return false }

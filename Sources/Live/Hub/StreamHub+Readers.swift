@@ -8,19 +8,19 @@ extension StreamHub {
         tick?.cancel()
         tick = nil
         // The last message may be an earlier one than its neighbour (audio and video interleave); times only rank batches.
-        var run = ChunkedRun(capacity: pendingBytes + pending.count * 32, messages: pending.count)
+        var run = ChunkedMessages(capacity: pendingBytes + pending.count * 32, messages: pending.count)
         var pictures = 0
         for message in pending {
             run.append(message)
             if message.isPicture { pictures += 1 }
         }
-        var startPoint: StartPoint?
+        var joinPoint: JoinPoint?
         if first.isVideoKeyframe || !hasVideo {
-            startPoint = StartPoint(metadata: metadata, video: videoHeader, audio: audioHeader, at: first.timestamp)
+            joinPoint = JoinPoint(metadata: metadata, video: videoHeader, audio: audioHeader, at: first.timestamp)
         }
-        let batch = Batch(
+        let batch = MergedWrite(
             sequence: ring.nextSequence, run: run, firstTime: first.timestamp, lastTime: last.timestamp,
-            videoFrames: pictures, startPoint: startPoint)
+            videoFrames: pictures, joinPoint: joinPoint)
         pending.removeAll(keepingCapacity: true)
         pendingBytes = 0
         ring.append(batch)
@@ -43,12 +43,12 @@ extension StreamHub {
 
     /// Adds a reader; it starts on the newest keyframe held, or on the next one to come.
     /// - Returns: false when the stream is not on air.
-    public func attach(_ reader: StreamReader) async -> Bool {
+    public func attach(_ reader: RTMPSubscriber) async -> Bool {
         let attached = try? await eventLoop.submit { self.add(reader) }.get()
         return attached ?? false
     }
 
-    func add(_ reader: StreamReader) -> Bool {
+    func add(_ reader: RTMPSubscriber) -> Bool {
         guard isOnAir else { return false }
         count(reader.role, by: 1)
         let loop = reader.channel.eventLoop
@@ -57,7 +57,7 @@ extension StreamHub {
             fanout = existing
         } else {
             fanout = LoopFanout(
-                eventLoop: loop, ring: ring, slowTimeout: .seconds(Int64(settings.slowViewerTimeout)))
+                eventLoop: loop, ring: ring, slowTimeout: TimeAmount(settings.slowViewerTimeout))
             fanouts[ObjectIdentifier(loop)] = fanout
         }
         if loop === eventLoop {
@@ -69,7 +69,7 @@ extension StreamHub {
     }
 
     /// Takes a reader off the stream. Called by its owner, once for each successful `attach`, on the reader's event loop.
-    public func detach(_ reader: StreamReader) {
+    public func detach(_ reader: RTMPSubscriber) {
         reader.channel.eventLoop.assertInEventLoop()
         guard !reader.isDetached else { return }
         reader.isDetached = true
@@ -78,7 +78,7 @@ extension StreamHub {
         onLoop { self.count(role, by: -1) }
     }
 
-    private func count(_ role: StreamReader.Role, by change: Int) {
+    private func count(_ role: RTMPSubscriber.Role, by change: Int) {
         switch role {
         case .viewer: viewerCount += change
         case .push: pushCount += change

@@ -35,9 +35,9 @@ public final class StreamHub: @unchecked Sendable {
     var state = State.vacant
     var timeline = Timeline()
     var tracks = TrackSet()
-    var metadata: StreamMessage?
-    var videoHeader: StreamMessage?
-    var audioHeader: StreamMessage?
+    var metadata: StreamSample?
+    var videoHeader: StreamSample?
+    var audioHeader: StreamSample?
     var hasVideo = false
     var rate = RateMeter()
     var bytesReceived: Int64 = 0
@@ -47,9 +47,9 @@ public final class StreamHub: @unchecked Sendable {
     var packagers: [any StreamPackager] = []
 
     /// Messages since the last sealed batch, in order.
-    var pending: [StreamMessage] = []
+    var pending: [StreamSample] = []
     var pendingBytes = 0
-    var ring: BatchRing
+    var ring: WriteRing
     var heldBytes = 0
     var tick: Scheduled<Void>?
     var fanouts: [ObjectIdentifier: LoopFanout] = [:]
@@ -68,7 +68,7 @@ public final class StreamHub: @unchecked Sendable {
         self.memory = memory
         self.logger = logger
         self.onEnd = onEnd
-        self.ring = BatchRing(limits: settings.ring)
+        self.ring = WriteRing(limits: settings.ring)
     }
 
     /// Runs `body` on the hub's event loop: at once when already there.

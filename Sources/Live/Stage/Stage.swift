@@ -27,7 +27,7 @@ public actor Stage {
     public func publish(
         _ address: StreamAddress, accountID: AccountID, settings: HubSettings, publisher: Publisher,
         on eventLoop: any EventLoop
-    ) async throws(StreamHub.PublishRefusal) -> Publication {
+    ) async throws(StreamHub.Rejection) -> Publication {
         guard !isDraining else { throw .ended }
         // A hub that ends in this moment refuses; the next round makes a fresh one.
         for _ in 0..<3 {
@@ -43,7 +43,7 @@ public actor Stage {
                 for observer in observers {
                     await observer.published(hub, by: publisher, isReturn: known != nil)
                 }
-                return Publication(hub: hub, publisher: publisher)
+                return Publication(hub: hub, publisher: publisher, eventLoop: eventLoop)
             case .ended?:
                 if hubs[address] === hub { hubs[address] = nil }
             case let refusal?:
@@ -71,10 +71,10 @@ public actor Stage {
         return hub
     }
 
-    private func begin(_ publisher: Publisher, on hub: StreamHub) async -> StreamHub.PublishRefusal? {
+    private func begin(_ publisher: Publisher, on hub: StreamHub) async -> StreamHub.Rejection? {
         do {
-            return try await hub.eventLoop.submit { () -> StreamHub.PublishRefusal? in
-                do throws(StreamHub.PublishRefusal) {
+            return try await hub.eventLoop.submit { () -> StreamHub.Rejection? in
+                do throws(StreamHub.Rejection) {
                     try hub.begin(publisher)
                     return nil
                 } catch {
@@ -114,7 +114,7 @@ public actor Stage {
         let closed = try? await hub.eventLoop.submit { () -> Bool in
             guard hub.isOnAir else { return false }
             if case .live(let publisher) = hub.state {
-                publisher.dismiss(.closedByOperator)
+                publisher.disconnect(.closedByOperator)
             }
             hub.finish()
             return true
@@ -128,7 +128,7 @@ public actor Stage {
         for hub in hubs.values {
             try? await hub.eventLoop.submit {
                 if case .live(let publisher) = hub.state {
-                    publisher.dismiss(.draining)
+                    publisher.disconnect(.draining)
                 }
                 hub.finish()
             }.get()

@@ -21,7 +21,7 @@ final class PushFeed: @unchecked Sendable {
     private let hub: StreamHub
     private let channel: any Channel
     private let sendTimeout: TimeAmount
-    private let reader: StreamReader
+    private let reader: RTMPSubscriber
     private let tell: (Event) -> Void
     private let meter: ByteMeter?
     private var watchdog: LivenessWatchdog
@@ -43,7 +43,7 @@ final class PushFeed: @unchecked Sendable {
         self.channel = channel
         self.sendTimeout = sendTimeout
         self.tell = tell
-        reader = StreamReader(role: .push, channel: channel, messageStreamID: messageStreamID)
+        reader = RTMPSubscriber(role: .push, channel: channel, messageStreamID: messageStreamID)
         meter = try? channel.pipeline.syncOperations.handler(type: ByteMeter.self)
         watchdog = LivenessWatchdog(timeout: sendTimeout, now: .now())
     }
@@ -134,9 +134,9 @@ final class PushFeed: @unchecked Sendable {
     /// Lets the reader go on when the channel can take more.
     private final class WritabilityHandler: ChannelInboundHandler {
         typealias InboundIn = ByteBuffer
-        private let reader: StreamReader
+        private let reader: RTMPSubscriber
 
-        init(_ reader: StreamReader) {
+        init(_ reader: RTMPSubscriber) {
             self.reader = reader
         }
 

@@ -168,7 +168,7 @@ import Testing
     @Test("a publisher that is lost leaves viewers all there was, and goes on after a discontinuity")
     func recovery() async throws {
         let test = await TestStage()
-        let settings = HubSettings(reconnectWindow: 30)
+        let settings = HubSettings(reconnectWindow: .seconds(30))
         let first = try await test.publish(settings: settings)
         try await test.send(file, to: first, until: 1_500)
         #expect(segments(in: test.mediaPlaylist()).count == 1)

@@ -1,11 +1,12 @@
 import Foundation
 import Live
+import Media
 import NIOCore
 
 /// The audio and video tags of an FLV file (Adobe FLV 10.1, annex E), whose bodies are those of RTMP messages.
 struct FLVFile: Sendable {
     struct Tag: Sendable {
-        var kind: StreamMessage.Kind
+        var kind: TrackID.Kind
         /// Milliseconds.
         var timestamp: Int64
         var body: ByteBuffer

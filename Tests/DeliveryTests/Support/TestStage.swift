@@ -34,7 +34,7 @@ struct TestStage {
         await stage.add(outputs)
     }
 
-    func publish(_ address: StreamAddress = address, settings: HubSettings = HubSettings(reconnectWindow: 0))
+    func publish(_ address: StreamAddress = address, settings: HubSettings = HubSettings(reconnectWindow: .zero))
         async throws
         -> Publication
     {

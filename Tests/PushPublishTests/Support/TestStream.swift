@@ -70,7 +70,7 @@ final class House: Sendable {
         let publisher = Publisher(
             info: PublisherInfo(
                 address: "192.0.2.1", software: "test", transport: "rtmp", user: "", connected: Date()),
-            dismiss: { _ in })
+            disconnect: { _ in })
         let publication = try await stage.publish(
             House.address(stream), accountID: House.accountID, settings: settings, publisher: publisher, on: loop)
         return TestPublisher(publication, loop: loop, frameBytes: frameBytes)

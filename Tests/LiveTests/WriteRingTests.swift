@@ -5,21 +5,21 @@ import Testing
 
 @testable import Live
 
-@Suite struct BatchRingTests {
-    private func batch(_ sequence: Int64, bytes: Int, at milliseconds: Int64, isStart: Bool = false) -> Batch {
-        var run = ChunkedRun()
+@Suite struct WriteRingTests {
+    private func batch(_ sequence: Int64, bytes: Int, at milliseconds: Int64, isStart: Bool = false) -> MergedWrite {
+        var run = ChunkedMessages()
         run.append(
-            StreamMessage(
+            StreamSample(
                 kind: .video, timestamp: MediaTime(milliseconds: milliseconds),
                 body: ByteBuffer(repeating: 7, count: bytes - 12), content: .other))
         let time = MediaTime(milliseconds: milliseconds)
-        return Batch(
+        return MergedWrite(
             sequence: sequence, run: run, firstTime: time, lastTime: time, videoFrames: 1,
-            startPoint: isStart ? StartPoint(metadata: nil, video: nil, audio: nil, at: time) : nil)
+            joinPoint: isStart ? JoinPoint(metadata: nil, video: nil, audio: nil, at: time) : nil)
     }
 
     @Test func itCountsBytesAndKeepsPositions() {
-        var ring = BatchRing(limits: .init(bytes: 1_000, time: MediaTime(milliseconds: 1_000)))
+        var ring = WriteRing(limits: .init(bytes: 1_000, time: MediaTime(milliseconds: 1_000)))
         ring.append(batch(0, bytes: 100, at: 0, isStart: true))
         ring.append(batch(1, bytes: 50, at: 40))
         #expect(ring.byteCount == 150)
@@ -32,7 +32,7 @@ import Testing
     }
 
     @Test func theByteCapDropsTheOldestAndANewViewerThenWaitsForTheNextKeyframe() {
-        var ring = BatchRing(limits: .init(bytes: 250, time: MediaTime(milliseconds: 60_000)))
+        var ring = WriteRing(limits: .init(bytes: 250, time: MediaTime(milliseconds: 60_000)))
         ring.append(batch(0, bytes: 100, at: 0, isStart: true))
         ring.append(batch(1, bytes: 100, at: 40))
         ring.append(batch(2, bytes: 100, at: 80))
@@ -44,7 +44,7 @@ import Testing
     }
 
     @Test func timeDropsOnlyWhatIsOlderThanTheNewestGOP() {
-        var ring = BatchRing(limits: .init(bytes: 1 << 20, time: MediaTime(milliseconds: 1_000)))
+        var ring = WriteRing(limits: .init(bytes: 1 << 20, time: MediaTime(milliseconds: 1_000)))
         ring.append(batch(0, bytes: 20, at: 0, isStart: true))
         ring.append(batch(1, bytes: 20, at: 2_000))
         // One long GOP: nothing can go.
@@ -57,7 +57,7 @@ import Testing
     }
 
     @Test func oneBatchLargerThanTheCapIsHeldAlone() {
-        var ring = BatchRing(limits: .init(bytes: 50, time: MediaTime(milliseconds: 1_000)))
+        var ring = WriteRing(limits: .init(bytes: 50, time: MediaTime(milliseconds: 1_000)))
         ring.append(batch(0, bytes: 40, at: 0, isStart: true))
         ring.append(batch(1, bytes: 90, at: 40, isStart: true))
         #expect(ring.oldestSequence == 1)
@@ -66,14 +66,14 @@ import Testing
 }
 
 @Suite struct ChunkedRunTests {
-    private let audio = StreamMessage(
+    private let audio = StreamSample(
         kind: .audio, timestamp: MediaTime(milliseconds: 20), body: ByteBuffer(bytes: [0xAF, 1, 9]), content: .other)
-    private let video = StreamMessage(
+    private let video = StreamSample(
         kind: .video, timestamp: MediaTime(milliseconds: 40), body: ByteBuffer(bytes: [0x27, 1, 0, 0, 0]),
         content: .other)
 
-    private var run: ChunkedRun {
-        var run = ChunkedRun()
+    private var run: ChunkedMessages {
+        var run = ChunkedMessages()
         run.append(audio)
         run.append(video)
         return run
@@ -96,7 +96,7 @@ import Testing
     }
 
     @Test func aFilterLeavesKindsOut() {
-        var filter = ChunkedRun.Filter()
+        var filter = ChunkedMessages.Filter()
         filter.video = false
         #expect(
             Array(run.bytes(messageStreamID: 1, filter: filter).readableBytesView) == [

@@ -5,7 +5,7 @@ import Media
 ///
 /// Capped in bytes and in time. What a new viewer needs, the batches since the newest start point, is kept as long as the
 /// byte cap allows; when one GOP alone is larger, new viewers wait for the next keyframe.
-public struct BatchRing: Sendable {
+public struct WriteRing: Sendable {
     public struct Limits: Sendable, Hashable {
         /// Bytes held at most.
         public var bytes: Int
@@ -19,7 +19,7 @@ public struct BatchRing: Sendable {
     }
 
     public let limits: Limits
-    private var batches: Deque<Batch> = []
+    private var batches: Deque<MergedWrite> = []
     public private(set) var byteCount = 0
     /// The next batch's sequence.
     public private(set) var nextSequence: Int64 = 0
@@ -39,18 +39,18 @@ public struct BatchRing: Sendable {
         return newestStart
     }
 
-    public subscript(sequence: Int64) -> Batch? {
+    public subscript(sequence: Int64) -> MergedWrite? {
         let index = sequence - oldestSequence
         guard index >= 0, index < Int64(batches.count) else { return nil }
         return batches[Int(index)]
     }
 
     /// Takes the batch whose sequence is `nextSequence` and drops what the limits no longer allow.
-    public mutating func append(_ batch: Batch) {
+    public mutating func append(_ batch: MergedWrite) {
         batches.append(batch)
         nextSequence = batch.sequence + 1
         byteCount += batch.run.bytes.readableBytes
-        if batch.startPoint != nil {
+        if batch.joinPoint != nil {
             newestStart = batch.sequence
         }
         while byteCount > limits.bytes, batches.count > 1 {

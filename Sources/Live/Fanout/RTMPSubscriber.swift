@@ -4,7 +4,7 @@ import NIOCore
 ///
 /// `@unchecked Sendable`: made on its channel's event loop and handed to the hub only to be handed back; everything
 /// mutable is touched on that loop alone (`LoopFanout` and the owner's channel handler both live there).
-public final class StreamReader: @unchecked Sendable {
+public final class RTMPSubscriber: @unchecked Sendable {
     public enum Role: Sendable, Hashable {
         case viewer
         case push
@@ -31,7 +31,7 @@ public final class StreamReader: @unchecked Sendable {
     let channel: any Channel
     let messageStreamID: UInt32
     /// Which kinds of message it takes.
-    public var filter = ChunkedRun.Filter()
+    public var filter = ChunkedMessages.Filter()
     public internal(set) var isPaused = false
     public internal(set) var statistics = Statistics()
     /// Called on the event loop, once, when the hub lets it go; not when its owner detaches it.

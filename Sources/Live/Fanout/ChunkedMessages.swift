@@ -6,9 +6,9 @@ import RTMP
 ///
 /// Each message begins with a full (type 0) header, so the bytes depend on nothing that a connection sent before. They are
 /// made for message stream id 1, which is what nearly every peer uses; others get a patched copy.
-public struct ChunkedRun: Sendable {
+public struct ChunkedMessages: Sendable {
     public struct Entry: Sendable {
-        public var kind: StreamMessage.Kind
+        public var kind: TrackID.Kind
         public var offset: Int
         public var length: Int
     }
@@ -22,7 +22,7 @@ public struct ChunkedRun: Sendable {
 
         public var isEverything: Bool { audio && video }
 
-        func takes(_ kind: StreamMessage.Kind) -> Bool {
+        func takes(_ kind: TrackID.Kind) -> Bool {
             switch kind {
             case .audio: audio
             case .video: video
@@ -44,25 +44,26 @@ public struct ChunkedRun: Sendable {
         entries.reserveCapacity(messages)
     }
 
-    public mutating func append(_ message: StreamMessage, timestamp: MediaTime? = nil) {
+    public mutating func append(_ message: StreamSample, timestamp: MediaTime? = nil) {
         let offset = bytes.writerIndex
         let isWritten = SharedChunks.encode(
             message.type, timestamp: UInt32(truncatingIfNeeded: (timestamp ?? message.timestamp).milliseconds),
-            messageStreamID: ChunkedRun.messageStreamID, body: message.body, into: &bytes)
+            messageStreamID: ChunkedMessages.messageStreamID, body: message.body, into: &bytes)
         guard isWritten else { return }
         entries.append(Entry(kind: message.kind, offset: offset, length: bytes.writerIndex - offset))
     }
 
     /// The shared bytes, or a copy made for another message stream id or without what the filter leaves out.
     public func bytes(messageStreamID: UInt32, filter: Filter) -> ByteBuffer {
-        guard messageStreamID != ChunkedRun.messageStreamID || !filter.isEverything else { return bytes }
+        guard messageStreamID != ChunkedMessages.messageStreamID || !filter.isEverything else { return bytes }
         var copy = ByteBufferAllocator().buffer(capacity: bytes.readableBytes)
         for entry in entries where filter.takes(entry.kind) {
             guard let slice = bytes.getSlice(at: entry.offset, length: entry.length) else { continue }
             let start = copy.writerIndex
             copy.writeImmutableBuffer(slice)
             copy.setInteger(
-                messageStreamID, at: start + ChunkedRun.messageStreamIDOffset, endianness: .little, as: UInt32.self)
+                messageStreamID, at: start + ChunkedMessages.messageStreamIDOffset, endianness: .little, as: UInt32.self
+            )
         }
         return copy
     }

@@ -5,13 +5,7 @@ import RTMP
 /// One message of a live stream on its way from the publisher to every subscriber.
 ///
 /// The body is the one that was received; everybody shares it.
-public struct StreamMessage: Sendable {
-    public enum Kind: Sendable, Hashable {
-        case audio
-        case video
-        case data
-    }
-
+public struct StreamSample: Sendable {
     /// What the message means to those who look inside. RTMP viewers and pushes get `body` whatever it is.
     public enum Content: Sendable {
         /// A sequence header; nil when its codec's configuration cannot be read (it still passes through).
@@ -23,13 +17,13 @@ public struct StreamMessage: Sendable {
         case other
     }
 
-    public var kind: Kind
+    public var kind: TrackID.Kind
     /// Decode time on the stream's own timeline.
     public var timestamp: MediaTime
     public var body: ByteBuffer
     public var content: Content
 
-    public init(kind: Kind, timestamp: MediaTime, body: ByteBuffer, content: Content) {
+    public init(kind: TrackID.Kind, timestamp: MediaTime, body: ByteBuffer, content: Content) {
         self.kind = kind
         self.timestamp = timestamp
         self.body = body
@@ -56,7 +50,7 @@ public struct StreamMessage: Sendable {
     }
 }
 
-extension StreamMessage.Content {
+extension StreamSample.Content {
     /// What a video message's tag means at `time`. Only the default track of a multitrack message is looked into.
     init(_ tag: VideoTag, time: MediaTime) throws {
         if let unit = tag.accessUnit(decodeTime: time) {

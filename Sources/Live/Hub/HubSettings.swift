@@ -1,0 +1,29 @@
+import NIOCore
+
+/// What a hub is made with (`live.*`, and the stream's own settings).
+public struct HubSettings: Sendable, Hashable {
+    /// The time that a dropped encoder has to return; zero: none.
+    public var reconnectWindow: Duration
+    /// Whether an orderly unpublish ends the stream at once.
+    public var endsOnUnpublish: Bool
+    /// The silence after which another publisher may take over.
+    public var takeoverAfter: Duration
+    /// The most that messages are gathered for many subscribers (`live.latency`).
+    public var latency: Duration
+    public var ring: WriteRing.Limits
+    /// How long a subscriber may stay behind the stream.
+    public var slowViewerTimeout: Duration
+
+    public init(
+        reconnectWindow: Duration = .seconds(30), endsOnUnpublish: Bool = true, takeoverAfter: Duration = .seconds(5),
+        latency: Duration = .milliseconds(100), ring: WriteRing.Limits = WriteRing.Limits(),
+        slowViewerTimeout: Duration = .seconds(20)
+    ) {
+        self.reconnectWindow = reconnectWindow
+        self.endsOnUnpublish = endsOnUnpublish
+        self.takeoverAfter = takeoverAfter
+        self.latency = latency
+        self.ring = ring
+        self.slowViewerTimeout = slowViewerTimeout
+    }
+}
