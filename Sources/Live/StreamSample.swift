@@ -54,8 +54,8 @@ extension StreamSample.Content {
     /// What a video message's tag means at `time`. Only the default track of a multitrack message is looked into.
     init(_ tag: VideoTag, time: MediaTime) throws {
         if let unit = tag.accessUnit(decodeTime: time) {
-            self = tag.track.isDefault ? .accessUnit(unit) : .other
-        } else if case .sequenceHeader = tag.content, tag.track.isDefault {
+            self = tag.trackID == 0 ? .accessUnit(unit) : .other
+        } else if case .sequenceHeader = tag.content, tag.trackID == 0 {
             self = .configuration(try tag.codecConfiguration())
         } else {
             self = .other
@@ -65,18 +65,11 @@ extension StreamSample.Content {
     /// What an audio message's tag means at `time`.
     init(_ tag: AudioTag, time: MediaTime) throws {
         if let unit = tag.accessUnit(decodeTime: time) {
-            self = tag.track.isDefault ? .accessUnit(unit) : .other
-        } else if case .sequenceHeader = tag.content, tag.track.isDefault {
+            self = tag.trackID == 0 ? .accessUnit(unit) : .other
+        } else if case .sequenceHeader = tag.content, tag.trackID == 0 {
             self = .configuration(try tag.codecConfiguration())
         } else {
             self = .other
         }
-    }
-}
-
-extension TrackSelection? {
-    /// Packagers carry one track of a kind: the one outside multitrack messages, or track 0 in them.
-    fileprivate var isDefault: Bool {
-        self.map { $0.trackID == 0 } ?? true
     }
 }

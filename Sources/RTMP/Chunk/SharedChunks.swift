@@ -53,6 +53,99 @@ public enum SharedChunks {
             if isExtended { output.writeInteger(timestamp) }
         }
     }
+
+    /// The timestamp of a message as ``encode(_:timestamp:messageStreamID:body:chunkSize:into:)`` wrote it, in milliseconds
+    /// modulo 2³².
+    /// - Parameter message: the message's bytes from its first header on. What follows it does not matter.
+    /// - Returns: nil when the bytes do not begin with such a header.
+    public static func timestamp(of message: ByteBuffer) -> UInt32? {
+        FullHeader(message)?.timestamp
+    }
+
+    /// Appends a copy of an encoded message with another timestamp and message stream: for a peer that is given a timeline of
+    /// its own, such as a push that starts at 0.
+    ///
+    /// The extended timestamp field (4 bytes in every chunk) comes and goes with the new timestamp: peers that do not know the
+    /// field are not shown it.
+    ///
+    /// - Parameters:
+    ///   - message: the bytes of exactly one message, as ``encode(_:timestamp:messageStreamID:body:chunkSize:into:)`` wrote
+    ///     them.
+    ///   - timestamp: of the copy, in milliseconds modulo 2³².
+    ///   - messageStreamID: of the copy.
+    ///   - chunkSize: the one that the message was encoded with.
+    /// - Returns: false, and nothing written, when the bytes are not one message of this chunk size.
+    @discardableResult
+    public static func copy(
+        _ message: ByteBuffer, timestamp: UInt32, messageStreamID: UInt32, chunkSize: Int = RTMP.outgoingChunkSize,
+        into output: inout ByteBuffer
+    ) -> Bool {
+        guard let header = FullHeader(message) else { return false }
+        let size = encodedSize(bodySize: header.length, timestamp: header.timestamp, chunkSize: chunkSize)
+        guard message.readableBytes == size else { return false }
+        let isExtended = timestamp >= 0xFF_FFFF
+        let start = output.writerIndex
+        if !header.isExtended, !isExtended {
+            output.writeImmutableBuffer(message)
+            header.patch(timestamp, messageStreamID, at: start, in: &output)
+            return true
+        }
+        var rest = message
+        output.reserveCapacity(
+            minimumWritableBytes: encodedSize(bodySize: header.length, timestamp: timestamp, chunkSize: chunkSize))
+        let dropped = header.isExtended ? 4 : 0
+        var headerSize = 12
+        var remaining = header.length
+        repeat {
+            let payload = min(remaining, max(1, chunkSize))
+            guard let fixed = rest.readSlice(length: headerSize), rest.readSlice(length: dropped) != nil,
+                let body = rest.readSlice(length: payload)
+            else {
+                assertionFailure("The size was checked.")
+                output.moveWriterIndex(to: start)
+                return false
+            }
+            output.writeImmutableBuffer(fixed)
+            if isExtended { output.writeInteger(timestamp) }
+            output.writeImmutableBuffer(body)
+            remaining -= payload
+            headerSize = 1
+        } while remaining > 0
+        header.patch(timestamp, messageStreamID, at: start, in: &output)
+        return true
+    }
+
+    /// The full (type 0) header that begins each message, as far as a copy must know it.
+    private struct FullHeader {
+        var timestamp: UInt32
+        var isExtended: Bool
+        var length: Int
+
+        init?(_ message: ByteBuffer) {
+            let start = message.readerIndex
+            // Our chunk stream ids fit a basic header of one byte: 2…63.
+            guard let first = message.getInteger(at: start, as: UInt8.self), (2...63).contains(first),
+                let word = message.getInteger(at: start, as: UInt32.self),
+                let lengthAndType = message.getInteger(at: start + 4, as: UInt32.self), message.readableBytes >= 12
+            else { return nil }
+            let field = word & 0xFF_FFFF
+            isExtended = field == 0xFF_FFFF
+            length = Int(lengthAndType >> 8)
+            guard isExtended else {
+                timestamp = field
+                return
+            }
+            guard let extended = message.getInteger(at: start + 12, as: UInt32.self) else { return nil }
+            timestamp = extended
+        }
+
+        func patch(_ timestamp: UInt32, _ messageStreamID: UInt32, at index: Int, in output: inout ByteBuffer) {
+            let field = min(timestamp, 0xFF_FFFF)
+            output.setInteger(UInt8(field >> 16), at: index + 1)
+            output.setInteger(UInt16(truncatingIfNeeded: field), at: index + 2)
+            output.setInteger(messageStreamID, at: index + 8, endianness: .little)
+        }
+    }
 }
 
 /// Writes one connection's messages with its outgoing chunk size, which starts at 128 and changes with

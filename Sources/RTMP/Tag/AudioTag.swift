@@ -11,7 +11,8 @@ public struct AudioTag: Sendable, Hashable {
         /// One coded frame (MP3: whole frames with their headers).
         case codedFrames(ByteBuffer)
         case endOfSequence
-        /// The order of the channels, when it is not the codec's own (enhanced RTMP v2).
+        /// The order of the channels, when it is not the codec's own (AudioPacketType.MultichannelConfig). It holds for the
+        /// frames from here on.
         case multichannelConfiguration(ByteBuffer)
     }
 
@@ -19,10 +20,16 @@ public struct AudioTag: Sendable, Hashable {
     public var content: Content
     /// Added to the message's timestamp, in nanoseconds (0…999,999).
     public var nanosecondOffset: Int64 = 0
-    /// Set when it came in a multitrack message.
-    public var track: TrackSelection?
+    /// Which track of its kind it belongs to (enhanced RTMP v2 multitrack). 0 is the default track, and the only one of
+    /// messages without track ids.
+    public var trackID: UInt8 = 0
+    /// The other tracks of the same message, in the order of the message; those whose codec is not carried are left out. Empty
+    /// for nearly every message.
+    public var otherTracks: [AudioTag] = []
 
     /// Reads an audio message's body.
+    /// - Returns: the default track's tag, or the first one's when the message has no default track, with the rest in
+    ///   ``otherTracks``.
     /// - Throws: `malformedTag` when it ends early or has an unknown packet type, `unsupportedCodec` for codecs not
     ///   carried.
     public static func parse(_ body: ByteBuffer) throws(RTMPError) -> AudioTag {
@@ -46,30 +53,26 @@ public struct AudioTag: Sendable, Hashable {
 
     private static func enhanced(_ first: UInt8, _ reader: inout TagReader) throws(RTMPError) -> AudioTag {
         var (packetType, nanoseconds) = try reader.modifiers(first & 0x0F, modEx: 7)
-        var track: TrackSelection?
-        let fourCC: FourCC
-        if packetType == 5 {
-            let types = try reader.byte()
-            packetType = types & 0x0F
-            let shared = types >> 4 == 2 ? nil : try reader.fourCC()
-            let selection: TrackSelection
-            (fourCC, reader.buffer, selection) = try reader.multitrack(type: types >> 4, codec: shared)
-            track = selection
-        } else {
-            fourCC = try reader.fourCC()
+        func tag(_ track: TagTrack, _ codec: AudioCodec) throws(RTMPError) -> AudioTag {
+            let content: Content
+            switch packetType {
+            case 0: content = .sequenceHeader(track.payload)
+            case 1: content = .codedFrames(track.payload)
+            case 2: content = .endOfSequence
+            case 4: content = .multichannelConfiguration(track.payload)
+            default: throw RTMPError(.malformedTag, "Unknown audio packet type \(packetType).")
+            }
+            return AudioTag(codec: codec, content: content, nanosecondOffset: nanoseconds, trackID: track.id)
         }
-        guard let codec = fourCC.audioCodec else {
-            throw RTMPError(.unsupportedCodec, "Audio codec \(fourCC) is not carried.")
+        let (first, others) = try reader.tracks(&packetType, isMultitrack: packetType == 5)
+        guard let codec = first.codec.audioCodec else {
+            throw RTMPError(.unsupportedCodec, "Audio codec \(first.codec) is not carried.")
         }
-        let content: Content
-        switch packetType {
-        case 0: content = .sequenceHeader(reader.buffer)
-        case 1: content = .codedFrames(reader.buffer)
-        case 2: content = .endOfSequence
-        case 4: content = .multichannelConfiguration(reader.buffer)
-        default: throw RTMPError(.malformedTag, "Unknown audio packet type \(packetType).")
+        var result = try tag(first, codec)
+        for track in others {
+            if let codec = track.codec.audioCodec { result.otherTracks.append(try tag(track, codec)) }
         }
-        return AudioTag(codec: codec, content: content, nanosecondOffset: nanoseconds, track: track)
+        return result
     }
 
     private static func legacyName(_ id: UInt8) -> String {

@@ -16,7 +16,7 @@ extension VideoTag {
         }
     }
 
-    /// The coded picture, when this is one.
+    /// The coded frame, when this is one.
     /// - Parameter decodeTime: the message's timestamp, unwrapped; the tag's nanoseconds are added.
     public func accessUnit(decodeTime: MediaTime) -> AccessUnit? {
         guard case .codedFrames(let payload, let offset) = content, payload.readableBytes > 0 else { return nil }

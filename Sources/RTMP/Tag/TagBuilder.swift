@@ -56,7 +56,7 @@ public enum TagBuilder {
         return body
     }
 
-    /// The end of a sequence of pictures.
+    /// The end of a sequence of frames.
     public static func endOfSequence(_ codec: VideoCodec) -> ByteBuffer {
         var body = ByteBuffer()
         if codec == .avc {

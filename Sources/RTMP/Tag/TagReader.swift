@@ -57,23 +57,47 @@ struct TagReader {
     }
 }
 
+/// One track's part of an audio or video body.
+struct TagTrack {
+    var id: UInt8
+    var codec: FourCC
+    var payload: ByteBuffer
+}
+
 extension TagReader {
-    /// Reads a multitrack body: finds the default track (id 0), else the first.
-    mutating func multitrack(type: UInt8, codec: FourCC?) throws(RTMPError) -> (FourCC, ByteBuffer, TrackSelection) {
-        var chosen: (FourCC, ByteBuffer, UInt8)?
-        var count = 0
-        while buffer.readableBytes > 0 {
-            let trackCodec = if let codec { codec } else { try fourCC() }
-            let id = try byte()
-            // One track (type 0) has no size: it takes the rest.
-            let length = type == 0 ? buffer.readableBytes : Int(try unsigned24())
-            let data = try slice(length)
-            count += 1
-            if chosen == nil || (id == 0 && chosen?.2 != 0) {
-                chosen = (trackCodec, data, id)
-            }
+    /// More tracks than this in one message are an error: a track takes four bytes, and makes a tag of a hundred.
+    static let maximumTracks = 32
+
+    /// Reads what follows the packet type: the codec and its payload, or a multitrack body (enhanced RTMP v2), which begins
+    /// with the real packet type.
+    /// - Parameters:
+    ///   - packetType: replaced by the real one in a multitrack body.
+    ///   - isMultitrack: whether the packet type said so.
+    /// - Returns: the default track (id 0), or the first one when there is no such track; and the others as they came.
+    mutating func tracks(
+        _ packetType: inout UInt8, isMultitrack: Bool
+    ) throws(RTMPError) -> (first: TagTrack, others: [TagTrack]) {
+        guard isMultitrack else {
+            return (TagTrack(id: 0, codec: try fourCC(), payload: buffer), [])
         }
-        guard let chosen else { throw endsEarly() }
-        return (chosen.0, chosen.1, TrackSelection(trackID: chosen.2, hasMoreTracks: count > 1))
+        let types = try byte()
+        packetType = types & 0x0F
+        // 0: one track, 1: many tracks of one codec, 2: each track names its codec.
+        let layout = types >> 4
+        let shared = layout == 2 ? nil : try fourCC()
+        var others: [TagTrack] = []
+        while buffer.readableBytes > 0 {
+            guard others.count < TagReader.maximumTracks else {
+                throw RTMPError(.malformedTag, "\(what) message has more than \(TagReader.maximumTracks) tracks.")
+            }
+            let codec = if let shared { shared } else { try fourCC() }
+            let id = try byte()
+            // One track has no size: it takes the rest.
+            let length = layout == 0 ? buffer.readableBytes : Int(try unsigned24())
+            others.append(TagTrack(id: id, codec: codec, payload: try slice(length)))
+        }
+        guard !others.isEmpty else { throw endsEarly() }
+        let first = others.remove(at: others.firstIndex { $0.id == 0 } ?? 0)
+        return (first, others)
     }
 }

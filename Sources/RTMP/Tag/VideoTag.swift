@@ -10,26 +10,33 @@ public struct VideoTag: Sendable, Hashable {
         case sequenceHeader(ByteBuffer)
         /// One access unit, and presentation minus decode time in milliseconds (−8,388,608…8,388,607).
         case codedFrames(ByteBuffer, compositionOffset: Int32)
-        /// No more pictures follow.
+        /// No more frames follow in this sequence.
         case endOfSequence
-        /// AMF that describes the picture, such as HDR's `colorInfo`.
+        /// AMF that describes the frames from here on (VideoPacketType.Metadata), such as HDR's `colorInfo`. Encoders send it
+        /// once, before the first keyframe it holds for.
         case metadata(ByteBuffer)
         /// AV1 in an MPEG-2 TS descriptor.
         case mpeg2TSSequenceHeader(ByteBuffer)
-        /// A frame without picture: 0 begins, 1 ends a client-side seek.
+        /// A frame without video: 0 begins, 1 ends a client-side seek.
         case command(UInt8)
     }
 
     public var codec: VideoCodec
-    /// A picture decoding may start at. False for contents other than coded frames.
+    /// A frame that decoding may start at. False for contents other than coded frames.
     public var isKeyframe: Bool
     public var content: Content
     /// Added to the message's timestamp, in nanoseconds (0…999,999).
     public var nanosecondOffset: Int64
-    /// Set when it came in a multitrack message.
-    public var track: TrackSelection?
+    /// Which track of its kind it belongs to (enhanced RTMP v2 multitrack). 0 is the default track, and the only one of
+    /// messages without track ids.
+    public var trackID: UInt8
+    /// The other tracks of the same message, in the order of the message; those whose codec is not carried are left out. Empty
+    /// for nearly every message.
+    public var otherTracks: [VideoTag]
 
     /// Reads a video message's body.
+    /// - Returns: the default track's tag, or the first one's when the message has no default track, with the rest in
+    ///   ``otherTracks``.
     /// - Throws: `malformedTag` when it ends early or has an unknown packet type, `unsupportedCodec` for codecs not
     ///   carried.
     public static func parse(_ body: ByteBuffer) throws(RTMPError) -> VideoTag {
@@ -66,30 +73,33 @@ public struct VideoTag: Sendable, Hashable {
         if packetType != 4, frameType == 5 {
             command = try reader.byte()
         }
-        var track: TrackSelection?
-        let codec: FourCC
-        if packetType == 6, command == nil {
-            let types = try reader.byte()
-            packetType = types & 0x0F
-            let shared = types >> 4 == 2 ? nil : try reader.fourCC()
-            let selection: TrackSelection
-            (codec, reader.buffer, selection) = try reader.multitrack(type: types >> 4, codec: shared)
-            track = selection
-        } else {
+        if let command {
             // Command frames may stop before the codec.
-            codec = command != nil && reader.buffer.readableBytes < 4 ? FourCC(.avc) : try reader.fourCC()
+            let codec = reader.buffer.readableBytes < 4 ? FourCC(.avc) : try reader.fourCC()
+            var tag = VideoTag(try carried(codec), .command(command))
+            tag.nanosecondOffset = nanoseconds
+            return tag
         }
-        guard let videoCodec = codec.videoCodec else {
+        func tag(_ track: TagTrack, _ codec: VideoCodec) throws(RTMPError) -> VideoTag {
+            var reader = TagReader(buffer: track.payload, what: reader.what)
+            var tag = VideoTag(codec, try enhancedContent(packetType, codec, &reader), frameType: frameType)
+            tag.nanosecondOffset = nanoseconds
+            tag.trackID = track.id
+            return tag
+        }
+        let (first, others) = try reader.tracks(&packetType, isMultitrack: packetType == 6)
+        var result = try tag(first, try carried(first.codec))
+        for track in others {
+            if let codec = track.codec.videoCodec { result.otherTracks.append(try tag(track, codec)) }
+        }
+        return result
+    }
+
+    private static func carried(_ codec: FourCC) throws(RTMPError) -> VideoCodec {
+        guard let codec = codec.videoCodec else {
             throw RTMPError(.unsupportedCodec, "Video codec \(codec) is not carried.")
         }
-        let content =
-            if let command { Content.command(command) } else {
-                try enhancedContent(packetType, videoCodec, &reader)
-            }
-        var tag = VideoTag(videoCodec, content, frameType: frameType)
-        tag.nanosecondOffset = nanoseconds
-        tag.track = track
-        return tag
+        return codec
     }
 
     private static func enhancedContent(
@@ -122,7 +132,8 @@ public struct VideoTag: Sendable, Hashable {
         self.codec = codec
         self.content = content
         nanosecondOffset = 0
-        track = nil
+        trackID = 0
+        otherTracks = []
         // 1 is a keyframe, 4 one that a server made.
         if case .codedFrames = content { isKeyframe = frameType == 1 || frameType == 4 } else { isKeyframe = false }
     }
