@@ -87,6 +87,11 @@ let package = Package(
             dependencies: [
                 "Basics", "Settings", "Origin", "ControlAPI", "Storage", argumentParser, httpClient, nio, logging, yams,
             ]),
+        // Where bytes from outside enter, as functions of one input: for the fuzzer, and for the replay of what it found.
+        .target(
+            name: "FuzzTargets",
+            dependencies: ["Media", "RTMP", "MPEGTS", "ControlAPI", "Delivery", "Settings", nio], path: "Fuzz/Targets"),
+        .testTarget(name: "FuzzTests", dependencies: ["FuzzTargets"]),
         .testTarget(name: "ArchitectureTests"),
         .testTarget(name: "BasicsTests", dependencies: ["Basics", nio]),
         .testTarget(name: "MediaTests", dependencies: ["Media", nio]),
@@ -133,3 +138,11 @@ let package = Package(
     ],
     swiftLanguageModes: [.v6]
 )
+
+// The fuzzer itself needs a linker with libFuzzer, so only Fuzz/run builds it.
+if Context.environment["PLAYHOUSE_FUZZ"] != nil {
+    package.targets.append(
+        .executableTarget(
+            name: "fuzz", dependencies: ["FuzzTargets"], path: "Fuzz/Runner",
+            swiftSettings: [.unsafeFlags(["-parse-as-library"])]))
+}

@@ -3,7 +3,7 @@ import Yams
 
 /// The settings of one YAML file as text, each with its line, and what is wrong with the file itself: keys that do not
 /// exist, keys given twice, maps and lists where they do not belong. Values are not looked at here.
-struct ConfigurationFile {
+package struct ConfigurationFile {
     struct Entry {
         var value: RawSetting
         var line: Int?
@@ -39,7 +39,7 @@ struct ConfigurationFile {
     }
 
     /// Takes `text` for the content of a file called `name`.
-    init(name: String, text: String) {
+    package init(name: String, text: String) {
         self.name = name
         read(text)
     }

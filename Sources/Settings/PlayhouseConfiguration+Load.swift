@@ -14,7 +14,7 @@ extension PlayhouseConfiguration {
         try load(file: file.map(ConfigurationFile.init(path:)), environment: environment)
     }
 
-    static func load(
+    package static func load(
         file: ConfigurationFile?, environment: [String: String]
     ) throws(ConfigurationProblems) -> PlayhouseConfiguration {
         var configuration = PlayhouseConfiguration()

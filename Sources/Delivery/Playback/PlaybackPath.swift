@@ -3,8 +3,8 @@ import Live
 import Usher
 
 /// What a player asks for: `/<app>/<inst>/<stream>[/sess_<id>]/<file>`.
-struct PlaybackPath: Sendable, Hashable {
-    enum Resource: Sendable, Hashable {
+package struct PlaybackPath: Sendable, Hashable {
+    package enum Resource: Sendable, Hashable {
         /// `playlist.m3u8`
         case masterPlaylist
         /// `chunklist.m3u8`
@@ -14,17 +14,17 @@ struct PlaybackPath: Sendable, Hashable {
     }
 
     /// As the player spelled them.
-    var app: String
-    var instance: String
+    package var app: String
+    package var instance: String
     /// Slashes inside stay, for names of files.
-    var name: String
+    package var name: String
     /// The id in `sess_<id>`, well-formed or not.
     var session: String?
-    var resource: Resource
+    package var resource: Resource
 
     /// - Parameter path: percent-encoded, without a query.
     /// - Returns: nil for anything else than such a path.
-    init?(_ path: String) {
+    package init?(_ path: String) {
         guard path.utf8.first == UInt8(ascii: "/"), path.utf8.count <= Self.maximumLength else { return nil }
         let encoded = path.utf8.dropFirst().split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
         guard (4...Self.maximumParts).contains(encoded.count) else { return nil }
@@ -49,7 +49,7 @@ struct PlaybackPath: Sendable, Hashable {
 
     /// Where such a stream may be, most likely first: prefixes are the player's business, aliases are resolved, and
     /// `name.smil`, which lists the renditions of `name`, is served by `name` where there is no stream of that name.
-    var addresses: [StreamAddress] {
+    package var addresses: [StreamAddress] {
         let normalized = VideoName.normalized(name)
         var names = [normalized]
         if normalized.hasSuffix(".smil") { names.append(String(normalized.dropLast(5))) }

@@ -1,0 +1,62 @@
+import ControlAPI
+import Delivery
+import Settings
+
+/// What comes as text: requests to the control API, players' paths, configuration files.
+enum TextFuzzing {
+    static func json(_ input: [UInt8]) throws {
+        guard let document = try? JSONParser.parse(input) else { return }
+        try promise(document.text == input, "A document does not keep its text.")
+        let written = JSONWriter.write(document.root, style: .raw)
+        guard let again = try? JSONParser.parse(written) else {
+            throw BrokenPromise(description: "JSON cannot be read as it was written.")
+        }
+        try promise(again.root == document.root, "JSON does not read as it was written.")
+        for style in [JSONWriter.Style.php, .python] {
+            let text = JSONWriter.write(document.root, style: style)
+            try promise((try? JSONParser.parse(text)) != nil, "JSON in another style cannot be read.")
+        }
+        _ = PHPSerializer.write(document.root)
+        if let rest = document.textRemoving("signature") {
+            try promise(rest.count < input.count, "Cutting a member out makes the text longer.")
+            guard let without = try? JSONParser.parse(rest) else {
+                throw BrokenPromise(description: "The text without a member is no JSON.")
+            }
+            try promise(without.textRemoving("signature") == nil, "A member is there after it was cut out.")
+        }
+    }
+
+    /// The content type, a line feed, the body.
+    static func forms(_ input: [UInt8]) throws {
+        let end = input.firstIndex(of: UInt8(ascii: "\n")) ?? input.endIndex
+        let line = String(decoding: input[..<end], as: UTF8.self)
+        let type = line.last == "\r" ? String(line.dropLast()) : line
+        let body = Array(input[end...].dropFirst())
+        guard let request = try? ControlRequest(contentType: type, body: body) else { return }
+        try promise(request.text.count <= body.count, "A form's field is longer than its body.")
+    }
+
+    static func paths(_ input: [UInt8]) throws {
+        guard let text = String(validating: input, as: UTF8.self), let path = PlaybackPath(text) else { return }
+        for part in [path.app, path.instance] + path.name.split(separator: "/").map(String.init) {
+            try promise(part != "." && part != ".." && !part.isEmpty, "The path leads elsewhere: \(part)")
+            try promise(!part.utf8.contains { $0 < 0x20 || $0 == 0x7f || $0 == 0x2f }, "A part holds \(part)")
+        }
+        if case .file(let name) = path.resource {
+            try promise(!name.contains("/") && !name.contains(".."), "The file is elsewhere: \(name)")
+        }
+        for address in path.addresses { try promise(address.isValid, "\(address) is no address.") }
+    }
+
+    static func yaml(_ input: [UInt8]) throws {
+        guard let text = String(validating: input, as: UTF8.self) else { return }
+        let file = ConfigurationFile(name: "fuzz.yaml", text: text)
+        do {
+            let configuration = try PlayhouseConfiguration.load(file: file, environment: [:])
+            try promise(
+                configuration.hls.segmentMaxDuration >= configuration.hls.segmentDuration, "Contradictions pass.")
+        } catch let problems as ConfigurationProblems {
+            try promise(!problems.description.isEmpty, "Problems without words.")
+        }
+    }
+}
