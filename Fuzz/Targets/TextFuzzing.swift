@@ -38,7 +38,9 @@ enum TextFuzzing {
 
     static func paths(_ input: [UInt8]) throws {
         guard let text = String(validating: input, as: UTF8.self), let path = PlaybackPath(text) else { return }
-        for part in [path.app, path.instance] + path.name.split(separator: "/").map(String.init) {
+        // By bytes: a slash with a combining mark after it is another character, and the same separator.
+        let names = path.name.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
+        for part in [path.app, path.instance] + names.map { String(decoding: $0, as: UTF8.self) } {
             try promise(part != "." && part != ".." && !part.isEmpty, "The path leads elsewhere: \(part)")
             try promise(!part.utf8.contains { $0 < 0x20 || $0 == 0x7f || $0 == 0x2f }, "A part holds \(part)")
         }

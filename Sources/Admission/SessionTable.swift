@@ -20,7 +20,7 @@ struct SessionTable {
         var onEnd: OnEnd?
     }
 
-    /// What makes two HLS requests one session (decisions: SEVU, one use).
+    /// What makes two HLS requests one session (docs/decisions/0006-uses-and-sessions.md).
     struct Viewer: Hashable {
         var key: String
         var address: String

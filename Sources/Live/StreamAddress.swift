@@ -17,7 +17,8 @@ public struct StreamAddress: Hashable, Sendable, CustomStringConvertible {
     }
 
     /// The address that holds the stream a player asks for: on playback `play` and `live` are one instance, and
-    /// `<user>-live`, `<user>-channel` are aliases of `<user>-origin`, `<user>-chorigin` (decisions: Streams, play).
+    /// `<user>-live`, `<user>-channel` are aliases of `<user>-origin`, `<user>-chorigin`
+    /// (docs/decisions/0009-names-and-aliases.md).
     public var forPlayback: StreamAddress {
         var address = self
         if instance == "play" {

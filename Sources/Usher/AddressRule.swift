@@ -3,7 +3,7 @@ import Basics
 /// The addresses a ticket is good for: its `ip` field, parsed.
 ///
 /// Entries are separated by `|`; any one that fits admits. An `auto` entry stands empty until the first admitted session
-/// from an address that nothing else covers claims it (decisions: SEVU, auto).
+/// from an address that nothing else covers claims it (docs/decisions/0005-tickets.md).
 public struct AddressRule: Sendable, Hashable {
     public enum Entry: Sendable, Hashable {
         case address(IPAddress)

@@ -1,7 +1,7 @@
 import Basics
 import Foundation
 
-/// Reads when a ticket expires, in any of the forms clients send (decisions: SEVU, `expire`):
+/// Reads when a ticket expires, in any of the forms clients send (docs/decisions/0005-tickets.md):
 /// `2026-01-31 12:00:00` (UTC), ISO 8601, RFC 2822, Unix seconds, `+2 hours`.
 public enum ExpiryParser {
     /// What a request without the field means.

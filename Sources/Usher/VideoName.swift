@@ -1,4 +1,4 @@
-/// How names of streams and paths of files compare (decisions: SEVU, wildcards).
+/// How names of streams and paths of files compare (docs/decisions/0005-tickets.md).
 public enum VideoName {
     /// Without the prefix by which players name a container: `mp4:`, `flv:` or `smil:`.
     public static func normalized(_ name: some StringProtocol) -> String {

@@ -11,7 +11,7 @@ public struct Timeline: Sendable {
         public var isDiscontinuity: Bool
     }
 
-    /// A step further than this, either way, is a jump (decisions: timestamps).
+    /// A step further than this, either way, is a jump (docs/decisions/0011-timestamps.md).
     public static let jump = MediaTime(milliseconds: 3_000)
     /// The least step from one publisher's last message to the next one's first.
     static let smallestGap = MediaTime(milliseconds: 20)

@@ -1,6 +1,6 @@
 import NIOCore
 
-/// Whether waiting can cure a failure (decisions: classes of failure).
+/// Whether waiting can cure a failure (docs/decisions/0012-push-sessions.md).
 public enum FailureClass: Sendable, Hashable {
     /// Somebody has to change something: retried every few minutes only, status `Failed`.
     case permanent

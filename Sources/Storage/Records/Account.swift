@@ -29,7 +29,7 @@ public struct Account: Sendable, Hashable {
     }
 }
 
-/// What an API key may do (decisions: key rights).
+/// What an API key may do (docs/decisions/0004-keys-and-rights.md).
 public enum KeyRights: String, Sendable, Hashable, CaseIterable {
     /// Every command.
     case full
