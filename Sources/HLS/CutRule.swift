@@ -10,6 +10,8 @@ struct CutRule {
         var isKeyframe: Bool
         /// The segment has a picture track.
         var hasVideo: Bool
+        /// The segment's first access unit is a keyframe.
+        var startsWithKeyframe: Bool
         /// From the latest picture of the segment (or its start) to the unit.
         var sinceLastPicture: MediaTime
         /// Bytes of the segment with the unit in it.
@@ -22,6 +24,8 @@ struct CutRule {
     private let audioDuration: MediaTime
     /// How long pictures may be missing before sound is cut without them: well over what encoders delay pictures by.
     let pictureSilence: MediaTime
+    /// How far pictures may be behind the sound of the same moment.
+    private let pictureDelay = MediaTime(milliseconds: 1_000)
     private let maximumDuration: MediaTime
     private let maximumBytes: Int
 
@@ -36,9 +40,15 @@ struct CutRule {
     }
 
     func cuts(_ facts: Facts) -> Bool {
-        if facts.bytes > maximumBytes || facts.elapsed >= maximumDuration { return true }
+        if facts.bytes > maximumBytes { return true }
         guard facts.hasVideo else { return facts.elapsed >= audioDuration }
-        if facts.isVideo { return facts.isKeyframe && facts.elapsed >= keyframeDuration }
+        let isOverlong = facts.elapsed >= maximumDuration
+        if facts.isVideo {
+            // A segment that did not start with a keyframe ends at the next one, so that the one after it does.
+            return isOverlong || facts.isKeyframe && (facts.elapsed >= keyframeDuration || !facts.startsWithKeyframe)
+        }
+        // Sound comes a little ahead of its pictures: the next of them may be the keyframe that is waited for.
+        if isOverlong, facts.sinceLastPicture >= pictureDelay { return true }
         return facts.elapsed >= pictureSilence && facts.sinceLastPicture >= pictureSilence
     }
 }

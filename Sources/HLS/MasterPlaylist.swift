@@ -3,14 +3,18 @@ import NIOCore
 /// The text of a master playlist (RFC 8216 §4.3.4): the variants of one stream, the preferred one first.
 public struct MasterPlaylist: Sendable, Hashable {
     public var renditions: [Rendition]
+    /// Every segment of every rendition starts with a keyframe, as far as is known.
+    public var hasIndependentSegments: Bool
 
-    public init(renditions: [Rendition]) {
+    public init(renditions: [Rendition], hasIndependentSegments: Bool) {
         self.renditions = renditions
+        self.hasIndependentSegments = hasIndependentSegments
     }
 
     public func rendered() -> ByteBuffer {
         var text = ByteBuffer()
         text.writeString("#EXTM3U\n#EXT-X-VERSION:3\n")
+        if hasIndependentSegments { text.writeString("#EXT-X-INDEPENDENT-SEGMENTS\n") }
         for rendition in renditions {
             text.writeString("#EXT-X-STREAM-INF:\(Self.attributes(of: rendition))\n")
             text.writeString("\(PlaylistText.uri(rendition.uri))\n")

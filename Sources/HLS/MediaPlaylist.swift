@@ -4,21 +4,18 @@ import NIOCore
 /// playlist's own address is inherited by everything it names.
 public struct MediaPlaylist: Sendable {
     public var targetDuration: Int
-    public var discontinuitySequence: Int64
     public var segments: [Segment]
     public var isEnded: Bool
 
-    public init(targetDuration: Int, discontinuitySequence: Int64, segments: [Segment], isEnded: Bool) {
+    public init(targetDuration: Int, segments: [Segment], isEnded: Bool) {
         self.targetDuration = targetDuration
-        self.discontinuitySequence = discontinuitySequence
         self.segments = segments
         self.isEnded = isEnded
     }
 
     public init(window: SegmentWindow) {
         self.init(
-            targetDuration: window.targetDuration, discontinuitySequence: window.discontinuitySequence,
-            segments: window.listed, isEnded: window.isEnded)
+            targetDuration: window.targetDuration, segments: window.listed, isEnded: window.isEnded)
     }
 
     /// Decimal `EXTINF`s need version 3; `EXT-X-MAP` needs 6, and Apple's authoring rules ask for 7 with it.
@@ -31,7 +28,7 @@ public struct MediaPlaylist: Sendable {
         text.reserveCapacity(256 + segments.count * 128)
         text.writeString("#EXTM3U\n#EXT-X-VERSION:\(version)\n#EXT-X-TARGETDURATION:\(targetDuration)\n")
         text.writeString("#EXT-X-MEDIA-SEQUENCE:\(segments.first?.sequence ?? 0)\n")
-        if discontinuitySequence > 0 {
+        if let discontinuitySequence = segments.first?.discontinuitySequence, discontinuitySequence > 0 {
             text.writeString("#EXT-X-DISCONTINUITY-SEQUENCE:\(discontinuitySequence)\n")
         }
         if segments.allSatisfy(\.startsWithKeyframe) {

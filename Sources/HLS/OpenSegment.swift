@@ -7,7 +7,6 @@ import NIOCore
 /// are where they agree with that clock; an encoder whose sound is minutes away from its pictures must not make segments
 /// that last minutes, so otherwise only their steps count.
 struct OpenSegment {
-    let sequence: Int64
     let firstTime: MediaTime
     let programDateTime: Int64
     let isDiscontinuity: Bool
@@ -40,10 +39,9 @@ struct OpenSegment {
 
     /// - Parameter unit: what the segment starts with; it is counted when it has been written.
     init(
-        sequence: Int64, startingWith unit: AccessUnit, programDateTime: Int64, isDiscontinuity: Bool,
+        startingWith unit: AccessUnit, programDateTime: Int64, isDiscontinuity: Bool,
         startsWithKeyframe: Bool, initialization: InitializationFile?, bytes: ByteBuffer
     ) {
-        self.sequence = sequence
         self.firstTime = unit.decodeTime
         self.programDateTime = programDateTime
         self.isDiscontinuity = isDiscontinuity

@@ -48,6 +48,11 @@ public final class PlaylistSnapshot: Sendable {
         listed.last?.tracks ?? TrackSet()
     }
 
+    /// Every listed segment starts with a keyframe.
+    public var hasIndependentSegments: Bool {
+        listed.allSatisfy(\.startsWithKeyframe)
+    }
+
     /// The listed segments as a variant of a master playlist, with bit rates and frame rate as measured.
     public func rendition(uri: String) -> Rendition {
         Rendition(

@@ -1,3 +1,4 @@
+import Basics
 import Media
 
 /// Gives segments their `EXT-X-PROGRAM-DATE-TIME`.
@@ -20,9 +21,9 @@ struct ProgramClock {
             self.anchor = (time, now)
             return now
         }
-        let expected = Self.adding((time - anchor.media).milliseconds, to: anchor.wall)
+        let expected = anchor.wall.addingSaturated((time - anchor.media).milliseconds)
         // Distances saturate: an absurd clock gives an absurd date, not a trap.
-        let drift = Self.adding(expected == .min ? .max : -expected, to: now)
+        let drift = now.addingSaturated(expected == .min ? .max : -expected)
         guard drift > Self.tolerance || drift < -Self.tolerance else {
             isDrifting = false
             return expected
@@ -39,10 +40,5 @@ struct ProgramClock {
     /// The next segment sets the anchor.
     mutating func reset() {
         self = ProgramClock()
-    }
-
-    private static func adding(_ value: Int64, to other: Int64) -> Int64 {
-        let (sum, overflow) = other.addingReportingOverflow(value)
-        return overflow ? (value < 0 ? .min : .max) : sum
     }
 }

@@ -5,6 +5,9 @@ import NIOCore
 public struct Segment: Sendable {
     /// The media sequence number (RFC 8216 §3).
     public let sequence: Int64
+    /// The discontinuities of the stream before this segment, the one right before it left out
+    /// (`EXT-X-DISCONTINUITY-SEQUENCE` of a playlist that begins with it).
+    public let discontinuitySequence: Int64
     /// `media_<sequence>.ts` or `.m4s`.
     public let name: String
     public let container: SegmentContainer
@@ -33,11 +36,14 @@ public struct Segment: Sendable {
     public let entityTag: String
 
     init(
-        sequence: Int64, container: SegmentContainer, initialization: InitializationFile?, duration: MediaTime,
+        position: SequenceNumbers.Position, container: SegmentContainer, initialization: InitializationFile?,
+        duration: MediaTime,
         isDiscontinuity: Bool, programDateTime: Int64, startsWithKeyframe: Bool, firstTime: MediaTime,
         lastTime: MediaTime, pictures: Int, pictureSpan: MediaTime, tracks: TrackSet, bytes: ByteBuffer
     ) {
+        let sequence = position.media
         self.sequence = sequence
+        self.discontinuitySequence = position.discontinuity
         self.name = "media_\(sequence)\(container.fileExtension)"
         self.container = container
         self.initialization = initialization

@@ -8,10 +8,18 @@ public struct SegmentWindow: Sendable {
     /// nearest second. It may not change in a playlist's life, so it grows only when a longer segment leaves no choice
     /// (a GOP longer than the target must play), and never shrinks.
     public private(set) var targetDuration: Int
-    /// `EXT-X-DISCONTINUITY-SEQUENCE`: the discontinuities that have left the playlist.
-    public private(set) var discontinuitySequence: Int64
     /// `EXT-X-ENDLIST`: nothing will follow.
     public private(set) var isEnded = false
+
+    /// How much is kept.
+    public enum Extent: Sendable {
+        /// What the configuration says.
+        case configured
+        /// Segments go as soon as they have left the playlist.
+        case listed
+        /// That, and the playlist is as short as RFC 8216 §6.2.2 allows: three target durations.
+        case shortest
+    }
 
     private let configuration: SegmenterConfiguration
     /// Parallel to `listed`: the duration of the longest playlist that listed the segment.
@@ -28,9 +36,8 @@ public struct SegmentWindow: Sendable {
         var expiry: MediaTime
     }
 
-    public init(configuration: SegmenterConfiguration, discontinuitySequence: Int64 = 0) {
+    public init(configuration: SegmenterConfiguration) {
         self.configuration = configuration
-        self.discontinuitySequence = discontinuitySequence
         targetDuration = Int(configuration.segmentDuration.seconds.rounded(.up))
     }
 
@@ -39,16 +46,11 @@ public struct SegmentWindow: Sendable {
         retired.map(\.segment)
     }
 
-    /// All bytes held.
+    /// All bytes held; of finished segments that is their storage too.
     public var totalBytes: Int { bytes }
 
-    /// The discontinuities up to now, those in the playlist included.
-    public var discontinuities: Int64 {
-        discontinuitySequence + listed.reduce(0) { $0 + ($1.isDiscontinuity ? 1 : 0) }
-    }
-
     /// Lists a finished segment, and lets go of what has become too old or too much.
-    public mutating func append(_ segment: Segment) {
+    public mutating func append(_ segment: Segment, keeping extent: Extent = .configured) {
         guard !isEnded else { return }
         // Durations are bounded by the segmenter; the clamp keeps the conversion safe whatever comes.
         targetDuration = max(targetDuration, Int(min(segment.duration.seconds, 1e6).rounded()))
@@ -57,11 +59,11 @@ public struct SegmentWindow: Sendable {
         bytes += segment.bytes.readableBytes
         listedDuration += segment.duration
         publishedDuration += segment.duration
-        while let first = listed.first, mayRemove(first) { retireFirst() }
+        while let first = listed.first, mayRemove(first, keeping: extent) { retireFirst() }
         for index in longestPlaylists.indices {
             longestPlaylists[index] = max(longestPlaylists[index], listedDuration)
         }
-        dropExpired()
+        dropExpired(keeping: extent)
         while bytes > configuration.maximumTotalBytes, dropOldest() {}
     }
 
@@ -78,8 +80,8 @@ public struct SegmentWindow: Sendable {
     }
 
     /// RFC 8216 §6.2.2: what is left has to last three target durations.
-    private func mayRemove(_ first: Segment) -> Bool {
-        guard listed.count > configuration.window else { return false }
+    private func mayRemove(_ first: Segment, keeping extent: Extent) -> Bool {
+        guard extent == .shortest || listed.count > configuration.window else { return false }
         return (listedDuration - first.duration).seconds >= Double(targetDuration * 3)
     }
 
@@ -87,14 +89,13 @@ public struct SegmentWindow: Sendable {
         let segment = listed.removeFirst()
         let longest = longestPlaylists.removeFirst()
         listedDuration = listedDuration - segment.duration
-        if segment.isDiscontinuity { discontinuitySequence += 1 }
         retired.append(Retired(segment: segment, expiry: publishedDuration + segment.duration + longest))
     }
 
-    private mutating func dropExpired() {
-        while let first = retired.first, retired.count > configuration.retainedSegments,
-            first.expiry <= publishedDuration
-        {
+    private mutating func dropExpired(keeping extent: Extent) {
+        while let first = retired.first {
+            let isExpired = retired.count > configuration.retainedSegments && first.expiry <= publishedDuration
+            guard isExpired || extent != .configured else { return }
             bytes -= first.segment.bytes.readableBytes
             retired.removeFirst()
         }

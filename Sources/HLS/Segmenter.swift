@@ -17,6 +17,8 @@ public struct Segmenter: Sendable {
     public let configuration: SegmenterConfiguration
     /// Access units that went into no segment.
     public private(set) var discardedUnits: Int64 = 0
+    /// What the segments are numbered by. Until its first block has been reserved, nothing is packaged.
+    public var numbers: SequenceNumbers
     /// `end` has been called.
     public private(set) var isEnded = false
 
@@ -33,23 +35,35 @@ public struct Segmenter: Sendable {
     private var initialization: InitializationFile?
     private var open: OpenSegment?
     private var wait = KeyframeWait()
-    private var nextSequence: Int64
     /// The next segment starts another timeline or other tracks.
-    private var discontinuityPending: Bool
+    private var discontinuityPending = false
     /// Nothing has been finished yet in this life.
     private var isFresh = true
     /// Playlists cannot go back to MPEG-TS, for nothing revokes an `EXT-X-MAP`.
     private var usesFragmentedMP4 = false
-    /// What the last segment took, as a first guess for the next.
-    private var expectedBytes = 64 << 10
+    private let storage: CountedStorage
+    /// What the next segment is written into: the storage that the last one was written into, as a rule.
+    private var spare = ByteBuffer()
 
-    /// - Parameter resume: where an earlier life of the stream stopped. Unless it is the very start, the first segment
-    ///   carries a discontinuity.
-    public init(configuration: SegmenterConfiguration = SegmenterConfiguration(), resume: ResumePoint = ResumePoint()) {
+    /// A segment's storage at first; it doubles whenever it is full.
+    private static let initialCapacity = 64 << 10
+
+    /// - Parameters:
+    ///   - numbers: of this publication. Unless they begin at 0, the first segment carries a discontinuity.
+    ///   - storage: what finished segments are kept in.
+    public init(
+        configuration: SegmenterConfiguration = SegmenterConfiguration(), numbers: SequenceNumbers,
+        storage: CountedStorage = CountedStorage()
+    ) {
         self.configuration = configuration
         cutRule = CutRule(configuration)
-        nextSequence = resume.sequence
-        discontinuityPending = resume.sequence > 0
+        self.numbers = numbers
+        self.storage = storage
+    }
+
+    /// The storage that the segment being written takes, in bytes.
+    public var openCapacity: Int {
+        open?.bytes.storageCapacity ?? spare.storageCapacity
     }
 
     /// Says what the stream consists of, at its start and whenever it changes. It takes effect at the next keyframe (for
@@ -74,7 +88,9 @@ public struct Segmenter: Sendable {
     /// - Parameter now: Unix milliseconds.
     /// - Returns: the segment this access unit has finished, if it has.
     public mutating func append(_ unit: AccessUnit, now: Int64) -> Segment? {
-        guard !isEnded, wants(unit), unit.payload.readableBytes <= configuration.maximumSegmentBytes else {
+        guard !isEnded, numbers.next != nil, wants(unit),
+            unit.payload.readableBytes <= configuration.maximumSegmentBytes
+        else {
             discardedUnits &+= 1
             return nil
         }
@@ -110,12 +126,8 @@ public struct Segmenter: Sendable {
         let last = close(next: nil, changesTracks: false)
         isEnded = true
         muxer = nil
+        spare = ByteBuffer()
         return last
-    }
-
-    /// The media sequence number the next finished segment will have.
-    public var upcomingSequence: Int64 {
-        open?.sequence ?? nextSequence
     }
 
     private func wants(_ unit: AccessUnit) -> Bool {
@@ -168,6 +180,7 @@ public struct Segmenter: Sendable {
             isVideo: isVideo,
             isKeyframe: unit.isKeyframe,
             hasVideo: muxer?.hasVideo ?? false,
+            startsWithKeyframe: open?.startsWithKeyframe ?? true,
             sinceLastPicture: position - lastPicture,
             bytes: (open?.bytes.readableBytes ?? 0) + (muxer?.pendingBytes ?? 0) + unit.payload.readableBytes)
         return cutRule.cuts(facts) ? muxer?.tracks : nil
@@ -175,21 +188,22 @@ public struct Segmenter: Sendable {
 
     /// Opens a segment whose first access unit is this one, which is not written yet.
     private mutating func begin(with unit: AccessUnit, tracks: TrackSet, now: Int64) {
-        let sequence = nextSequence
-        if let muxer, muxer.tracks != tracks, !isFresh { discontinuityPending = true }
+        guard let sequence = numbers.next?.media else { return }
+        // Players may have seen the playlist of an earlier publication.
+        if isFresh ? sequence > 0 : muxer.map({ $0.tracks != tracks }) ?? false { discontinuityPending = true }
         guard prepareMuxer(for: tracks, sequence: sequence, start: unit.decodeTime) else { return }
         if discontinuityPending { clock.reset() }
-        var bytes = ByteBufferAllocator().buffer(capacity: expectedBytes)
+        var bytes = spare
+        spare = ByteBuffer()
+        bytes.reserveCapacity(Self.initialCapacity)
         muxer?.begin(isDiscontinuity: discontinuityPending, into: &bytes)
         open = OpenSegment(
-            sequence: sequence,
             startingWith: unit,
             programDateTime: clock.date(of: unit.decodeTime, now: now),
             isDiscontinuity: discontinuityPending,
             startsWithKeyframe: tracks.video == nil || (unit.codec.isVideo && unit.isKeyframe),
             initialization: initialization,
             bytes: bytes)
-        nextSequence &+= 1
         discontinuityPending = false
         wait = KeyframeWait()
     }
@@ -212,10 +226,15 @@ public struct Segmenter: Sendable {
         }
         let nextVideo = next.flatMap { $0.codec.isVideo ? $0.decodeTime : nil }
         muxer?.finish(nextVideo: nextVideo, into: &segment.bytes)
+        guard let position = numbers.take(isDiscontinuity: segment.isDiscontinuity) else {
+            assert(false, "a segment was opened without a number")
+            return nil
+        }
         isFresh = false
-        expectedBytes = min(segment.bytes.readableBytes + segment.bytes.readableBytes / 8, 8 << 20)
+        let bytes = storage.keep(segment.bytes)
+        reuse(&segment.bytes)
         return Segment(
-            sequence: segment.sequence,
+            position: position,
             container: container,
             initialization: segment.initialization,
             duration: max(duration, MediaTime(milliseconds: 1)),
@@ -227,12 +246,20 @@ public struct Segmenter: Sendable {
             pictures: segment.pictures,
             pictureSpan: segment.pictureSpan,
             tracks: tracks,
-            bytes: segment.bytes)
+            bytes: bytes)
     }
 
-    /// Gives up a segment nobody has seen; the next one takes its number.
-    private mutating func abandon(_ segment: OpenSegment) {
-        nextSequence = segment.sequence
+    /// Writes the next segment into this one's storage, unless that has become far too large for what goes into it.
+    private mutating func reuse(_ bytes: inout ByteBuffer) {
+        let isFitting = bytes.storageCapacity <= max(Self.initialCapacity, bytes.readableBytes * 4)
+        spare = isFitting ? bytes : ByteBuffer()
+        bytes = ByteBuffer()
+        spare.clear()
+    }
+
+    /// Gives up a segment nobody has seen.
+    private mutating func abandon(_ segment: consuming OpenSegment) {
+        reuse(&segment.bytes)
         discontinuityPending = discontinuityPending || segment.isDiscontinuity
         discardedUnits &+= Int64(segment.units)
     }

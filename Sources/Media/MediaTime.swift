@@ -1,3 +1,5 @@
+import Basics
+
 /// A point or a length on a stream's timeline, in nanoseconds.
 ///
 /// One 64-bit timeline per stream, never wrapped: RTMP's 32-bit milliseconds and MPEG-TS's 33-bit 90 kHz clock are
@@ -33,8 +35,7 @@ public struct MediaTime: Hashable, Comparable, Sendable {
             self.nanoseconds = ticks < 0 ? .min : .max
             return
         }
-        let (sum, sumOverflow) = whole.addingReportingOverflow(fraction)
-        self.nanoseconds = sumOverflow ? (ticks < 0 ? .min : .max) : sum
+        self.nanoseconds = whole.addingSaturated(fraction)
     }
 
     /// Whole milliseconds, rounded to nearest (halves away from zero).
@@ -78,8 +79,7 @@ public struct MediaTime: Hashable, Comparable, Sendable {
 
     @inlinable
     public static func + (lhs: MediaTime, rhs: MediaTime) -> MediaTime {
-        let (sum, overflow) = lhs.nanoseconds.addingReportingOverflow(rhs.nanoseconds)
-        return MediaTime(nanoseconds: overflow ? (rhs.nanoseconds < 0 ? .min : .max) : sum)
+        MediaTime(nanoseconds: lhs.nanoseconds.addingSaturated(rhs.nanoseconds))
     }
 
     @inlinable

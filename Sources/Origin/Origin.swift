@@ -43,7 +43,7 @@ final class Origin: Sendable {
         let admissions = Admissions(store: store, configuration: configuration.admission, logger: logger)
         let pushes = PushSupervisor(
             configuration: configuration.pushing, store: store, group: group, logger: logger)
-        let outputs = HLSOutputs(
+        let outputs = OutputTable(
             configuration: configuration.delivery, store: store, memory: memory, logger: logger)
         let events = OriginEventLog(store: store, logger: logger)
         // In this order a stream is packaged before its publisher is let in, and logged before its pushes are.

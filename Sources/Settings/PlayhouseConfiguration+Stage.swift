@@ -24,7 +24,7 @@ extension PlayhouseConfiguration {
     public struct HLS: Sendable, Hashable {
         public var segmentDuration = Duration.seconds(2)
         /// A segment without a keyframe is cut here all the same.
-        public var segmentMaxDuration = Duration.seconds(10)
+        public var segmentMaxDuration = Duration.seconds(30)
         public var segmentMaxBytes = 32 << 20
         /// Segments in a playlist; stream settings override it.
         public var window = 6

@@ -10,6 +10,7 @@ import Testing
         var isVideo = true
         var isKeyframe = false
         var hasVideo = true
+        var startsWithKeyframe = true
         var sinceLastPicture: Int64 = 40
         var bytes = 1_000
         var cuts: Bool
@@ -24,7 +25,17 @@ import Testing
         Case(name: "another picture", elapsed: 2_000, cuts: false),
         Case(name: "another picture of a long GOP", elapsed: 29_999, cuts: false),
         Case(name: "a GOP that does not end", elapsed: 30_000, cuts: true),
-        Case(name: "sound beside pictures", elapsed: 20_000, isVideo: false, cuts: false),
+        Case(
+            name: "a keyframe in a segment that did not start with one", elapsed: 40, isKeyframe: true,
+            startsWithKeyframe: false, cuts: true),
+        Case(name: "another picture in such a segment", elapsed: 2_000, startsWithKeyframe: false, cuts: false),
+        Case(name: "audio beside video", elapsed: 20_000, isVideo: false, cuts: false),
+        Case(
+            name: "audio just ahead of the video that ends a long GOP", elapsed: 30_020, isVideo: false,
+            sinceLastPicture: 60, cuts: false),
+        Case(
+            name: "audio where the video that would end a long GOP does not come", elapsed: 30_020, isVideo: false,
+            sinceLastPicture: 1_000, cuts: true),
         Case(name: "sound while pictures pause", elapsed: 5_100, isVideo: false, sinceLastPicture: 4_999, cuts: false),
         Case(
             name: "sound while pictures stay away", elapsed: 5_100, isVideo: false, sinceLastPicture: 5_000, cuts: true),
@@ -39,7 +50,8 @@ import Testing
         let rule = CutRule(SegmenterConfiguration(maximumSegmentBytes: 65_536))
         let facts = CutRule.Facts(
             elapsed: MediaTime(milliseconds: test.elapsed), isVideo: test.isVideo, isKeyframe: test.isKeyframe,
-            hasVideo: test.hasVideo, sinceLastPicture: MediaTime(milliseconds: test.sinceLastPicture),
+            hasVideo: test.hasVideo, startsWithKeyframe: test.startsWithKeyframe,
+            sinceLastPicture: MediaTime(milliseconds: test.sinceLastPicture),
             bytes: test.bytes)
         #expect(rule.cuts(facts) == test.cuts)
     }

@@ -56,7 +56,7 @@ import Testing
         #expect(last.target == 5)
         #expect(last.version == 7)
         #expect(last.discontinuitySequence == 4)
-        #expect(broadcast.stream.resumePoint == ResumePoint(sequence: 33, discontinuitySequence: 4))
+        #expect(broadcast.stream.segmenter.numbers.next == .init(media: 33, discontinuity: 4))
     }
 
     @Test func saysNothingBeforeTheFirstSegmentIsFinished() throws {
@@ -80,11 +80,13 @@ import Testing
         var first = Broadcast(stream: SegmentedStream(configuration: SegmenterConfiguration(window: 3)))
         try first.stream.setTracks(tracks)
         try first.send(SyntheticStream.both(0..<9_000))
-        let resume = first.stream.resumePoint
-        #expect(resume == ResumePoint(sequence: 4, discontinuitySequence: 0))
+        let numbers = first.stream.segmenter.numbers
+        #expect(numbers.next == .init(media: 4, discontinuity: 0))
         // What a player sees that has polled through a restart.
         var second = Broadcast(
-            stream: SegmentedStream(configuration: SegmenterConfiguration(window: 3), resume: resume))
+            stream: SegmentedStream(
+                configuration: SegmenterConfiguration(window: 3),
+                numbers: SequenceNumbers(first: 1_000, after: numbers)))
         second.playlists = first.playlists
         try second.stream.setTracks(tracks)
         try second.send(SyntheticStream.both(0..<9_000))

@@ -9,7 +9,7 @@ import Testing
 
     @Test func listsTransportStreamSegments() {
         let playlist = MediaPlaylist(
-            targetDuration: 2, discontinuitySequence: 0,
+            targetDuration: 2,
             segments: [SyntheticStream.segment(7), SyntheticStream.segment(8, milliseconds: 1_960, date: 2_000)],
             isEnded: false)
         #expect(
@@ -32,9 +32,9 @@ import Testing
     @Test func namesTheInitializationFileWhereItChanges() {
         let other = InitializationFile(name: "init_9.mp4", bytes: ByteBuffer(string: "y"))
         let playlist = MediaPlaylist(
-            targetDuration: 2, discontinuitySequence: 4,
+            targetDuration: 2,
             segments: [
-                SyntheticStream.segment(7, initialization: map),
+                SyntheticStream.segment(7, discontinuitySequence: 4, initialization: map),
                 SyntheticStream.segment(8, keyframe: false, date: 2_000, initialization: map),
                 SyntheticStream.segment(9, discontinuity: true, date: 9_000, initialization: other),
             ], isEnded: true)
@@ -63,17 +63,19 @@ import Testing
     }
 
     @Test func aMasterPlaylistTellsWhatAVariantIs() {
-        let playlist = MasterPlaylist(renditions: [
-            Rendition(
-                uri: "sess_1/chunklist.m3u8?key=a&pass=b", peakBandwidth: 2_400_000, averageBandwidth: 2_000_000,
-                codecs: ["avc1.64001f", "mp4a.40.2"], resolution: Resolution(width: 1_280, height: 720),
-                frameRate: 30_000 / 1_001.0),
-            Rendition(uri: "audio\n.m3u8", peakBandwidth: 0, codecs: ["mp4a.40.2", ""]),
-        ])
+        let playlist = MasterPlaylist(
+            renditions: [
+                Rendition(
+                    uri: "sess_1/chunklist.m3u8?key=a&pass=b", peakBandwidth: 2_400_000, averageBandwidth: 2_000_000,
+                    codecs: ["avc1.64001f", "mp4a.40.2"], resolution: Resolution(width: 1_280, height: 720),
+                    frameRate: 30_000 / 1_001.0),
+                Rendition(uri: "audio\n.m3u8", peakBandwidth: 0, codecs: ["mp4a.40.2", ""]),
+            ], hasIndependentSegments: true)
         #expect(
             String(buffer: playlist.rendered()) == """
                 #EXTM3U
                 #EXT-X-VERSION:3
+                #EXT-X-INDEPENDENT-SEGMENTS
                 #EXT-X-STREAM-INF:BANDWIDTH=2400000,AVERAGE-BANDWIDTH=2000000,CODECS="avc1.64001f,mp4a.40.2",\
                 RESOLUTION=1280x720,FRAME-RATE=29.970
                 sess_1/chunklist.m3u8?key=a&pass=b

@@ -44,16 +44,23 @@ import Testing
     }
 
     @Test func countsDiscontinuitiesThatHaveLeft() {
-        var window = SegmentWindow(
-            configuration: SegmenterConfiguration(window: 3), discontinuitySequence: 5)
-        var seen: [Int64] = []
+        var window = SegmentWindow(configuration: SegmenterConfiguration(window: 3))
+        var numbers = SequenceNumbers(first: 5)
+        var seen: [Int64?] = []
         for sequence: Int64 in 0..<7 {
-            window.append(SyntheticStream.segment(sequence, discontinuity: sequence == 1 || sequence == 2))
-            seen.append(window.discontinuitySequence)
+            let isDiscontinuity = sequence == 1 || sequence == 2
+            let position = numbers.take(isDiscontinuity: isDiscontinuity)
+            window.append(
+                SyntheticStream.segment(
+                    sequence, discontinuity: isDiscontinuity, discontinuitySequence: position?.discontinuity ?? 0))
+            let text = window.snapshot(modified: 0).map { String(buffer: $0.mediaPlaylist) }
+            seen.append(
+                text?.split(separator: "\n").first { $0.hasPrefix("#EXT-X-DISCONTINUITY-SEQUENCE:") }
+                    .flatMap { Int64($0.split(separator: ":")[1]) })
         }
         // Segment 1 leaves with the fifth one, segment 2 with the sixth.
         #expect(seen == [5, 5, 5, 5, 6, 7, 7])
-        #expect(window.discontinuities == 7)
+        #expect(numbers.next == SequenceNumbers.Position(media: 12, discontinuity: 7))
     }
 
     @Test func bytesAreBoundedWhateverTheDurations() {
@@ -70,5 +77,24 @@ import Testing
         window.end()
         window.append(SyntheticStream.segment(1))
         #expect(window.listed.map(\.sequence) == [0])
+    }
+
+    @Test("With little memory nothing is kept behind the playlist; with less the playlist is as short as it may be")
+    func extents() {
+        let configuration = SegmenterConfiguration(window: 10, retainedSegments: 9)
+        var window = window(configuration, (0..<20).map { SyntheticStream.segment($0) })
+        #expect(window.retained.map(\.sequence) == Array(0..<10))
+        window.append(SyntheticStream.segment(20), keeping: .listed)
+        #expect(window.listed.map(\.sequence) == Array(11...20))
+        #expect(window.retained.isEmpty)
+        #expect(window.totalBytes == 10_000)
+        window.append(SyntheticStream.segment(21), keeping: .shortest)
+        // Three target durations of 2 s.
+        #expect(window.listed.map(\.sequence) == [19, 20, 21])
+        #expect(window.totalBytes == 3_000)
+        // Once there is memory again the playlist grows to its length, and what leaves it is kept.
+        for sequence: Int64 in 22..<32 { window.append(SyntheticStream.segment(sequence)) }
+        #expect(window.listed.map(\.sequence) == Array(22..<32))
+        #expect(window.retained.map(\.sequence) == [19, 20, 21])
     }
 }

@@ -9,7 +9,7 @@ import Testing
         _ configuration: SegmenterConfiguration = SegmenterConfiguration(), video: Bool = true, audio: Bool = true
     ) throws -> Segmenter {
         let tracks = try SyntheticStream.tracks()
-        var segmenter = Segmenter(configuration: configuration)
+        var segmenter = Segmenter(configuration)
         try segmenter.setTracks(
             TrackSet(video: video ? tracks.video : nil, audio: audio ? tracks.audio : nil))
         return segmenter
@@ -55,6 +55,43 @@ import Testing
         let segments = segmenter.append(SyntheticStream.both(0..<61_000, gop: 1_000_000))
         #expect(segments.map(\.summary) == ["0:30000", "1:30000~"])
         #expect(segmenter.discardedUnits == 0)
+    }
+
+    @Test("The GOP of 250 frames at 24 frames a second that x264 makes by itself goes through whole")
+    func defaultGOPOfX264() throws {
+        var segmenter = try segmenter()
+        let segments = segmenter.append(SyntheticStream.both(0..<32_000, gop: 10_440))
+        #expect(segments.map(\.summary) == ["0:10440", "1:10440", "2:10440"])
+    }
+
+    @Test("After a segment that had to be cut without a keyframe, the next keyframe starts one again")
+    func regainsTheKeyframe() throws {
+        var segmenter = try segmenter(
+            SegmenterConfiguration(maximumSegmentDuration: MediaTime(milliseconds: 10_000)))
+        let segments = segmenter.append(SyntheticStream.both(0..<31_400, gop: 10_440))
+        #expect(
+            segments.map(\.summary) == ["0:10000", "1:440~", "2:10000", "3:440~", "4:10000", "5:440~"])
+    }
+
+    @Test("Audio that comes a little ahead of its video does not end a segment that a keyframe would end")
+    func audioAheadOfTheKeyframe() throws {
+        var segmenter = try segmenter(
+            SegmenterConfiguration(maximumSegmentDuration: MediaTime(milliseconds: 10_000)))
+        let units = SyntheticStream.both(0..<31_000, gop: 10_000).map { unit in
+            var unit = unit
+            if !unit.codec.isVideo { unit.decodeTime += MediaTime(milliseconds: 60) }
+            return unit
+        }
+        #expect(segmenter.append(units).map(\.summary) == ["0:10000", "1:10000", "2:10000"])
+    }
+
+    @Test("After audio that went out alone, the first keyframe starts a segment with both")
+    func regainsTheKeyframeAfterAudioAlone() throws {
+        var segmenter = try segmenter()
+        let units =
+            SyntheticStream.both(0..<1_000) + SyntheticStream.sound(1_000..<6_500)
+            + SyntheticStream.both(6_500..<8_600)
+        #expect(segmenter.append(units).map(\.summary) == ["0:5960", "1:540~", "2:2000"])
     }
 
     @Test func cutsWithoutAKeyframeAtTheByteLimit() throws {
@@ -152,5 +189,29 @@ import Testing
             _ = segmenter.append(unit, now: time)
         }
         #expect(segmenter.end() != nil)
+    }
+
+    @Test("A finished segment is kept in storage of its own size, whatever its size is", arguments: [10, 700, 9_000])
+    func storage(ofUnits size: Int) throws {
+        var segmenter = try segmenter(audio: false)
+        let units = (0..<200).map { SyntheticStream.video($0 * 40, key: $0 % 50 == 0, size: size) }
+        let segments = segmenter.append(units)
+        #expect(segments.count == 3)
+        for segment in segments {
+            #expect(segment.bytes.storageCapacity == segment.bytes.readableBytes)
+        }
+        // What is written into grows with the segment; it is no guess.
+        #expect(segmenter.openCapacity <= max(64 << 10, 2 * (segments.first?.bytes.readableBytes ?? 0)))
+        _ = segmenter.end()
+        #expect(segmenter.openCapacity == 0)
+    }
+
+    @Test("A stream whose numbers are not reserved yet waits for them and then starts with a keyframe")
+    func withoutNumbers() throws {
+        var segmenter = Segmenter(numbers: SequenceNumbers(block: 1_000))
+        try segmenter.setTracks(try SyntheticStream.tracks())
+        #expect(segmenter.append(SyntheticStream.both(0..<5_000)).isEmpty)
+        segmenter.numbers.reserved(first: 17)
+        #expect(segmenter.append(SyntheticStream.both(5_000..<9_100)).map(\.summary) == ["17:2000!", "18:2000"])
     }
 }

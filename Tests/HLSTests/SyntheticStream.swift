@@ -56,12 +56,14 @@ enum SyntheticStream {
     /// A finished segment, for rules about lists of them.
     static func segment(
         _ sequence: Int64, milliseconds: Int64 = 2_000, bytes: Int = 1_000, discontinuity: Bool = false,
+        discontinuitySequence: Int64 = 0,
         keyframe: Bool = true, date: Int64 = 0, initialization: InitializationFile? = nil, pictures: Int = 50,
         pictureSpan: Int64 = 1_960
     ) -> Segment {
         let container: SegmentContainer = initialization == nil ? .transportStream : .fragmentedMP4
         return Segment(
-            sequence: sequence, container: container,
+            position: SequenceNumbers.Position(media: sequence, discontinuity: discontinuitySequence),
+            container: container,
             initialization: initialization, duration: MediaTime(milliseconds: milliseconds),
             isDiscontinuity: discontinuity, programDateTime: date, startsWithKeyframe: keyframe,
             firstTime: .zero, lastTime: .zero, pictures: pictures,
@@ -76,13 +78,12 @@ struct SegmentedStream {
     private(set) var window: SegmentWindow
     private(set) var snapshot: PlaylistSnapshot?
 
-    init(configuration: SegmenterConfiguration = SegmenterConfiguration(), resume: ResumePoint = ResumePoint()) {
-        segmenter = Segmenter(configuration: configuration, resume: resume)
-        window = SegmentWindow(configuration: configuration, discontinuitySequence: resume.discontinuitySequence)
-    }
-
-    var resumePoint: ResumePoint {
-        ResumePoint(sequence: segmenter.upcomingSequence, discontinuitySequence: window.discontinuities)
+    init(
+        configuration: SegmenterConfiguration = SegmenterConfiguration(),
+        numbers: SequenceNumbers = SequenceNumbers(first: 0)
+    ) {
+        segmenter = Segmenter(configuration: configuration, numbers: numbers)
+        window = SegmentWindow(configuration: configuration)
     }
 
     mutating func setTracks(_ tracks: TrackSet) throws {
@@ -113,7 +114,20 @@ struct SegmentedStream {
     }
 }
 
+extension SequenceNumbers {
+    /// Of a stream that was given the block of 1,000 beginning at `first`.
+    init(first: Int64, after previous: SequenceNumbers? = nil) {
+        self.init(block: 1_000, after: previous)
+        reserved(first: first)
+    }
+}
+
 extension Segmenter {
+    /// Numbered from `first` on.
+    init(_ configuration: SegmenterConfiguration = SegmenterConfiguration(), first: Int64 = 0) {
+        self.init(configuration: configuration, numbers: SequenceNumbers(first: first))
+    }
+
     /// Appends them all, with the wall clock running like the media from `start`.
     mutating func append(_ units: [AccessUnit], start: Int64 = 1_700_000_000_000) -> [Segment] {
         units.compactMap { append($0, now: start + $0.decodeTime.milliseconds) }

@@ -59,6 +59,11 @@ import Usher
             try load("hls.segment_max_duration: 60\nhls.segment_duration: \(text)\n").hls.segmentDuration == expected)
     }
 
+    @Test("A GOP of 250 frames, which encoders make by themselves, is within the longest segment at 10 frames a second")
+    func longestSegment() throws {
+        #expect(try load("").hls.segmentMaxDuration >= .seconds(25))
+    }
+
     @Test func `each key has its own plain unit`() throws {
         let configuration = try load("live.latency: 40\nstorage.attempt_retention: 7\nstorage.event_retention: 12h\n")
         #expect(configuration.live.latency == .milliseconds(40))

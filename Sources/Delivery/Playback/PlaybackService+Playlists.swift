@@ -8,7 +8,7 @@ import Usher
 extension PlaybackService {
     /// `playlist.m3u8`. With a ticket it is rendered for one viewer and names a media playlist in a session's path; it
     /// charges nothing, for many players fetch it and then do not play.
-    func master(of output: HLSOutput, for request: PlaybackRequest) async throws -> Response {
+    func master(of output: StreamOutput, for request: PlaybackRequest) async throws -> Response {
         let address = output.address
         guard try await admission.protection(app: address.app, stream: address.stream) == .sevu else {
             guard let playlist = await firstPlaylist(of: output) else { return notReady(output) }
@@ -24,7 +24,7 @@ extension PlaybackService {
 
     /// `chunklist.m3u8`. On a protected stream it is given in a session's path only; asked for elsewhere, or in the
     /// path of a session that is no more, it redirects to the path of one that is, if the ticket in the query is good.
-    func media(of output: HLSOutput, for request: PlaybackRequest) async throws -> Response {
+    func media(of output: StreamOutput, for request: PlaybackRequest) async throws -> Response {
         let address = output.address
         guard try await admission.protection(app: address.app, stream: address.stream) == .sevu else {
             guard let playlist = await firstPlaylist(of: output) else { return notReady(output) }
@@ -71,11 +71,11 @@ extension PlaybackService {
     }
 
     /// The playlist, waiting for the first one if there is none yet.
-    private func firstPlaylist(of output: HLSOutput) async -> PublishedPlaylist? {
+    private func firstPlaylist(of output: StreamOutput) async -> PublishedPlaylist? {
         await output.playlist(within: configuration.holdTime, limit: configuration.maximumHeld)
     }
 
-    private func notReady(_ output: HLSOutput) -> Response {
+    private func notReady(_ output: StreamOutput) -> Response {
         guard !output.isEnded else { return offline }
         let wait = Int(configuration.segmenter.segmentDuration.seconds.rounded(.up))
         return PlaybackReply.text(

@@ -13,7 +13,7 @@ import Usher
 /// stream is off the air), 416, 503 (no segment yet, or the store does not answer). Never 401, at which browsers would
 /// ask for a password.
 public struct PlaybackService: Sendable {
-    let outputs: HLSOutputs
+    let outputs: OutputTable
     let admission: any PlaybackAdmission
     let configuration: DeliveryConfiguration
     let viewers: ViewerTable
@@ -21,7 +21,7 @@ public struct PlaybackService: Sendable {
     let logger: Logger
 
     public init(
-        outputs: HLSOutputs, admission: any PlaybackAdmission, configuration: DeliveryConfiguration, logger: Logger
+        outputs: OutputTable, admission: any PlaybackAdmission, configuration: DeliveryConfiguration, logger: Logger
     ) {
         self.outputs = outputs
         self.admission = admission
@@ -86,7 +86,7 @@ public struct PlaybackService: Sendable {
         }
     }
 
-    private func file(_ name: String, of output: HLSOutput, for request: PlaybackRequest) async throws -> Response {
+    private func file(_ name: String, of output: StreamOutput, for request: PlaybackRequest) async throws -> Response {
         let address = output.address
         // The usual case first: it takes no step out of this thread.
         let isPermitted =

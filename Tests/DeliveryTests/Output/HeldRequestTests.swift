@@ -1,3 +1,4 @@
+import HLS
 import Live
 import NIOCore
 import Testing
@@ -52,7 +53,7 @@ import Testing
         async let held = output.playlist(within: .seconds(3), limit: 1)
         try await eventually { output.heldRequests == 1 }
         #expect(await output.playlist(within: .seconds(3), limit: 1) == nil)
-        output.end(numbering: nil)
+        output.end(numbers: SequenceNumbers(block: 1))
         #expect(await held == nil)
     }
 }

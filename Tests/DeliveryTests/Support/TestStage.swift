@@ -13,7 +13,7 @@ import Testing
 /// A stage with HLS packaging on an event loop whose time stands still.
 struct TestStage {
     let stage: Stage
-    let outputs: HLSOutputs
+    let outputs: OutputTable
     let memory: MemoryBudget
     let loop = NIOAsyncTestingEventLoop()
 
@@ -30,7 +30,7 @@ struct TestStage {
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         memory = MemoryBudget(ceiling: ceiling)
         stage = Stage(memory: memory, logger: logger)
-        outputs = HLSOutputs(configuration: configuration, store: store, memory: memory, logger: logger)
+        outputs = OutputTable(configuration: configuration, store: store, memory: memory, logger: logger)
         await stage.add(outputs)
     }
 

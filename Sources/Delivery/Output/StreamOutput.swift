@@ -3,39 +3,25 @@ import Live
 import NIOCore
 import Synchronization
 
-/// What one life of a stream, from publish to unpublish, gives to HLS players. Its packager publishes; any thread reads.
-public final class HLSOutput: Sendable {
+/// What HLS players get of one publication of a stream, from publish to unpublish. Its packager writes it; any thread
+/// reads.
+public final class StreamOutput: Sendable {
     public let address: StreamAddress
     /// The hub's; timers run on it.
     let eventLoop: any EventLoop
-    private let memory: MemoryBudget
     private let state = Mutex(State())
 
     fileprivate struct State {
         var published: PublishedPlaylist?
         var isEnded = false
-        var numbering: Numbering?
-        /// Bytes counted in the memory budget.
-        var heldBytes = 0
+        var numbers: SequenceNumbers?
         var waiters: [UInt64: CheckedContinuation<Void, Never>] = [:]
         var lastWaiter: UInt64 = 0
     }
 
-    /// Where another life of the stream may go on.
-    struct Numbering: Sendable {
-        var resume: ResumePoint
-        /// The first number that is not reserved.
-        var limit: Int64
-    }
-
-    init(address: StreamAddress, eventLoop: any EventLoop, memory: MemoryBudget) {
+    init(address: StreamAddress, eventLoop: any EventLoop) {
         self.address = address
         self.eventLoop = eventLoop
-        self.memory = memory
-    }
-
-    deinit {
-        memory.change(by: -state.withLock { $0.heldBytes })
     }
 
     /// The latest playlist; nil before the first segment.
@@ -47,8 +33,14 @@ public final class HLSOutput: Sendable {
         state.withLock { $0.isEnded }
     }
 
-    var numbering: Numbering? {
-        state.withLock { $0.numbering }
+    /// The newest segment's media sequence number; nil before the first segment.
+    public var lastSequence: Int64? {
+        current?.snapshot.listed.last?.sequence
+    }
+
+    /// The numbers of the segments as they stood at the end; nil before it.
+    var numbers: SequenceNumbers? {
+        state.withLock { $0.numbers }
     }
 
     /// Requests that wait for the first segment.
@@ -56,24 +48,24 @@ public final class HLSOutput: Sendable {
         state.withLock { $0.waiters.count }
     }
 
-    /// - Parameter bytes: all that the snapshot's files hold.
-    func publish(_ snapshot: PlaylistSnapshot, bytes: Int) {
+    /// Replaces the playlist, and answers the requests that wait for the first one.
+    func publish(_ snapshot: PlaylistSnapshot) {
         let playlist = PublishedPlaylist(snapshot)
-        let (change, waiters) = state.withLock { state in
+        let (replaced, waiters) = state.withLock { state in
+            let replaced = state.published
             state.published = playlist
-            let change = bytes - state.heldBytes
-            state.heldBytes = bytes
-            return (change, state.takeWaiters())
+            return (replaced, state.takeWaiters())
         }
-        memory.change(by: change)
+        // Segments that nobody holds any more are freed here and not inside the lock.
+        withExtendedLifetime(replaced) {}
         for waiter in waiters { waiter.resume() }
     }
 
     /// Nothing more will be published.
-    func end(numbering: Numbering?) {
+    func end(numbers: SequenceNumbers) {
         let waiters = state.withLock { state in
             state.isEnded = true
-            state.numbering = numbering
+            state.numbers = numbers
             return state.takeWaiters()
         }
         for waiter in waiters { waiter.resume() }
@@ -103,7 +95,7 @@ public final class HLSOutput: Sendable {
     }
 }
 
-extension HLSOutput.State {
+extension StreamOutput.State {
     fileprivate mutating func addWaiter(_ waiter: CheckedContinuation<Void, Never>, limit: Int) -> UInt64? {
         guard published == nil, !isEnded, waiters.count < limit else { return nil }
         lastWaiter &+= 1

@@ -7,7 +7,7 @@ import Testing
 
 @testable import Delivery
 
-@Suite struct HLSOutputsTests {
+@Suite struct OutputTableTests {
     private let address = TestStage.address
     private let file: FLVFile
 
