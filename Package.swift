@@ -92,31 +92,42 @@ let package = Package(
             name: "FuzzTargets",
             dependencies: ["Media", "RTMP", "MPEGTS", "ControlAPI", "Delivery", "Settings", nio], path: "Fuzz/Targets"),
         .testTarget(name: "FuzzTests", dependencies: ["FuzzTargets"]),
+        // Programs, files and waiting that the tests of several rooms share.
+        .target(
+            name: "TestSupport", dependencies: ["Basics", "Media", "RTMP", nio], path: "Tests/TestSupport"),
         .testTarget(name: "ArchitectureTests"),
         .testTarget(name: "BasicsTests", dependencies: ["Basics", nio]),
-        .testTarget(name: "MediaTests", dependencies: ["Media", nio]),
+        .testTarget(name: "MediaTests", dependencies: ["TestSupport", "Media", nio]),
         .testTarget(name: "RTMPTests", dependencies: ["Basics", "RTMP", "Media", nio, crypto], exclude: ["Fixtures"]),
-        .testTarget(name: "MPEGTSTests", dependencies: ["Media", "MPEGTS", nio], exclude: ["Fixtures"]),
-        .testTarget(name: "FragmentedMP4Tests", dependencies: ["FragmentedMP4", "Media", nio], exclude: ["Fixtures"]),
-        .testTarget(name: "HLSTests", dependencies: ["HLS", "Media", nio], exclude: ["Fixtures"]),
+        .testTarget(name: "MPEGTSTests", dependencies: ["TestSupport", "Media", "MPEGTS", nio], exclude: ["Fixtures"]),
+        .testTarget(
+            name: "FragmentedMP4Tests", dependencies: ["TestSupport", "FragmentedMP4", "Media", nio],
+            exclude: ["Fixtures"]),
+        .testTarget(name: "HLSTests", dependencies: ["TestSupport", "HLS", "Media", nio], exclude: ["Fixtures"]),
         .testTarget(name: "UsherTests", dependencies: ["Basics", "Usher"]),
         .testTarget(name: "StorageTests", dependencies: ["Basics", "Storage", "Usher"]),
-        .testTarget(name: "LiveTests", dependencies: ["Live", "Media", "RTMP", nio, nioEmbedded, logging]),
-        .testTarget(name: "AdmissionTests", dependencies: ["Basics", "Admission", "Storage", "Usher", nio, logging]),
+        .testTarget(
+            name: "LiveTests", dependencies: ["TestSupport", "Live", "Media", "RTMP", nio, nioEmbedded, logging]),
+        .testTarget(
+            name: "AdmissionTests",
+            dependencies: ["TestSupport", "Basics", "Admission", "Storage", "Usher", nio, logging]),
         .testTarget(
             name: "RTMPServerTests",
             dependencies: [
+                "TestSupport",
                 "Basics", "RTMPServer", "Admission", "Live", "Media", "RTMP", "Storage", "Usher", nio, nioEmbedded,
                 nioPosix, logging,
             ]),
         .testTarget(
             name: "PushPublishTests",
             dependencies: [
+                "TestSupport",
                 "Basics", "PushPublish", "Media", "Live", "RTMP", "Storage", "Usher", nio, nioPosix, nioSSL, logging,
             ]),
         .testTarget(
             name: "ControlAPITests",
             dependencies: [
+                "TestSupport",
                 "Basics", "ControlAPI", "Media", "RTMP", "Usher", "Storage", "Live", "Admission", "PushPublish", crypto,
                 nio, nioPosix, nioHTTP, logging,
             ],
@@ -124,16 +135,19 @@ let package = Package(
         .testTarget(
             name: "DeliveryTests",
             dependencies: [
+                "TestSupport",
                 "Basics", "Delivery", "Live", "Admission", "Storage", "HLS", "Usher", "Media", hummingbird, nio,
                 nioEmbedded, logging, .product(name: "HummingbirdTesting", package: "hummingbird"),
             ],
             exclude: ["Fixtures"]),
         .testTarget(name: "SettingsTests", dependencies: ["Basics", "Settings", "Usher", "Storage", logging]),
         .testTarget(name: "OriginTests", dependencies: ["Admission", "Basics", "Origin", logging, nio, nioEmbedded]),
-        .testTarget(name: "CommandLineTests", dependencies: ["playhouse"]),
+        .testTarget(name: "CommandLineTests", dependencies: ["TestSupport", "playhouse"]),
         .testTarget(
             name: "EndToEndTests",
-            dependencies: ["Basics", "ControlAPI", "Media", "RTMP", "Storage", "Usher", httpClient, nio, nioPosix],
+            dependencies: [
+                "TestSupport", "Basics", "ControlAPI", "Media", "RTMP", "Storage", "Usher", httpClient, nio, nioPosix,
+            ],
             exclude: ["Fixtures"]),
     ],
     swiftLanguageModes: [.v6]

@@ -1,5 +1,6 @@
 import Basics
 import Foundation
+import TestSupport
 import Testing
 
 @testable import ControlAPI
@@ -17,7 +18,7 @@ struct PHPTests {
         let json = reply.bytes(format: .json, handleTime: .milliseconds(380))
         let program =
             #"$v = unserialize(file_get_contents('php://stdin'), ['allowed_classes' => false]); echo json_encode($v);"#
-        let output = try Program.run(["php", "-r", program], input: serialized)
+        let output = try await Program.run(["php", "-r", program], input: serialized)
         #expect(String(decoding: output, as: UTF8.self) == String(decoding: json, as: UTF8.self))
     }
 
@@ -32,7 +33,7 @@ struct PHPTests {
                 let text = api.text(command, fields)
                 let json = normalizeHandleTime(String(decoding: await api.post(text).body, as: UTF8.self))
                 let program = "echo json_encode(unserialize(file_get_contents('php://stdin')));"
-                let output = try await Program.runAside(["php", "-r", program], input: await api.postPHP(text).body)
+                let output = try await Program.run(["php", "-r", program], input: await api.postPHP(text).body)
                 // PHP knows no difference between an empty list and an empty map.
                 #expect(
                     normalizeHandleTime(String(decoding: output, as: UTF8.self))
@@ -41,7 +42,7 @@ struct PHPTests {
         }
     }
 
-    @Test func doublesAreLaidOutAsPHPDoes() throws {
+    @Test func doublesAreLaidOutAsPHPDoes() async throws {
         var random = SeededGenerator(seed: 82)
         var values = [
             0, -0.0, 1, 10, 100, 0.1, 1 / 3, 1e-4, 1e-5, 0.00012, 1e14, 1e15, 1e16, 1e17, 1e18, 123_456_789_012_345_680,
@@ -59,7 +60,8 @@ struct PHPTests {
                 echo json_encode($value), ' ', serialize($value), "\n";
             }
             """#
-        let output = String(decoding: try Program.run(["php", "-r", program], input: Array(input.utf8)), as: UTF8.self)
+        let output = String(
+            decoding: try await Program.run(["php", "-r", program], input: Array(input.utf8)), as: UTF8.self)
         let lines = output.split(separator: "\n")
         #expect(lines.count == values.count)
         for (line, value) in zip(lines, values) {
@@ -68,7 +70,7 @@ struct PHPTests {
         }
     }
 
-    @Test func textsAreEscapedAsPHPDoes() throws {
+    @Test func textsAreEscapedAsPHPDoes() async throws {
         var random = SeededGenerator(seed: 5)
         var texts: [JSONValue] = (0..<0x100).compactMap { Unicode.Scalar($0).map { .string(String($0)) } }
         for _ in 0..<300 {
@@ -78,7 +80,7 @@ struct PHPTests {
         let ours = JSONWriter.write(.array(texts))
         let program = "echo json_encode(json_decode(file_get_contents('php://stdin')));"
         let raw = JSONWriter.write(.array(texts), style: .raw)
-        #expect(try Program.run(["php", "-r", program], input: raw) == ours)
+        #expect(try await Program.run(["php", "-r", program], input: raw) == ours)
     }
 
     @Test(arguments: [

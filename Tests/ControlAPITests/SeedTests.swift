@@ -196,7 +196,7 @@ struct SeedTests {
         var output = ""
         try await Listener.run(api.service) { url in
             let changed = program.replacing("https://api.scaleengine.net/stable/", with: url)
-            output = String(decoding: try await Program.runAside(["php"], input: Array(changed.utf8)), as: UTF8.self)
+            output = String(decoding: try await Program.run(["php"], input: Array(changed.utf8)), as: UTF8.self)
         }
         return normalizeHandleTime(output)
     }

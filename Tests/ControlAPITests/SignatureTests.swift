@@ -165,7 +165,7 @@ struct SignatureTests {
     @Test(arguments: programs.indices) func realClientsAreUnderstood(index: Int) async throws {
         let program = Self.programs[index]
         let arguments = program.arguments + [TestAPI.publicKey, TestAPI.privateKey]
-        let text = try await Program.runAside(arguments, input: Array(program.text.utf8))
+        let text = try await Program.run(arguments, input: Array(program.text.utf8))
         try await TestAPI.run { (api: TestAPI) async throws in
             let signed = String(decoding: text, as: UTF8.self)
             let reply = TestReply(await api.post(signed))
@@ -177,7 +177,7 @@ struct SignatureTests {
         }
     }
 
-    @Test func ourOwnCallIsWhatPHPWouldSend() throws {
+    @Test func ourOwnCallIsWhatPHPWouldSend() async throws {
         let call = SignedCall(accountID: 158, apiKey: "APXEXAMPLE", privateKey: Self.vectorKey)
         let fields: JSONObject = ["path": "sestore4/demo/é", "cdn": 7, "signature": "x", "empty": [], "ratio": 0.1]
         let text = call.text(
@@ -189,7 +189,7 @@ struct SignatureTests {
             $r['signature'] = base64_encode(hash_hmac('sha256', json_encode($r), str_repeat('0123456789abcdef', 4), true));
             echo json_encode($r);
             """#
-        let expected = try Program.run(["php"], input: Array(php.utf8))
+        let expected = try await Program.run(["php"], input: Array(php.utf8))
         #expect(text == String(decoding: expected, as: UTF8.self))
     }
 }

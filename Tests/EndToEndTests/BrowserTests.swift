@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// A real browser with a real player (hls.js over Media Source Extensions).
@@ -12,7 +13,7 @@ import Testing
         let browser = try await open(scene.viewer(ticket).url)
         defer { browser.stop() }
         do {
-            try await eventually("three reports of a growing time", within: 60) {
+            try await eventually("three reports of a growing time", within: .seconds(60)) {
                 browser.reports.count { $0["time"] != nil } >= 3
             }
         } catch {
@@ -42,7 +43,7 @@ import Testing
         let browser = try await open(scene.origin.playlist("paid"))
         defer { browser.stop() }
         do {
-            try await eventually("the refusal", within: 60) {
+            try await eventually("the refusal", within: .seconds(60)) {
                 browser.reports.contains { $0["error"] == "manifestLoadError" }
             }
         } catch {

@@ -1,6 +1,7 @@
 import Basics
 import ControlAPI
 import Foundation
+import TestSupport
 import Testing
 
 /// Ends of the origin itself, asked for and not.

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// The same streams over HTTP: what segments hold, what playlists say, who plays them.

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// Peers that want to do harm: each is sent away with one line in the log, and nobody else notices.
@@ -108,7 +109,7 @@ import Testing
         // A byte now and then is no request either.
         let slow = try await RawPeer.connect(port: origin.httpPort)
         await slow.send("GET /healthz HTTP/1.1\r\nX: ")
-        try await eventually("the origin loses patience", within: 60) {
+        try await eventually("the origin loses patience", within: .seconds(60)) {
             await slow.send("a")
             return slow.isClosed
         }

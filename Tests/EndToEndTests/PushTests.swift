@@ -1,6 +1,7 @@
 import Basics
 import ControlAPI
 import Foundation
+import TestSupport
 import Testing
 
 /// Pushes to a real nginx, commanded by the API.

@@ -1,5 +1,6 @@
 import NIOCore
 import RTMP
+import TestSupport
 import Testing
 
 /// What goes in comes out: real players, compared packet by packet with what the encoder sent.
@@ -23,13 +24,13 @@ import Testing
     }
 
     @Test func aViewerStartsOnTheNewestKeyframeAtOnce() async throws {
-        let tags = try FLVTags(try await SourceMedia.h264AAC()).tags
+        let tags = try FLVFile(path: try await SourceMedia.h264AAC().path).tags
         let origin = try await OriginProcess()
         try await origin.account().openStream("show")
         let publisher = try await RTMPPeer.connect(.publish, port: origin.rtmpPort, stream: "show")
         // Two and a half GOPs, and then nothing more comes: what a viewer gets now it gets from the origin's memory.
         let sent = Array(tags.prefix(while: { $0.timestamp < 2_500 }))
-        for tag in sent { try await publisher.send(tag.type, timestamp: tag.timestamp, body: tag.body) }
+        for tag in sent { try await publisher.send(tag.type, timestamp: UInt32(tag.timestamp), body: tag.body) }
         let keyframe = try #require(sent.lastIndex { $0.isKeyframe })
         let headers = sent.filter(\.isHeader)
         let expected = headers.map(\.body) + sent[keyframe...].map(\.body)
@@ -37,14 +38,14 @@ import Testing
         let first = try await RTMPPeer.connect(.play, port: origin.rtmpPort, stream: "show")
         try await eventually("the GOP") { first.media.count >= expected.count }
         #expect(first.media.map(\.body) == expected)
-        #expect(first.media.dropFirst(headers.count).map(\.timestamp) == sent[keyframe...].map(\.timestamp))
+        #expect(first.media.dropFirst(headers.count).map(\.timestamp) == sent[keyframe...].map { UInt32($0.timestamp) })
         // Headers have the keyframe's time, so that a player's clock starts there.
-        #expect(first.media.prefix(headers.count).allSatisfy { $0.timestamp == sent[keyframe].timestamp })
+        #expect(first.media.prefix(headers.count).allSatisfy { $0.timestamp == UInt32(sent[keyframe].timestamp) })
 
         // The next message reaches old and new viewers alike.
         let second = try await RTMPPeer.connect(.play, port: origin.rtmpPort, stream: "show")
         let next = tags[sent.count]
-        try await publisher.send(next.type, timestamp: next.timestamp, body: next.body)
+        try await publisher.send(next.type, timestamp: UInt32(next.timestamp), body: next.body)
         try await eventually("the next message") {
             first.media.count == expected.count + 1 && second.media.count == expected.count + 1
         }

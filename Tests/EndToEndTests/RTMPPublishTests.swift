@@ -1,6 +1,7 @@
 import ControlAPI
 import NIOCore
 import RTMP
+import TestSupport
 import Testing
 
 /// Encoders of several makers, and who of them is let in.

@@ -2,6 +2,7 @@ import Basics
 import ControlAPI
 import Foundation
 import Storage
+import TestSupport
 import Testing
 import Usher
 

@@ -1,6 +1,7 @@
 import Basics
 import ControlAPI
 import Foundation
+import TestSupport
 import Testing
 
 /// The signed API over HTTP, called by clients in the languages people write them in.
@@ -112,7 +113,7 @@ import Testing
         // In another form as well, and after a restart.
         #expect(try await scene.account.send(text).text == first.text)
         let form = try await ForeignProgram.run(
-            ["curl", "-s", "--form", "json=<-", scene.account.url], input: text)
+            ["curl", "-s", "--form", "json=<-", scene.account.url], input: Data(text.utf8))
         #expect(form.text == first.text)
         #expect(try await scene.origin.stop().status == 0)
         let origin = try await OriginProcess(

@@ -1,5 +1,6 @@
 import ControlAPI
 import Foundation
+import TestSupport
 import Testing
 
 /// Encoders that come, drop, return, are replaced and go; viewers that stay.

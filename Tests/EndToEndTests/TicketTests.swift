@@ -1,5 +1,6 @@
 import ControlAPI
 import Foundation
+import TestSupport
 import Testing
 
 /// Who may watch, on real video, from real addresses.
@@ -236,7 +237,7 @@ import Testing
         #expect(try await Curl.get(segment).status == 200)
 
         #expect(try await scene.account.succeed("sevu.revoke", ["key": .string(ticket.key)])["code"] == 2002)
-        try await eventually("the end of the RTMP player", within: 10) { player.state == .closed }
+        try await eventually("the end of the RTMP player", within: .seconds(10)) { player.state == .closed }
         #expect(try await Curl.get(media.url).status == 403)
         #expect(try await Curl.get(segment).status == 403)
         #expect(try await scene.viewer(ticket).master().status == 403)

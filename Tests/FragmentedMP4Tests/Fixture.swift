@@ -1,5 +1,6 @@
 import Foundation
 import NIOCore
+import TestSupport
 
 enum Fixture {
     static let directory = URL(fileURLWithPath: #filePath).deletingLastPathComponent()

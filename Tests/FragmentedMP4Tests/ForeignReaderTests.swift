@@ -1,6 +1,7 @@
 import Foundation
 import Media
 import NIOCore
+import TestSupport
 import Testing
 
 @testable import FragmentedMP4
@@ -39,34 +40,33 @@ import Testing
         ("hevc-mp3", "hevc hvc1 1/90000 64x36, mp3 mp4a 1/44100 44100 Hz 1"),
         ("av1", "av1 av01 1/90000 64x36"),
         ("vp9-opus", "vp9 vp09 1/90000 64x36, opus Opus 1/48000 48000 Hz 1"),
-    ]) func ffmpegReadsTheTracksAndEverySample(_ name: String, _ streams: String) throws {
+    ]) func ffmpegReadsTheTracksAndEverySample(_ name: String, _ streams: String) async throws {
         let file = try Fixture.file(name)
-        try ForeignProgram.withTemporaryDirectory { directory in
-            try write(file, to: directory.appendingPathComponent("out.mp4"))
-            let shown = try ForeignProgram.run(
-                "ffprobe", ["-v", "error", "-show_streams", "-of", "json", "out.mp4"], in: directory)
-            let found = try JSONDecoder().decode(Streams.self, from: Data(shown.utf8)).streams.map { stream in
-                let size = stream.width.flatMap { width in stream.height.map { "\(width)x\($0)" } }
-                let sound = "\(stream.sample_rate ?? "") Hz \(stream.channels ?? 0)"
-                return "\(stream.codec_name) \(stream.codec_tag_string) \(stream.time_base) \(size ?? sound)"
-            }
-            #expect(found.joined(separator: ", ") == streams)
-
-            let read = try ForeignProgram.packets(of: "out.mp4", in: directory)
-            for isVideo in [true, false] {
-                let got = read.filter { $0.isVideo == isVideo }
-                let sent = file.units.filter { $0.codec.isVideo == isVideo }
-                #expect(got.count == sent.count)
-                for (packet, unit) in zip(got, sent) {
-                    // ffprobe prints microseconds; a tick of 44.1 kHz is 22.7 of them.
-                    #expect(abs(packet.decodeTime - unit.decodeTime.nanoseconds) <= 23_700)
-                    #expect(abs(packet.presentationTime - unit.presentationTime.nanoseconds) <= 23_700)
-                    #expect(packet.isKeyframe == unit.isKeyframe)
-                }
-            }
-            // Decodes every byte of it.
-            _ = try ForeignProgram.run(
-                "ffmpeg", ["-v", "error", "-xerror", "-i", "out.mp4", "-f", "null", "-"], in: directory)
+        let folder = try Folder()
+        try write(file, to: folder.url.appendingPathComponent("out.mp4"))
+        let shown = try await cleanOutput(
+            of: ["ffprobe", "-v", "error", "-show_streams", "-of", "json", "out.mp4"], in: folder)
+        let found = try JSONDecoder().decode(Streams.self, from: Data(shown.utf8)).streams.map { stream in
+            let size = stream.width.flatMap { width in stream.height.map { "\(width)x\($0)" } }
+            let sound = "\(stream.sample_rate ?? "") Hz \(stream.channels ?? 0)"
+            return "\(stream.codec_name) \(stream.codec_tag_string) \(stream.time_base) \(size ?? sound)"
         }
+        #expect(found.joined(separator: ", ") == streams)
+
+        let read = try await ProbedPacket.all(of: "out.mp4", in: folder)
+        for isVideo in [true, false] {
+            let got = read.filter { $0.isVideo == isVideo }
+            let sent = file.units.filter { $0.codec.isVideo == isVideo }
+            #expect(got.count == sent.count)
+            for (packet, unit) in zip(got, sent) {
+                // ffprobe prints microseconds; a tick of 44.1 kHz is 22.7 of them.
+                #expect(abs(packet.decodeTime - unit.decodeTime.nanoseconds) <= 23_700)
+                #expect(abs(packet.presentationTime - unit.presentationTime.nanoseconds) <= 23_700)
+                #expect(packet.isKeyframe == unit.isKeyframe)
+            }
+        }
+        // Decodes every byte of it.
+        _ = try await cleanOutput(
+            of: ["ffmpeg", "-v", "error", "-xerror", "-i", "out.mp4", "-f", "null", "-"], in: folder)
     }
 }

@@ -1,6 +1,7 @@
 import Foundation
 import Media
 import NIOCore
+import TestSupport
 import Testing
 
 @testable import HLS
@@ -29,7 +30,7 @@ import Testing
     }
 
     /// One track's packets, times counted from `start`.
-    private func track(_ packets: [ForeignProgram.Packet], video: Bool, from start: Int64) -> [ForeignProgram.Packet] {
+    private func track(_ packets: [ProbedPacket], video: Bool, from start: Int64) -> [ProbedPacket] {
         packets.filter { $0.isVideo == video }.map { packet in
             var packet = packet
             packet.decodeTime -= start
@@ -38,16 +39,16 @@ import Testing
         }
     }
 
-    private func packets(of units: [AccessUnit]) -> [ForeignProgram.Packet] {
+    private func packets(of units: [AccessUnit]) -> [ProbedPacket] {
         units.map {
-            ForeignProgram.Packet(
+            ProbedPacket(
                 isVideo: $0.codec.isVideo, isKeyframe: $0.isKeyframe, decodeTime: $0.decodeTime.nanoseconds,
                 presentationTime: $0.presentationTime.nanoseconds)
         }
     }
 
     /// Both tracks' packets are the units, with the same distances between all their times.
-    private func expectSame(_ read: [ForeignProgram.Packet], _ units: [AccessUnit], tolerance: Int64) throws {
+    private func expectSame(_ read: [ProbedPacket], _ units: [AccessUnit], tolerance: Int64) throws {
         // Sound before the first keyframe goes into no segment.
         let sent = packets(of: Array(units.drop { !$0.codec.isVideo }))
         let readStart = try #require(read.first { $0.isVideo }).decodeTime
@@ -66,72 +67,67 @@ import Testing
         }
     }
 
-    @Test func ffmpegReadsTransportStreamsBackUnchanged() throws {
+    @Test func ffmpegReadsTransportStreamsBackUnchanged() async throws {
         let file = try SyntheticStream.file("avc-aac.units")
-        try ForeignProgram.withTemporaryDirectory { directory in
-            let snapshot = try package([file], into: directory)
-            #expect(snapshot.listed.count == 5)
-            let read = try ForeignProgram.packets(of: "list.m3u8", in: directory)
-            // Two ticks of 90 kHz: where several frames of sound share a packet, the reader works out their times.
-            try expectSame(read, file.units, tolerance: 25_000)
-            _ = try ForeignProgram.run(
-                "ffmpeg", ["-v", "error", "-xerror", "-i", "list.m3u8", "-f", "null", "-"], in: directory)
-        }
+        let folder = try Folder()
+        let snapshot = try package([file], into: folder.url)
+        #expect(snapshot.listed.count == 5)
+        let read = try await ProbedPacket.all(of: "list.m3u8", in: folder)
+        // Two ticks of 90 kHz: where several frames of sound share a packet, the reader works out their times.
+        try expectSame(read, file.units, tolerance: 25_000)
+        _ = try await cleanOutput(
+            of: ["ffmpeg", "-v", "error", "-xerror", "-i", "list.m3u8", "-f", "null", "-"], in: folder)
     }
 
     /// Before zero, and over the end of MPEG-TS's 33 bits of 90 kHz (95,443.718 s; the writer adds ten seconds).
     @Test(arguments: [-5_000, 95_429_000])
-    func timestampsMayBeNegativeAndMayWrap(shift: Int64) throws {
+    func timestampsMayBeNegativeAndMayWrap(shift: Int64) async throws {
         var file = try SyntheticStream.file("avc-aac.units")
         for index in file.units.indices { file.units[index].decodeTime += MediaTime(milliseconds: shift) }
-        try ForeignProgram.withTemporaryDirectory { directory in
-            let snapshot = try package([file], into: directory)
-            #expect(snapshot.listed.map(\.isDiscontinuity) == Array(repeating: false, count: 5))
-            let read = try ForeignProgram.packets(of: "list.m3u8", in: directory)
-            try expectSame(read, file.units, tolerance: 25_000)
-        }
+        let folder = try Folder()
+        let snapshot = try package([file], into: folder.url)
+        #expect(snapshot.listed.map(\.isDiscontinuity) == Array(repeating: false, count: 5))
+        let read = try await ProbedPacket.all(of: "list.m3u8", in: folder)
+        try expectSame(read, file.units, tolerance: 25_000)
     }
 
-    @Test func everySegmentPlaysAlone() throws {
+    @Test func everySegmentPlaysAlone() async throws {
         let file = try SyntheticStream.file("avc-aac.units")
-        try ForeignProgram.withTemporaryDirectory { directory in
-            for segment in try package([file], into: directory).listed {
-                // ffmpeg finds its way without them, browsers do not: the program association table in a packet of
-                // PID 0, the program map table in the next one.
-                let start = segment.bytes.readerIndex
-                #expect(segment.bytes.getInteger(at: start, as: UInt32.self).map { $0 >> 8 } == 0x474000)
-                #expect(segment.bytes.getInteger(at: start + 4, as: UInt16.self) == 0x0000)
-                #expect(segment.bytes.getInteger(at: start + 188 + 4, as: UInt16.self) == 0x0002)
-                let read = try ForeignProgram.packets(of: segment.name, in: directory)
-                #expect(read.first { $0.isVideo }?.isKeyframe == true)
-                #expect(read.filter(\.isVideo).count == segment.pictures)
-                _ = try ForeignProgram.run(
-                    "ffmpeg", ["-v", "error", "-xerror", "-i", segment.name, "-f", "null", "-"], in: directory)
-            }
+        let folder = try Folder()
+        for segment in try package([file], into: folder.url).listed {
+            // ffmpeg finds its way without them, browsers do not: the program association table in a packet of
+            // PID 0, the program map table in the next one.
+            let start = segment.bytes.readerIndex
+            #expect(segment.bytes.getInteger(at: start, as: UInt32.self).map { $0 >> 8 } == 0x474000)
+            #expect(segment.bytes.getInteger(at: start + 4, as: UInt16.self) == 0x0000)
+            #expect(segment.bytes.getInteger(at: start + 188 + 4, as: UInt16.self) == 0x0002)
+            let read = try await ProbedPacket.all(of: segment.name, in: folder)
+            #expect(read.first { $0.isVideo }?.isKeyframe == true)
+            #expect(read.filter(\.isVideo).count == segment.pictures)
+            _ = try await cleanOutput(
+                of: ["ffmpeg", "-v", "error", "-xerror", "-i", segment.name, "-f", "null", "-"], in: folder)
         }
     }
 
-    @Test func ffmpegReadsOverATakeover() throws {
+    @Test func ffmpegReadsOverATakeover() async throws {
         let file = try SyntheticStream.file("avc-aac.units")
         var later = file
         for index in later.units.indices { later.units[index].decodeTime += MediaTime(milliseconds: 3_600_000) }
-        try ForeignProgram.withTemporaryDirectory { directory in
-            let snapshot = try package([file, later], into: directory)
-            #expect(snapshot.listed.map(\.isDiscontinuity) == (0..<10).map { $0 == 5 })
-            let read = try ForeignProgram.packets(of: "list.m3u8", in: directory)
-            #expect(read.count == file.units.count * 2)
-        }
+        let folder = try Folder()
+        let snapshot = try package([file, later], into: folder.url)
+        #expect(snapshot.listed.map(\.isDiscontinuity) == (0..<10).map { $0 == 5 })
+        let read = try await ProbedPacket.all(of: "list.m3u8", in: folder)
+        #expect(read.count == file.units.count * 2)
     }
 
-    @Test func ffmpegReadsFragmentedMP4BackUnchanged() throws {
+    @Test func ffmpegReadsFragmentedMP4BackUnchanged() async throws {
         let file = try SyntheticStream.file("av1-opus.units")
-        try ForeignProgram.withTemporaryDirectory { directory in
-            let snapshot = try package([file], into: directory)
-            #expect(snapshot.listed.count == 2)
-            let read = try ForeignProgram.packets(of: "list.m3u8", in: directory)
-            try expectSame(read, file.units, tolerance: 25_000)
-            _ = try ForeignProgram.run(
-                "ffmpeg", ["-v", "error", "-xerror", "-i", "list.m3u8", "-f", "null", "-"], in: directory)
-        }
+        let folder = try Folder()
+        let snapshot = try package([file], into: folder.url)
+        #expect(snapshot.listed.count == 2)
+        let read = try await ProbedPacket.all(of: "list.m3u8", in: folder)
+        try expectSame(read, file.units, tolerance: 25_000)
+        _ = try await cleanOutput(
+            of: ["ffmpeg", "-v", "error", "-xerror", "-i", "list.m3u8", "-f", "null", "-"], in: folder)
     }
 }

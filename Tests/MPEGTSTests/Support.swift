@@ -14,19 +14,6 @@ func bytes(_ hexadecimal: String) -> ByteBuffer {
     return buffer
 }
 
-/// A small repeatable generator, so that a failure can be run again.
-struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var value = state
-        value = (value ^ (value >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        value = (value ^ (value >> 27)) &* 0x94D0_49BB_1331_11EB
-        return value ^ (value >> 31)
-    }
-}
-
 /// The files beside the tests; README.md there says how they were made.
 enum Fixture {
     static func url(_ name: String) -> URL {

@@ -1,4 +1,5 @@
 import NIOCore
+import TestSupport
 import Testing
 
 @testable import Media
@@ -127,7 +128,7 @@ import Testing
     }
 
     @Test func hostileParameterSetsNeverTrap() throws {
-        var generator = SplitMix(state: 7)
+        var generator = SeededGenerator(seed: 7)
         for sample in Self.samples {
             for _ in 0..<2000 {
                 var record = bytes(sample.record)
@@ -187,18 +188,5 @@ import Testing
     ])
     func findsARecoveryPoint(unit: String, found: Bool) {
         #expect(AVCNALUnitType.isRecoveryPoint(bytes(unit)) == found)
-    }
-}
-
-/// A small repeatable generator, so that a failure can be run again.
-struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var value = state
-        value = (value ^ (value >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        value = (value ^ (value >> 27)) &* 0x94D0_49BB_1331_11EB
-        return value ^ (value >> 31)
     }
 }

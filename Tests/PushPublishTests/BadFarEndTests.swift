@@ -2,6 +2,7 @@ import Basics
 import Foundation
 import NIOCore
 import Synchronization
+import TestSupport
 import Testing
 import Usher
 

@@ -3,6 +3,7 @@ import NIOCore
 import RTMP
 import Storage
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import PushPublish

@@ -2,6 +2,7 @@ import Foundation
 import Live
 import NIOCore
 import NIOPosix
+import TestSupport
 import Testing
 
 @testable import PushPublish
@@ -17,16 +18,16 @@ import Testing
             disconnect: { _ in })
         let publication = try await house.stage.publish(
             House.address(stream), accountID: House.accountID, settings: HubSettings(), publisher: publisher, on: loop)
-        for tag in file.tags where tag.type == 8 || tag.type == 9 {
-            publication.send(tag.type == 9 ? .video : .audio, timestamp: tag.timestamp, body: tag.body)
+        for tag in file.tags {
+            publication.send(tag.type == .video ? .video : .audio, timestamp: tag.timestamp, body: tag.body)
         }
         publication.readComplete()
         return publication
     }
 
-    private func expectAll(of file: FLVFile, in recording: String, _ scratch: Scratch) async throws {
-        let sent = try await Programs.packets(of: file.path, in: scratch)
-        let received = try await Programs.packets(of: recording, in: scratch)
+    private func expectAll(of file: FLVFile, in recording: String) async throws {
+        let sent = try await DemultiplexedPacket.all(of: file.path)
+        let received = try await DemultiplexedPacket.all(of: recording)
         #expect(sent.count > 200)
         for isVideo in [true, false] {
             let (got, expected) = (received.filter { $0.isVideo == isVideo }, sent.filter { $0.isVideo == isVideo })
@@ -36,24 +37,24 @@ import Testing
     }
 
     @Test func nginxGetsEveryAccessUnitAndIsFoundAgainAfterARestart() async throws {
-        let scratch = try Scratch()
-        let file = try await FLVFile.make(in: scratch)
-        let nginx = try NginxServer(scratch: scratch)
+        let folder = try Folder()
+        let file = try await FLVFile.make(in: folder)
+        let nginx = try NginxServer(folder: folder)
         try await House.open { house in
             let publication = try await publish(file, "s", house)
             let name = try await house.push("s", to: "\(nginx.url)/first-key")
             try await eventually("nobody is there") { await house.report(name)?.lastError != nil }
             try nginx.start()
             try await house.awaitStatus(.connected, of: name)
-            let total = Int64(file.tags.filter { $0.type != 18 }.reduce(0) { $0 + $1.body.readableBytes })
+            let total = Int64(file.tags.reduce(0) { $0 + $1.body.readableBytes })
             try await eventually("all of it is sent") { await house.report(name)?.bytesSent ?? 0 > total }
             #expect(try await house.disconnect(name) == [name])
             try await eventually("all of it is recorded") {
                 let size =
-                    try? FileManager.default.attributesOfItem(atPath: scratch.file("first-key.flv"))[.size] as? Int
+                    try? FileManager.default.attributesOfItem(atPath: folder.file("first-key.flv"))[.size] as? Int
                 return size ?? 0 > Int(total)
             }
-            try await expectAll(of: file, in: scratch.file("first-key.flv"), scratch)
+            try await expectAll(of: file, in: folder.file("first-key.flv"))
 
             let again = try await house.push("s", to: "\(nginx.url)/second-key")
             try await house.awaitStatus(.connected, of: again)
@@ -73,15 +74,14 @@ import Testing
     }
 
     @Test func ffmpegGetsEveryAccessUnitAndAnOrderlyEnd() async throws {
-        let scratch = try Scratch()
-        let file = try await FLVFile.make(in: scratch)
-        let port = try Programs.freePort()
-        let ffmpeg = try Programs.start(
-            [
-                "ffmpeg", "-v", "warning", "-y", "-listen", "1", "-i", "rtmp://127.0.0.1:\(port)/app/inst/key-abcd",
-                "-c",
-                "copy", "-f", "flv", scratch.file("received.flv"),
-            ], log: scratch.file("ffmpeg.log"))
+        let folder = try Folder()
+        let file = try await FLVFile.make(in: folder)
+        let port = try freePort()
+        let ffmpeg = try ForeignProgram([
+            "ffmpeg", "-v", "warning", "-y", "-listen", "1", "-i", "rtmp://127.0.0.1:\(port)/app/inst/key-abcd",
+            "-c",
+            "copy", "-f", "flv", folder.file("received.flv"),
+        ])
         try await House.open { house in
             let publication = try await publish(file, "s", house)
             let name = try await house.supervisor.connect(
@@ -94,9 +94,8 @@ import Testing
             try await house.awaitStatus(.connected, of: name)
             publication.end(isOrderly: true)
             try await house.awaitStatus(.waiting, of: name)
-            try await Programs.ended(ffmpeg, "ffmpeg")
-            try await expectAll(of: file, in: scratch.file("received.flv"), scratch)
+            try await ffmpeg.result()
+            try await expectAll(of: file, in: folder.file("received.flv"))
         }
-        ffmpeg.terminate()
     }
 }

@@ -1,30 +1,28 @@
 import Foundation
 import NIOSSL
+import TestSupport
 import Testing
 
 @testable import PushPublish
 
 @Suite(.serialized, .timeLimit(.minutes(2))) struct TLSTests {
     /// An authority of our own and a server's certificate for `localhost`.
-    private static func certificates(in scratch: Scratch) async throws -> NIOSSLContext {
-        let (authority, key, request) = (scratch.file("ca.pem"), scratch.file("key.pem"), scratch.file("request.pem"))
-        try await Programs.run(
-            [
-                "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days",
-                "2",
-                "-subj", "/CN=Test authority", "-keyout", scratch.file("ca.key"), "-out", authority,
-            ], in: scratch)
-        try await Programs.run(
-            [
-                "openssl", "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj",
-                "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout", key, "-out", request,
-            ], in: scratch)
-        try await Programs.run(
-            [
-                "openssl", "x509", "-req", "-in", request, "-CA", authority, "-CAkey", scratch.file("ca.key"),
-                "-CAcreateserial", "-days", "2", "-copy_extensions", "copy", "-out", scratch.file("server.pem"),
-            ], in: scratch)
-        let chain = try NIOSSLCertificate.fromPEMFile(scratch.file("server.pem")).map {
+    private static func certificates(in folder: Folder) async throws -> NIOSSLContext {
+        let (authority, key, request) = (folder.file("ca.pem"), folder.file("key.pem"), folder.file("request.pem"))
+        try await ForeignProgram.output(of: [
+            "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days",
+            "2",
+            "-subj", "/CN=Test authority", "-keyout", folder.file("ca.key"), "-out", authority,
+        ])
+        try await ForeignProgram.output(of: [
+            "openssl", "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj",
+            "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout", key, "-out", request,
+        ])
+        try await ForeignProgram.output(of: [
+            "openssl", "x509", "-req", "-in", request, "-CA", authority, "-CAkey", folder.file("ca.key"),
+            "-CAcreateserial", "-days", "2", "-copy_extensions", "copy", "-out", folder.file("server.pem"),
+        ])
+        let chain = try NIOSSLCertificate.fromPEMFile(folder.file("server.pem")).map {
             NIOSSLCertificateSource.certificate($0)
         }
         return try NIOSSLContext(
@@ -33,9 +31,9 @@ import Testing
     }
 
     @Test func aTrustedCertificateForTheNameIsTaken() async throws {
-        let scratch = try Scratch()
-        let farEnd = try await FarEnd.start(tls: TLSTests.certificates(in: scratch))
-        try await House.open({ $0.trustRoots = .file(scratch.file("ca.pem")) }) { house in
+        let folder = try Folder()
+        let farEnd = try await FarEnd.start(tls: TLSTests.certificates(in: folder))
+        try await House.open({ $0.trustRoots = .file(folder.file("ca.pem")) }) { house in
             let publisher = try await house.publish("s")
             let name = try await house.push("s", to: "rtmps://localhost:\(farEnd.port)/app/key-abcd")
             try await house.awaitStatus(.connected, of: name)
@@ -54,8 +52,8 @@ import Testing
     }
 
     @Test func anUntrustedCertificateIsPermanentAndSaysSo() async throws {
-        let scratch = try Scratch()
-        let farEnd = try await FarEnd.start(tls: TLSTests.certificates(in: scratch))
+        let folder = try Folder()
+        let farEnd = try await FarEnd.start(tls: TLSTests.certificates(in: folder))
         try await House.open { house in
             let publisher = try await house.publish("s")
             let name = try await house.push("s", to: "rtmps://localhost:\(farEnd.port)/app/key-abcd")

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Delivery
@@ -9,10 +10,11 @@ import Testing
 
     /// Hashes of all pictures of a file or stream, decoded.
     private func pictures(_ source: String) async throws -> [Substring] {
-        let result = try await ForeignProgram.run(
-            "ffmpeg", ["-v", "error", "-i", source, "-map", "0:v", "-f", "framemd5", "-"])
+        let result = try await ForeignProgram.run([
+            "ffmpeg", "-v", "error", "-i", source, "-map", "0:v", "-f", "framemd5", "-",
+        ])
         try #require(result.status == 0, "\(result.errors)")
-        return result.output.split(separator: "\n").filter { !$0.hasPrefix("#") }
+        return result.text.split(separator: "\n").filter { !$0.hasPrefix("#") }
             .compactMap { $0.split(separator: ",").last }
     }
 
@@ -29,18 +31,17 @@ import Testing
             try await origin.publishSample()
             let (played, probe) = try await origin.serve { base in
                 let played = try await pictures(base + path)
-                let probe = try await ForeignProgram.run(
+                let probe = try await ForeignProgram.run([
                     "ffprobe",
-                    [
-                        "-v", "error", "-count_packets", "-show_entries", "stream=codec_name,nb_read_packets", "-of",
-                        "csv=p=0", base + path,
-                    ])
+                    "-v", "error", "-count_packets", "-show_entries", "stream=codec_name,nb_read_packets", "-of",
+                    "csv=p=0", base + path,
+                ])
                 return (played, probe)
             }
             #expect(sent.count == 200)
             #expect(played == sent)
             #expect(probe.errors == "")
-            #expect(Set(probe.output.split(separator: "\n")) == ["h264,200", "aac,346"])
+            #expect(Set(probe.text.split(separator: "\n")) == ["h264,200", "aac,346"])
             #expect(origin.service.viewerCount(TestStage.address) == 1)
             try await origin.store.close()
         }
@@ -56,7 +57,7 @@ import Testing
             try await origin.serve { base in
                 #expect(try await pictures("\(base)\(path)?\(TestOrigin.ticketQuery)") == sent)
                 #expect(try await pictures("\(base)\(path)?\(TestOrigin.ticketQuery)") == sent)
-                let refused = try await ForeignProgram.run("ffmpeg", ["-i", base + path, "-f", "null", "-"])
+                let refused = try await ForeignProgram.run(["ffmpeg", "-i", base + path, "-f", "null", "-"])
                 #expect(refused.status != 0)
                 #expect(refused.errors.contains("403 Forbidden"))
             }

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Delivery
@@ -38,7 +39,7 @@ import Testing
                 let file = "\(directory)/nginx.conf"
                 try configuration(origin: base, directory: directory).write(
                     toFile: file, atomically: true, encoding: .utf8)
-                async let nginx = ForeignProgram.run("nginx", ["-p", directory, "-c", file])
+                async let nginx = ForeignProgram.run(["nginx", "-p", directory, "-c", file])
                 do {
                     try await eventually { FileManager.default.fileExists(atPath: "\(directory)/nginx.pid") }
                     try await open(through: directory)
@@ -49,7 +50,7 @@ import Testing
                     Issue.record(error)
                 }
                 // By its own pid file: nothing else is touched.
-                _ = try await ForeignProgram.run("nginx", ["-p", directory, "-c", file, "-s", "stop"])
+                _ = try await ForeignProgram.run(["nginx", "-p", directory, "-c", file, "-s", "stop"])
                 let ended = try await nginx
                 #expect(ended.status == 0, "\(ended.errors)")
                 try FileManager.default.removeItem(atPath: directory)
@@ -59,13 +60,12 @@ import Testing
     }
 
     private func get(_ uri: String, through directory: String) async throws -> (status: Int, cache: String?) {
-        let result = try await ForeignProgram.run(
+        let result = try await ForeignProgram.run([
             "curl",
-            [
-                "-s", "--unix-socket", "\(directory)/http.sock", "-o", "/dev/null", "-w",
-                "%{http_code} %header{x-cache}", "http://localhost\(uri)",
-            ])
-        let words = result.output.split(separator: " ").map(String.init)
+            "-s", "--unix-socket", "\(directory)/http.sock", "-o", "/dev/null", "-w",
+            "%{http_code} %header{x-cache}", "http://localhost\(uri)",
+        ])
+        let words = result.text.split(separator: " ").map(String.init)
         return (words.first.flatMap { Int($0) } ?? 0, words.dropFirst().first)
     }
 
@@ -76,13 +76,12 @@ import Testing
     }
 
     private func sessions(through directory: String, origin: TestOrigin) async throws {
-        let master = try await ForeignProgram.run(
+        let master = try await ForeignProgram.run([
             "curl",
-            [
-                "-s", "--unix-socket", "\(directory)/http.sock",
-                "http://localhost\(folder)/playlist.m3u8?\(TestOrigin.ticketQuery)",
-            ])
-        let media = "\(folder)/" + (try #require(segments(in: master.output).first))
+            "-s", "--unix-socket", "\(directory)/http.sock",
+            "http://localhost\(folder)/playlist.m3u8?\(TestOrigin.ticketQuery)",
+        ])
+        let media = "\(folder)/" + (try #require(segments(in: master.text).first))
         #expect(try await get(media, through: directory) == (200, "MISS"))
         #expect(try await get(media, through: directory) == (200, "MISS"))
         let session = media.replacing(/\/chunklist.*/, with: "")

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Delivery
@@ -73,7 +74,7 @@ import Testing
             let second = try await TestOrigin(folder: path)
             try await second.publishSample()
             let (reply, playlist) = try await second.serve { base in
-                (try await Fetched.get(base + old), try await ForeignProgram.run("curl", ["-sL", base + old]).output)
+                (try await Fetched.get(base + old), try await ForeignProgram.run(["curl", "-sL", base + old]).text)
             }
             #expect(reply.status == 200)
             let next = try #require(number("EXT-X-MEDIA-SEQUENCE", in: playlist))
@@ -101,14 +102,16 @@ import Testing
                 let head = try await Fetched.get(url, "-I")
                 #expect(head.status == 200)
                 #expect(head.headers["content-length"] == plain.headers["content-length"])
-                let packed = try await ForeignProgram.run("curl", ["-s", "--compressed", url])
-                #expect(packed.output == plain.text)
+                let packed = try await ForeignProgram.run(["curl", "-s", "--compressed", url])
+                #expect(packed.text == plain.text)
                 // Three requests on one connection, two of them without a body in the answer.
                 let twice = try await ForeignProgram.run(
-                    "curl",
-                    ["-s", "-w", "%{http_code} %{num_connects}\n", "-o", "/dev/null", "-H", "If-None-Match: \(tag)"]
+                    [
+                        "curl", "-s", "-w", "%{http_code} %{num_connects}\n", "-o", "/dev/null", "-H",
+                        "If-None-Match: \(tag)",
+                    ]
                         + [url, "-o", "/dev/null", url, "-o", "/dev/null", url])
-                #expect(twice.output == "304 1\n304 0\n304 0\n")
+                #expect(twice.text == "304 1\n304 0\n304 0\n")
             }
             try await origin.store.close()
         }

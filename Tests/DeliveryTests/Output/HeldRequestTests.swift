@@ -1,6 +1,7 @@
 import HLS
 import Live
 import NIOCore
+import TestSupport
 import Testing
 
 @testable import Delivery

@@ -3,6 +3,7 @@ import Live
 import Media
 import NIOCore
 import Storage
+import TestSupport
 import Testing
 
 @testable import Delivery

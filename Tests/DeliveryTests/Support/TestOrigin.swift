@@ -5,6 +5,7 @@ import HummingbirdTesting
 import Live
 import Logging
 import Storage
+import TestSupport
 import Testing
 import Usher
 
@@ -95,9 +96,9 @@ struct Fetched: Sendable {
     var text: String
 
     static func get(_ url: String, _ options: String...) async throws -> Fetched {
-        let result = try await ForeignProgram.run("curl", ["-s", "-i", "--path-as-is"] + options + [url])
+        let result = try await ForeignProgram.run(["curl", "-s", "-i", "--path-as-is"] + options + [url])
         try #require(result.status == 0, "\(result.errors)")
-        let head = result.output.prefix { _ in true }.components(separatedBy: "\r\n\r\n")
+        let head = result.text.prefix { _ in true }.components(separatedBy: "\r\n\r\n")
         let lines = (head.first ?? "").components(separatedBy: "\r\n")
         let status = lines.first?.split(separator: " ").dropFirst().first.flatMap { Int($0) }
         var headers: [String: String] = [:]

@@ -4,6 +4,7 @@ import HummingbirdTesting
 import Live
 import Logging
 import NIOCore
+import TestSupport
 import Testing
 
 @testable import Delivery

@@ -6,6 +6,7 @@ import Media
 import NIOCore
 import NIOEmbedded
 import Storage
+import TestSupport
 import Testing
 
 @testable import Delivery
@@ -49,8 +50,8 @@ struct TestStage {
     func send(
         _ file: FLVFile, to publication: Publication, from: Int64 = 0, until: Int64 = .max
     ) async throws {
-        for tag in file.tags where tag.isSequenceHeader || (tag.timestamp >= from && tag.timestamp < until) {
-            publication.send(tag.kind, timestamp: tag.timestamp, body: tag.body)
+        for tag in file.tags where tag.isHeader || (tag.timestamp >= from && tag.timestamp < until) {
+            publication.send(tag.type == .video ? .video : .audio, timestamp: tag.timestamp, body: tag.body)
         }
         try await settle()
     }
@@ -70,17 +71,6 @@ struct TestStage {
 
     func mediaPlaylist(_ address: StreamAddress = address) -> String? {
         outputs.output(at: address)?.current.map { String(buffer: $0.snapshot.mediaPlaylist) }
-    }
-}
-
-struct NeverCame: Error {}
-
-/// Waits for a condition that other tasks bring about.
-func eventually(_ condition: () async -> Bool) async throws {
-    let deadline = ContinuousClock.now + .seconds(20)
-    while !(await condition()) {
-        guard ContinuousClock.now < deadline else { throw NeverCame() }
-        await Task.yield()
     }
 }
 

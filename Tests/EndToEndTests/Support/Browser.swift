@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 
 /// Headless Chromium on a page of the test's own web server.
 final class Browser {

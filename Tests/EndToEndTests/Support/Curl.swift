@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 
 /// curl, which can ask from any of the machine's loopback addresses, and for many things at once.
 enum Curl {

@@ -1,3 +1,5 @@
+import TestSupport
+
 /// Real encoders that send a file to an RTMP address, as fast as it plays.
 enum Encoder {
     /// ffmpeg, without encoding anything anew.

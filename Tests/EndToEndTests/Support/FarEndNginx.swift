@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 
 /// nginx with its rtmp module at the far end of pushes. It records what it gets.
 ///

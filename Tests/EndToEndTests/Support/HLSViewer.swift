@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 
 /// What a player does with a master playlist, one request at a time, from an address of its choice.
 struct HLSViewer: Sendable {

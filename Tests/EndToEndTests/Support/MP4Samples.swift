@@ -1,5 +1,6 @@
 import Foundation
 import NIOCore
+import TestSupport
 
 /// The samples of one track of an MP4 file, which are the access units that enhanced RTMP carries, and its codec's
 /// configuration record.

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 
 /// What ffprobe says about a file's video.
 struct MediaFacts {

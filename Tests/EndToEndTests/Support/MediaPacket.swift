@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 
 /// One packet of a file as ffmpeg's demultiplexer gives it, times in milliseconds from the file's first.
 struct MediaPacket: Hashable, Sendable {

@@ -4,6 +4,7 @@ import ControlAPI
 import Foundation
 import NIOCore
 import NIOPosix
+import TestSupport
 
 /// The program itself, serving on free ports with a database of its own.
 final class OriginProcess: Sendable {

@@ -1,6 +1,7 @@
 import Basics
 import ControlAPI
 import Foundation
+import TestSupport
 
 /// Waiting for what the origin says about a stream.
 extension OriginProcess {

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 
 /// Real RTMP players that write what they get to a file.
 struct Player: Sendable {

@@ -2,6 +2,7 @@ import NIOCore
 import NIOPosix
 import RTMP
 import Synchronization
+import TestSupport
 
 /// An RTMP client of our own, for what no installed program can send.
 final class RTMPPeer: Sendable {

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 
 /// A documented PHP sample, run as it stands in `Fixtures` but for four values.
 enum SeedProgram {

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 
 /// Short files of real video and sound, made by ffmpeg once per run and shared by the tests.
 ///

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 
 /// One packet of a stream as ffprobe or ffmpeg sees it: what must be the same on the way in and on the way out.
 struct StreamPacket: Hashable, CustomStringConvertible {

@@ -1,6 +1,7 @@
 import Basics
 import ControlAPI
 import Foundation
+import TestSupport
 
 /// An origin with a stream `paid` on air that needs a ticket, and what tickets are asked about.
 struct TicketScene {

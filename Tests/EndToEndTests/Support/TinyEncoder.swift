@@ -1,6 +1,7 @@
 import Basics
 import ControlAPI
 import Foundation
+import TestSupport
 
 /// ffmpeg, publishing a small moving picture with sound in real time until it is ended. A keyframe every half second.
 final class TinyEncoder: Sendable {
@@ -65,7 +66,7 @@ extension TestAccount {
     func awaitPush(_ entryName: String, of stream: String, _ status: String) async throws -> JSONObject {
         var row: JSONObject?
         do {
-            try await eventually("\(entryName) \(status)", within: 40) {
+            try await eventually("\(entryName) \(status)", within: .seconds(40)) {
                 row = try await pushes(of: stream).first { $0["entry_name"] == .string(entryName) }
                 return row?["status"] == .string(status)
             }

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 
 /// One GET by curl, which neither asks for compression nor undoes it.
 struct Web {

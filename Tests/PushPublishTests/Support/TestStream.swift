@@ -6,6 +6,7 @@ import NIOCore
 import NIOPosix
 import Storage
 import Usher
+import TestSupport
 
 @testable import PushPublish
 

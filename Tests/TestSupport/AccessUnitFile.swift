@@ -3,14 +3,14 @@ import Media
 import NIOCore
 
 /// A fixture made by `make_units.py`: codec configurations and access units of a real encoder.
-struct AccessUnitFile {
-    var tracks: TrackSet
-    var units: [AccessUnit]
+public struct AccessUnitFile {
+    public var tracks: TrackSet
+    public var units: [AccessUnit]
 
-    struct Malformed: Error {}
+    public struct Malformed: Error {}
 
     /// - Parameter directory: the `Fixtures` folder.
-    init(named name: String, in directory: URL) throws {
+    public init(named name: String, in directory: URL) throws {
         var bytes = ByteBuffer(bytes: try Data(contentsOf: directory.appendingPathComponent(name)))
         tracks = TrackSet()
         units = []

@@ -1,10 +1,10 @@
 import Foundation
 
 /// A folder of its own for each test, removed when the test is done with it.
-final class Folder: Sendable {
-    let path: String
+public final class Folder: Sendable {
+    public let path: String
 
-    init() throws {
+    public init() throws {
         path =
             FileManager.default.temporaryDirectory
             .appendingPathComponent("playhouse-test-\(UUID().uuidString)").path
@@ -15,34 +15,35 @@ final class Folder: Sendable {
         try? FileManager.default.removeItem(atPath: path)
     }
 
-    func file(_ name: String) -> String {
+    public var url: URL { URL(fileURLWithPath: path, isDirectory: true) }
+
+    public func file(_ name: String) -> String {
         path + "/" + name
     }
 
     @discardableResult
-    func write(_ text: String, to name: String) throws -> String {
+    public func write(_ text: String, to name: String) throws -> String {
         try text.write(toFile: file(name), atomically: true, encoding: .utf8)
         return file(name)
     }
 
-    func read(_ name: String) -> String {
+    public func read(_ name: String) -> String {
         (try? String(contentsOfFile: file(name), encoding: .utf8)) ?? ""
     }
 }
 
 /// Where the repository and what was built from it are.
-enum Places {
-    static let repository: String = URL(fileURLWithPath: #filePath)
-        .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
-        .deletingLastPathComponent().path
+public enum Places {
+    public static let repository: String = URL(fileURLWithPath: #filePath)
+        .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().path
 
     /// The program under test, beside the test bundle.
-    static let playhouse: String = {
+    public static let playhouse: String = {
         let built = URL(fileURLWithPath: CommandLine.arguments.first ?? "").deletingLastPathComponent().path
         let beside = built + "/playhouse"
         return FileManager.default.isExecutableFile(atPath: beside) ? beside : repository + "/.build/debug/playhouse"
     }()
 
     /// hls.js, as `scripts/fetch-player` gets it.
-    static let player = repository + "/.build/player/hls.js"
+    public static let player = repository + "/.build/player/hls.js"
 }

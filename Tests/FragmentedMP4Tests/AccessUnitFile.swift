@@ -1,1 +1,0 @@
-../HLSTests/AccessUnitFile.swift

@@ -1,1 +1,0 @@
-../HLSTests/ForeignProgram.swift

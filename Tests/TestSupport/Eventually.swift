@@ -1,0 +1,32 @@
+import Foundation
+
+/// Waits until something holds, looking again every 10 ms; the test fails when it does not within `limit`. For things that
+/// happen in other tasks and processes and cannot be waited for otherwise; the limit is generous and never what is measured.
+public func eventually(
+    _ what: String = "the condition", within limit: Duration = .seconds(30),
+    isolation: isolated (any Actor)? = #isolation, _ holds: () async throws -> Bool
+) async throws {
+    let deadline = ContinuousClock.now + limit
+    while try await !holds() {
+        guard ContinuousClock.now < deadline else { throw ProgramFailure(description: "did not happen: \(what)") }
+        try await Task.sleep(for: .milliseconds(10))
+    }
+}
+
+/// Runs something that must come to an end; fails when it has not within `limit`.
+public func promptly<Value: Sendable>(
+    _ what: String, within limit: Duration = .seconds(5), _ body: @escaping @Sendable () async throws -> Value
+) async throws -> Value {
+    try await withThrowingTaskGroup(of: Value.self) { group in
+        group.addTask { try await body() }
+        group.addTask {
+            try await Task.sleep(for: limit)
+            throw ProgramFailure(description: "did not end: \(what)")
+        }
+        defer { group.cancelAll() }
+        guard let value = try await group.next() else {
+            throw ProgramFailure(description: "did not end: \(what)")
+        }
+        return value
+    }
+}
