@@ -22,8 +22,7 @@ let httpClient: Target.Dependency = .product(name: "AsyncHTTPClient", package: "
 let package = Package(
     name: "playhouse",
     products: [
-        .executable(name: "playhouse", targets: ["playhouse"]),
-        .library(name: "PlayhouseProtocols", targets: ["Media", "RTMP", "MPEGTS", "FragmentedMP4", "HLS"]),
+        .executable(name: "playhouse", targets: ["playhouse"])
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
@@ -87,6 +86,8 @@ let package = Package(
             dependencies: [
                 "Basics", "Settings", "Origin", "ControlAPI", "Storage", argumentParser, httpClient, nio, logging, yams,
             ]),
+        // Load for the benchmarks: viewers and publishers of RTMP.
+        .executableTarget(name: "rtmp-load", dependencies: ["RTMP", nio, nioPosix], path: "Benchmarks/rtmp-load"),
         // Where bytes from outside enter, as functions of one input: for the fuzzer, and for the replay of what it found.
         .target(
             name: "FuzzTargets",

@@ -150,14 +150,14 @@ enum RTMPFuzzing {
         limits.maxUndecodedBytes = .max / 2
         var decoder = ChunkDecoder(limits: limits)
         var messages: [RTMPMessage] = []
-        do {
+        do throws(RTMPError) {
             for piece in pieces {
                 try decoder.receive(piece, now: start)
                 while let message = try decoder.next() { messages.append(message) }
             }
             return (messages, nil)
         } catch {
-            return (messages, (error as? RTMPError)?.code)
+            return (messages, error.code)
         }
     }
 

@@ -31,7 +31,7 @@ final class Viewer: ChannelInboundHandler, @unchecked Sendable {
             while let event = try session.nextEvent() {
                 switch event {
                 case .media:
-                    if !isPlaying { counts.startPlaying() }
+                    if !isPlaying { counts.start() }
                     isPlaying = true
                 case .refused, .closed: context.close(promise: nil)
                 default: break
@@ -44,7 +44,7 @@ final class Viewer: ChannelInboundHandler, @unchecked Sendable {
     }
 
     func channelInactive(context: ChannelHandlerContext) {
-        if isPlaying { counts.stopPlaying() }
+        if isPlaying { counts.stop() }
     }
 
     private func send(_ context: ChannelHandlerContext) {
