@@ -10,6 +10,14 @@ struct AudioTrackReader: Sendable {
         case opus(OpusConfiguration)
     }
 
+    /// What stands at a place of the stream.
+    private enum Place {
+        case frame(Frame)
+        /// More bytes are needed to tell.
+        case incomplete
+        case noFrame
+    }
+
     /// A frame found: where its bytes are, and how long it plays.
     private struct Frame {
         var headerLength: Int
@@ -41,11 +49,11 @@ struct AudioTrackReader: Sendable {
     }
 
     mutating func read(
-        _ payload: ByteBuffer, time: MediaTime?, dropped: inout Int,
+        _ payload: ByteBuffer, time: MediaTime?, statistics: inout TransportStreamDemuxer.Statistics,
         into events: inout [TransportStreamDemuxer.Event]
     ) {
         if case .opus(let head) = framing {
-            readOpus(payload, head: head, time: time, dropped: &dropped, into: &events)
+            readOpus(payload, head: head, time: time, dropped: &statistics.droppedUnits, into: &events)
             return
         }
         var bytes = payload
@@ -56,25 +64,21 @@ struct AudioTrackReader: Sendable {
         }
         let total = bytes.readableBytes
         var pendingTime = time
-        while bytes.readableBytes > 0 {
+        search: while bytes.readableBytes > 0 {
             if let time = pendingTime, total - bytes.readableBytes >= boundary {
                 restart(at: time)
                 pendingTime = nil
             }
-            let frame: Frame?
-            do throws(MediaParseError) {
-                frame = try nextFrame(bytes)
-            } catch {
-                if isSynchronized {
-                    dropped += 1
-                }
-                isSynchronized = false
-                bytes.moveReaderIndex(forwardBy: 1)
+            let frame: Frame
+            switch place(in: bytes) {
+            case .frame(let found): frame = found
+            case .incomplete: break search
+            case .noFrame:
+                skip(&bytes, statistics: &statistics)
                 continue
             }
-            guard let frame, bytes.readableBytes >= frame.length else { break }
-            isSynchronized = true
             guard let whole = bytes.readSlice(length: frame.length) else { break }
+            isSynchronized = true
             var unit = whole
             unit.moveReaderIndex(forwardBy: frame.headerLength)
             deliver(unit, frame.configuration, samples: frame.samples, into: &events)
@@ -82,49 +86,65 @@ struct AudioTrackReader: Sendable {
         carried = ByteBuffer(bytes: bytes.readableBytesView)
     }
 
-    /// The frame that begins here; nil when more bytes are needed to tell.
-    private mutating func nextFrame(_ bytes: ByteBuffer) throws(MediaParseError) -> Frame? {
+    /// Moves on to where a frame may begin: every header begins with eight set bits. What is passed over is counted and
+    /// costs no error, whatever the bytes are.
+    private mutating func skip(_ bytes: inout ByteBuffer, statistics: inout TransportStreamDemuxer.Statistics) {
+        if isSynchronized { statistics.droppedUnits += 1 }
+        isSynchronized = false
+        let distance = bytes.withUnsafeReadableBytes { bytes in
+            bytes.dropFirst().firstIndex(of: 0xFF).map { $0 - bytes.startIndex } ?? bytes.count
+        }
+        bytes.moveReaderIndex(forwardBy: distance)
+        statistics.lostAudioBytes += distance
+    }
+
+    private mutating func place(in bytes: ByteBuffer) -> Place {
         switch framing {
         case .adts:
-            guard let header = try ADTSHeader(bytes) else { return nil }
-            try confirm(bytes, at: header.frameLength, sync: 0xFFF0, mask: 0xFFF6)
-            guard header.blocks == 1 else {
-                throw MediaParseError("ADTS header", "\(header.blocks) raw data blocks in a frame")
-            }
-            return Frame(
-                headerLength: header.headerLength, length: header.frameLength, samples: header.samples,
-                configuration: try aacConfiguration(header))
+            guard let isHeader = ADTSHeader.stands(atHeadOf: bytes) else { return .incomplete }
+            guard isHeader, let header = try? ADTSHeader(bytes), header.blocks == 1,
+                isConfirmed(bytes, at: header.frameLength, sync: 0xFFF0, mask: 0xFFF6),
+                let configuration = aacConfiguration(header)
+            else { return .noFrame }
+            return .frame(
+                Frame(
+                    headerLength: header.headerLength, length: header.frameLength, samples: header.samples,
+                    configuration: configuration))
         case .mp3:
-            guard let header = try MP3FrameHeader(bytes) else { return nil }
-            try confirm(bytes, at: header.frameLength, sync: 0xFFE2, mask: 0xFFE6)
-            return Frame(
-                headerLength: 0, length: header.frameLength, samples: header.samples,
-                configuration: .mp3(try MP3Configuration(frame: bytes)))
+            guard let isHeader = MP3FrameHeader.stands(atHeadOf: bytes) else { return .incomplete }
+            guard isHeader, let header = try? MP3FrameHeader(bytes),
+                isConfirmed(bytes, at: header.frameLength, sync: 0xFFE2, mask: 0xFFE6),
+                let configuration = try? MP3Configuration(frame: bytes)
+            else { return .noFrame }
+            return .frame(
+                Frame(
+                    headerLength: 0, length: header.frameLength, samples: header.samples,
+                    configuration: .mp3(configuration)))
         case .opus:
-            return nil
+            return .noFrame
         }
     }
 
     /// After bytes that were no frame, a sync word counts only when another follows where the frame ends.
-    private func confirm(
-        _ bytes: ByteBuffer, at length: Int, sync: UInt16, mask: UInt16
-    ) throws(MediaParseError) {
+    private func isConfirmed(_ bytes: ByteBuffer, at length: Int, sync: UInt16, mask: UInt16) -> Bool {
         guard !isSynchronized, let next = bytes.getInteger(at: bytes.readerIndex + length, as: UInt16.self) else {
-            return
+            return true
         }
-        guard next & mask == sync else { throw MediaParseError("audio frame", "no sync word behind it") }
+        return next & mask == sync
     }
 
-    private mutating func aacConfiguration(_ header: ADTSHeader) throws(MediaParseError) -> CodecConfiguration {
+    private mutating func aacConfiguration(_ header: ADTSHeader) -> CodecConfiguration? {
+        // Without a channel configuration the channels stand in the frame, which is not read.
+        guard header.channelConfiguration > 0 else { return nil }
         if let lastMade, lastMade.type == header.objectType, lastMade.sampleRate == header.sampleRate,
             lastMade.channels == header.channelConfiguration
         {
             return lastMade.configuration
         }
-        let made = CodecConfiguration.aac(
-            try AACConfiguration(
-                objectType: header.objectType, sampleRate: header.sampleRate,
-                channelConfiguration: header.channelConfiguration))
+        let configuration = try? AACConfiguration(
+            objectType: header.objectType, sampleRate: header.sampleRate,
+            channelConfiguration: header.channelConfiguration)
+        guard let made = configuration.map(CodecConfiguration.aac) else { return nil }
         lastMade = (header.objectType, header.sampleRate, header.channelConfiguration, made)
         return made
     }

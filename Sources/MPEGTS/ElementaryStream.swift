@@ -36,17 +36,19 @@ struct ElementaryStream: Sendable {
 
     /// Reads a PES packet's payload; false when it could not be used at all.
     mutating func read(
-        _ payload: ByteBuffer, decode: MediaTime?, presentation: MediaTime?, dropped: inout Int,
+        _ payload: ByteBuffer, decode: MediaTime?, presentation: MediaTime?,
+        statistics: inout TransportStreamDemuxer.Statistics,
         into events: inout [TransportStreamDemuxer.Event]
     ) -> Bool {
         switch reader {
         case .video(var video):
             guard let decode, let presentation else { return false }
             video.read(
-                payload, decode: decode, compositionOffset: presentation - decode, dropped: &dropped, into: &events)
+                payload, decode: decode, compositionOffset: presentation - decode, dropped: &statistics.droppedUnits,
+                into: &events)
             reader = .video(video)
         case .audio(var audio):
-            audio.read(payload, time: presentation, dropped: &dropped, into: &events)
+            audio.read(payload, time: presentation, statistics: &statistics, into: &events)
             reader = .audio(audio)
         }
         return true

@@ -42,8 +42,11 @@ public struct TransportStreamDemuxer: Sendable {
         public var damagedSections = 0
         /// PES packets dropped: damaged, too long, without a time, or with packets missing.
         public var droppedPES = 0
-        /// Pictures and audio frames inside whole PES packets that could not be read.
+        /// Video access units and audio frames inside whole PES packets that could not be read. Audio bytes that are no
+        /// frame count as one until the next frame.
         public var droppedUnits = 0
+        /// Bytes of audio passed over in search of a frame.
+        public var lostAudioBytes = 0
     }
 
     public private(set) var statistics = Statistics()
@@ -200,7 +203,7 @@ public struct TransportStreamDemuxer: Sendable {
         let decode = (pes.decode ?? pes.presentation).map { unwrapped($0) }
         let presentation = pes.presentation.map { unwrapped($0) }
         let isRead = streams[index].read(
-            pes.payload, decode: decode, presentation: presentation, dropped: &statistics.droppedUnits,
+            pes.payload, decode: decode, presentation: presentation, statistics: &statistics,
             into: &events)
         if !isRead {
             statistics.droppedPES += 1

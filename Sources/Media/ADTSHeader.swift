@@ -25,6 +25,20 @@ public struct ADTSHeader: Sendable, Hashable {
         blocks * 1024
     }
 
+    /// Whether a header that can be read stands at the head of `bytes`; nil while fewer than 7 bytes are there. In bytes
+    /// that are no audio it costs much less than a header's error.
+    public static func stands(atHeadOf bytes: ByteBuffer) -> Bool? {
+        guard let head = bytes.getInteger(at: bytes.readerIndex, as: UInt32.self),
+            let tail = bytes.getInteger(at: bytes.readerIndex + 3, as: UInt32.self)
+        else { return nil }
+        // Sync word and layer.
+        guard head & 0xFFF6_0000 == 0xFFF0_0000, head >> 10 & 0xF < AudioSpecificConfig.sampleRates.count else {
+            return false
+        }
+        let length = (head & 0x3) << 11 | tail >> 13 & 0x7FF
+        return length > (head & 0x1_0000 == 0 ? 9 : 7)
+    }
+
     /// Reads the header at the head of `bytes`; nil while fewer than 7 bytes are there.
     ///
     /// - Throws: when there is no header, or one that contradicts itself.

@@ -27,6 +27,15 @@ public struct MP3FrameHeader: Sendable, Hashable {
     private static let bitRates2 = [0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160]
     private static let sampleRates = [44_100, 48_000, 32_000]
 
+    /// Whether a header that can be read stands at the head of `bytes`; nil while fewer than 4 bytes are there. In bytes
+    /// that are no audio it costs much less than a header's error.
+    public static func stands(atHeadOf bytes: ByteBuffer) -> Bool? {
+        guard let head = bytes.getInteger(at: bytes.readerIndex, as: UInt32.self) else { return nil }
+        // Sync word and layer III, a version, a bit rate and a sample rate that are not reserved.
+        guard head & 0xFFE6_0000 == 0xFFE2_0000, head >> 19 & 0x3 != 1 else { return false }
+        return (1...14).contains(head >> 12 & 0xF) && head >> 10 & 0x3 != 3
+    }
+
     /// Reads the header at the head of `bytes`; nil while fewer than 4 bytes are there.
     ///
     /// - Throws: when there is no header of layer III, or one of free bit rate, whose length cannot be known.

@@ -176,12 +176,12 @@ import Testing
             stream.writeRepeatingByte(index, count: 13)
         }
         var events: [TransportStreamDemuxer.Event] = []
-        var dropped = 0
+        var statistics = TransportStreamDemuxer.Statistics()
         // Cut in the second and in the fifth frame's header.
         for (range, milliseconds) in [(0..<30, Int64(0)), (30..<83, 43), (83..<120, 107)] {
             reader.read(
                 stream.getSlice(at: range.lowerBound, length: range.count) ?? ByteBuffer(),
-                time: MediaTime(milliseconds: milliseconds), dropped: &dropped, into: &events)
+                time: MediaTime(milliseconds: milliseconds), statistics: &statistics, into: &events)
         }
         let units = events.compactMap { event in
             if case .unit(let unit) = event { unit } else { nil }
@@ -194,7 +194,7 @@ import Testing
                 .zero, frame, MediaTime(milliseconds: 43), MediaTime(milliseconds: 43) + frame,
                 MediaTime(ticks: 3870 + 2 * 1920, timescale: 90_000), MediaTime(milliseconds: 107),
             ])
-        #expect(dropped == 0)
+        #expect(statistics == TransportStreamDemuxer.Statistics())
     }
 
     @Test func audioFindsItsFramesAgain() {
@@ -205,13 +205,48 @@ import Testing
             stream.writeRepeatingByte(index, count: 13)
         }
         var events: [TransportStreamDemuxer.Event] = []
-        var dropped = 0
-        reader.read(stream, time: .zero, dropped: &dropped, into: &events)
+        var statistics = TransportStreamDemuxer.Statistics()
+        reader.read(stream, time: .zero, statistics: &statistics, into: &events)
         let units = events.compactMap { event in
             if case .unit(let unit) = event { unit.payload } else { nil }
         }
         #expect(units == (0..<3).map { ByteBuffer(repeating: $0, count: 13) })
-        #expect(dropped == 1)
+        #expect(statistics.droppedUnits == 1)
+        #expect(statistics.lostAudioBytes == 12)
+    }
+
+    @Test("Bytes that are no audio are passed over and counted, even those made to look like its headers")
+    func passesOverWhatIsNoAudio() {
+        var garbage = ByteBuffer(repeating: 0x11, count: 10_000)
+        garbage.writeRepeatingByte(0xFF, count: 10_000)
+        // Headers of frames that are shorter than they are, or not followed by another.
+        for _ in 0..<2_000 { garbage.writeImmutableBuffer(bytes("fff14c80001ffc fff14c80029ffc")) }
+        garbage.writeRepeatingByte(0x11, count: 40)
+        for framing in [AudioTrackReader.Framing.adts, .mp3] {
+            var reader = AudioTrackReader(framing)
+            var events: [TransportStreamDemuxer.Event] = []
+            var statistics = TransportStreamDemuxer.Statistics()
+            reader.read(garbage, time: .zero, statistics: &statistics, into: &events)
+            #expect(statistics.droppedUnits == 1)
+            #expect(statistics.lostAudioBytes > garbage.readableBytes - 10)
+            #expect(events.isEmpty)
+        }
+    }
+
+    @Test("The quick look at a header agrees with its reading")
+    func quickLook() {
+        var generator = SplitMix(state: 11)
+        for _ in 0..<200_000 {
+            var header = ByteBuffer()
+            // Around sync words, so that headers occur.
+            header.writeInteger(UInt16.random(in: 0xFFE0...0xFFFF, using: &generator))
+            header.writeInteger(UInt64.random(in: 0...UInt64.max, using: &generator))
+            let isADTS = (try? ADTSHeader(header)) != nil
+            let isMP3 = (try? MP3FrameHeader(header)) != nil
+            if ADTSHeader.stands(atHeadOf: header) != isADTS || MP3FrameHeader.stands(atHeadOf: header) != isMP3 {
+                Issue.record("\(header.getBytes(at: 0, length: 7) ?? [])")
+            }
+        }
     }
 
     @Test(arguments: ["bframes.ts", "hevc-mp3.ts", "slow-opus.ts"])

@@ -142,8 +142,8 @@ import Testing
             ]),
         // Settings that contradict each other.
         Case(
-            yaml: "hls.segment_duration: 20\n",
-            messages: ["c.yaml:1: hls.segment_duration: must be at most hls.segment_max_duration"]),
+            yaml: "hls.segment_duration: 20\nhls.segment_max_duration: 10\n",
+            messages: ["c.yaml:2: hls.segment_max_duration: must be at least hls.segment_duration"]),
         Case(
             yaml: "push:\n  retry_initial: 10\n  retry_max: 5\n",
             messages: ["c.yaml:3: push.retry_max: must be at least push.retry_initial"]),
