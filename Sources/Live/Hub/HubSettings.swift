@@ -26,4 +26,12 @@ public struct HubSettings: Sendable, Hashable {
         self.ring = ring
         self.slowViewerTimeout = slowViewerTimeout
     }
+
+    /// An encoder that lost its connection finds its own predecessor in its place, which is silent since then.
+    private static let returnAfter = Duration.seconds(1)
+
+    /// The silence of `current` after which `successor` may take its place.
+    func takeoverAfter(of current: PublisherInfo, by successor: PublisherInfo) -> Duration {
+        successor.isSameEncoder(as: current) ? min(takeoverAfter, HubSettings.returnAfter) : takeoverAfter
+    }
 }

@@ -24,6 +24,14 @@ public struct PublisherInfo: Sendable, Hashable {
     }
 }
 
+extension PublisherInfo {
+    /// Whether both are connections of one encoder: of the same stream user, from the same address. On a stream that is open
+    /// to anybody no user tells one encoder from another.
+    func isSameEncoder(as other: PublisherInfo) -> Bool {
+        !user.isEmpty && user == other.user && address == other.address
+    }
+}
+
 /// Why a publisher is sent away.
 public enum PublisherEnding: Sendable, Hashable {
     /// Another publisher took the stream over.

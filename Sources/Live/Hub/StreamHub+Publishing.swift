@@ -21,7 +21,8 @@ extension StreamHub {
         case .vacant:
             published = Date()
         case .live(let current):
-            guard NIODeadline.now() - lastMessage >= TimeAmount(settings.takeoverAfter) else { throw .busy }
+            let silence = settings.takeoverAfter(of: current.info, by: publisher.info)
+            guard NIODeadline.now() - lastMessage >= TimeAmount(silence) else { throw .busy }
             current.disconnect(.takenOver)
             startOver()
         case .recovering(_, let deadline):
