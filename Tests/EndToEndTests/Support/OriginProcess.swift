@@ -38,6 +38,7 @@ final class OriginProcess: Sendable {
     /// Its log so far.
     var log: String { program.errors }
     var isRunning: Bool { program.isRunning }
+    var processID: Int32 { program.processID }
 
     func signal(_ number: Int32) { program.signal(number) }
 

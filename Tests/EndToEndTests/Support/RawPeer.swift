@@ -35,9 +35,20 @@ final class RawPeer: Sendable {
         self.notes = notes
     }
 
-    static func connect(port: Int) async throws -> RawPeer {
+    /// - Parameters:
+    ///   - reads: whether it takes what the other side sends; one that does not never sees the end either.
+    ///   - address: the local address it comes from.
+    static func connect(port: Int, reads: Bool = true, from address: String = "127.0.0.1") async throws -> RawPeer {
         let notes = Notes()
-        let channel = try await ClientBootstrap(group: .singletonMultiThreadedEventLoopGroup)
+        var bootstrap = ClientBootstrap(group: .singletonMultiThreadedEventLoopGroup)
+        if !reads {
+            // A window that is full after a few KiB, whatever the kernel would give it otherwise.
+            bootstrap = bootstrap.channelOption(.autoRead, value: false)
+                .channelOption(.socketOption(.so_rcvbuf), value: 4_096)
+        }
+        let channel =
+            try await bootstrap
+            .bind(to: SocketAddress(ipAddress: address, port: 0))
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHandler(
@@ -67,6 +78,19 @@ final class RawPeer: Sendable {
     /// Sends, as far as the other side takes it: who has hung up takes no more.
     func send(_ bytes: [UInt8]) async {
         try? await channel.writeAndFlush(ByteBuffer(bytes: bytes))
+    }
+
+    /// Sends without waiting until the other side takes it, which it may never do.
+    /// - Returns: how much of what was offered so far has not been taken.
+    @discardableResult
+    func offer(_ bytes: [UInt8]) async -> Int {
+        channel.writeAndFlush(ByteBuffer(bytes: bytes), promise: nil)
+        return await waiting
+    }
+
+    /// Bytes offered that the other side has not taken.
+    var waiting: Int {
+        get async { (try? await channel.getOption(.bufferedWritableBytes).get()) ?? 0 }
     }
 
     func send(_ text: String) async {

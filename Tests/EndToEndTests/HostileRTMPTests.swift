@@ -1,0 +1,98 @@
+import ControlAPI
+import Foundation
+import NIOCore
+import RTMP
+import TestSupport
+import Testing
+
+/// RTMP peers that want to do harm, against the running program, beside an encoder and a viewer that must not notice.
+@Suite("Hostile RTMP peers", .serialized) struct HostileRTMPTests {
+    @Test("Two thousand connections at once cost little memory and are all gone after a while")
+    func manyConnections() async throws {
+        try AttackScene.raiseDescriptorLimit(to: 3_000)
+        let scene = try await AttackScene(["rtmp.handshake_timeout: 20s"])
+        let openings = [RTMPBytes.handshake, [3], Array(RTMPBytes.opening().dropLast(9))]
+        try await scene.play(memory: 96 << 20) { scene in
+            let peers = try await withThrowingTaskGroup(of: [RawPeer].self) { group in
+                // No more than an address may have, from eight addresses.
+                for address in 1...8 {
+                    group.addTask { [port = scene.origin.rtmpPort] in
+                        var peers: [RawPeer] = []
+                        for number in 0..<250 {
+                            let peer = try await RawPeer.connect(port: port, from: "127.0.1.\(address)")
+                            await peer.offer(openings[number % openings.count])
+                            peers.append(peer)
+                        }
+                        return peers
+                    }
+                }
+                return try await group.reduce(into: []) { $0 += $1 }
+            }
+            try await eventually("all of them") { try scene.facts().descriptors > 2_000 }
+            return peers
+        }
+        try await scene.finish()
+    }
+
+    @Test("Viewers that do not read are closed, and hold little until then")
+    func viewersThatDoNotRead() async throws {
+        let scene = try await AttackScene(["live.slow_viewer_timeout: 2s"])
+        try await scene.account.openStream("heavy")
+        try await scene.play(memory: 128 << 20) { scene in
+            let publisher = try await RTMPPeer.connect(.publish, port: scene.origin.rtmpPort, stream: "heavy")
+            var peers: [RawPeer] = []
+            for _ in 0..<50 {
+                let peer = try await RawPeer.connect(port: scene.origin.rtmpPort, reads: false)
+                await peer.offer(RTMPBytes.opening() + RTMPBytes.createStream + RTMPBytes.play("heavy"))
+                peers.append(peer)
+            }
+            try await scene.origin.untilViewed("heavy", 50)
+            // 25 frames of 40 KB a second, a keyframe each second, as fast as the origin takes them.
+            for frame in 0..<1_000 {
+                let head: [UInt8] = [frame.isMultiple(of: 25) ? 0x17 : 0x27, 1, 0, 0, 0, 0, 0, 0x9C, 0x3B]
+                let body = ByteBuffer(bytes: head + [UInt8](repeating: 0x41, count: 39_995))
+                try await publisher.send(.video, timestamp: UInt32(frame * 40), body: body)
+            }
+            try await publisher.stop()
+            return peers
+        }
+        try await scene.finish()
+    }
+
+    @Test("Peers that ask and do not read the answers are not read either, and closed")
+    func peersThatAskAndDoNotRead() async throws {
+        let scene = try await AttackScene()
+        // Fewer than a connection may have decoded at once: only the answers make it too much.
+        let questions = [[UInt8]](repeating: RTMPBytes.unknownCommand, count: 16_000).flatMap { $0 }
+        try await scene.play(memory: 64 << 20) { scene in
+            var peers: [RawPeer] = []
+            for _ in 0..<60 {
+                let peer = try await RawPeer.connect(port: scene.origin.rtmpPort, reads: false)
+                await peer.offer(RTMPBytes.opening() + questions)
+                peers.append(peer)
+            }
+            try await eventually("the first to be closed") { scene.origin.logLines("code=tooMuchBuffered") > 0 }
+            return peers
+        }
+        try await scene.finish()
+        // Sixty lines would be too many for one network.
+        #expect(scene.origin.logLines("RTMP connection ended") <= 21)
+    }
+
+    @Test("A connection that plays again and again is one viewer, and none when it goes")
+    func playingAgainAndAgain() async throws {
+        let scene = try await AttackScene()
+        try await scene.play(memory: 64 << 20) { scene in
+            let peer = try await RawPeer.connect(port: scene.origin.rtmpPort)
+            await peer.send(RTMPBytes.opening() + RTMPBytes.createStream)
+            for _ in 0..<20 {
+                await peer.send([[UInt8]](repeating: RTMPBytes.play("show"), count: 50).flatMap { $0 })
+            }
+            try await eventually("the last play") { peer.text.components(separatedBy: "Play.Start").count > 1_000 }
+            try await eventually("one viewer more") { try await scene.viewers() == 2 }
+            await peer.close()
+            try await eventually("none of it left") { try await scene.viewers() == 1 }
+        }
+        try await scene.finish()
+    }
+}

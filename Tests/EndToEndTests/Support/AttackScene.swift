@@ -1,0 +1,127 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// An origin with an encoder and a viewer that mean well, for tests in which others do harm beside them.
+///
+/// `play` attacks with what the test gives it, and then looks at what the origin promises: it lives, its memory stayed below
+/// a bound, its descriptors went back, and the viewer has every frame that the encoder sent, in order.
+final class AttackScene {
+    let origin: OriginProcess
+    let account: TestAccount
+    private let folder: Folder
+    private let source: SourceMedia
+    private let encoder: ForeignProgram
+    private let player: Player
+
+    /// - Parameter settings: the origin's, beside those every test has.
+    init(_ settings: [String] = []) async throws {
+        source = try await SourceMedia.h264AAC()
+        origin = try await OriginProcess(settings)
+        account = try await origin.account()
+        folder = try Folder()
+        try await account.openStream("show")
+        encoder = try Encoder.endless(source, to: origin.rtmp("show"))
+        try await origin.untilPublished("show")
+        player = try Player(.rtmpdump, origin.rtmp("show"), into: folder)
+        try await player.moves()
+        // The first lookup of everything is done before anything is measured.
+        _ = try await HTTPGet(origin.playlist("show"))
+    }
+
+    /// Runs an attack and checks the origin during and after it.
+    /// - Parameters:
+    ///   - memory: bytes that the origin's resident memory may grow by at its highest.
+    ///   - attack: returns when the origin has noticed the harm. What it returns, its connections, is kept until the origin
+    ///     has closed them by itself.
+    func play<Attackers>(
+        memory: Int, sourceLocation: SourceLocation = #_sourceLocation,
+        _ attack: (AttackScene) async throws -> Attackers
+    ) async throws {
+        let before = try facts()
+        try resetPeak()
+        let attackers = try await attack(self)
+        // The viewer was served all the while, and is served still.
+        try await player.moves()
+        try await eventually("the descriptors back at \(before.descriptors)", within: .seconds(60)) {
+            try self.facts().descriptors <= before.descriptors + AttackScene.ownDescriptors
+        }
+        withExtendedLifetime(attackers) {}
+        try await player.moves()
+        let grown = try facts().peakMemory - before.memory
+        #expect(grown < memory, "\(grown / 1_024) KiB more at its highest", sourceLocation: sourceLocation)
+        #expect(origin.isRunning && encoder.isRunning && player.program.isRunning, sourceLocation: sourceLocation)
+        #expect(
+            try await HTTPGet("http://127.0.0.1:\(origin.httpPort)/healthz").status == 200,
+            sourceLocation: sourceLocation)
+    }
+
+    /// Ends the stream in order and compares what the viewer got with what the encoder sent.
+    func finish(sourceLocation: SourceLocation = #_sourceLocation) async throws {
+        encoder.signal(SIGINT)
+        let received = try await player.packets()
+        let sent = try await StreamPackets(file: source.path)
+        for kind in [StreamPacket.Kind.video, .audio] {
+            // The encoder sends its file again and again: each frame is followed by its successor in the file, the last
+            // one by the first.
+            let file = sent.all.filter { $0.kind == kind }.map(\.hash)
+            let got = received.all.filter { $0.kind == kind }.map(\.hash)
+            let start = try #require(got.first.flatMap { file.firstIndex(of: $0) }, sourceLocation: sourceLocation)
+            let expected = got.indices.map { file[(start + $0) % file.count] }
+            let wrong = zip(got, expected).enumerated().first { $0.element.0 != $0.element.1 }?.offset
+            #expect(
+                wrong == nil, "\(kind) frame \(wrong ?? 0) of \(got.count) is not the next one",
+                sourceLocation: sourceLocation)
+        }
+    }
+
+    /// RTMP viewers of the stream, as the API tells them.
+    func viewers() async throws -> Int64? {
+        try await account.details("show")?.integer("viewers")
+    }
+
+    // MARK: The process
+
+    /// Connections of these tests' own HTTP client, which come and go.
+    private static let ownDescriptors = 4
+
+    struct Facts {
+        /// Resident bytes now, and at the highest since `resetPeak`.
+        var memory: Int
+        var peakMemory: Int
+        var descriptors: Int
+    }
+
+    func facts() throws -> Facts {
+        let process = "/proc/\(origin.processID)"
+        let status = try String(contentsOfFile: process + "/status", encoding: .utf8)
+        func bytes(_ name: String) throws -> Int {
+            let line = status.split(separator: "\n").first { $0.hasPrefix(name + ":") }
+            guard let words = line?.split(whereSeparator: \.isWhitespace), words.count > 1, let number = Int(words[1])
+            else { throw ProgramFailure(description: "no \(name) in \(process)/status") }
+            return number * 1_024
+        }
+        return Facts(
+            memory: try bytes("VmRSS"), peakMemory: try bytes("VmHWM"),
+            descriptors: try FileManager.default.contentsOfDirectory(atPath: process + "/fd").count)
+    }
+
+    /// VmHWM begins anew (proc(5), clear_refs).
+    private func resetPeak() throws {
+        try "5".write(toFile: "/proc/\(origin.processID)/clear_refs", atomically: false, encoding: .utf8)
+    }
+}
+
+extension AttackScene {
+    /// This process' own limit, for attacks with many sockets.
+    static func raiseDescriptorLimit(to count: Int) throws {
+        var limit = rlimit()
+        let files = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
+        guard getrlimit(files, &limit) == 0 else { throw ProgramFailure(description: "no descriptor limit") }
+        if limit.rlim_cur >= count { return }
+        limit.rlim_cur = min(rlim_t(count), limit.rlim_max)
+        guard limit.rlim_cur >= count, setrlimit(files, &limit) == 0 else {
+            throw ProgramFailure(description: "ulimit -n must be at least \(count)")
+        }
+    }
+}
