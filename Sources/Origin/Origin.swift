@@ -58,31 +58,31 @@ final class Origin: Sendable {
             store: store, secret: secret,
             passwords: PasswordChecker(threads: threads, acceptsHash: configuration.compat.acceptPasswordHash),
             failures: failedLogins, logger: logger)
-        let registry = RTMPConnectionRegistry()
-        let rtmp = RTMPServices(
-            stage: stage, admissions: admissions, authorizer: authorizer,
+        let rtmp = RTMPEnvironment(
+            configuration: configuration.rtmpServer, stage: stage, memory: memory, admissions: admissions,
+            authorizer: authorizer,
             challenges: ChallengeAuthentication(
                 authorizer: authorizer, secret: secret, apps: configuration.rtmp.challengeApps),
-            events: events, registry: registry, configuration: configuration.rtmpServer, logger: logger, log: log)
+            events: events, logger: logger, log: log)
         let gate = ConnectionGate(configuration, log: log)
-        let listener: RTMPListener
+        let server: RTMPServer
         do {
             let listen = configuration.rtmp.listen
-            listener = try await RTMPListener.bind(
+            server = try await RTMPServer.bind(
                 host: listen.host, port: listen.port, group: group, guards: { [ConnectionGateHandler(gate: gate)] },
-                services: rtmp)
+                environment: rtmp)
         } catch {
             throw StartFailure(description: "rtmp.listen \(configuration.rtmp.listen): \(error)")
         }
-        rtmpPort = listener.port
-        logger.info("listening for RTMP", metadata: ["address": "\(configuration.rtmp.listen.host):\(listener.port)"])
+        rtmpPort = server.port
+        logger.info("listening for RTMP", metadata: ["address": "\(configuration.rtmp.listen.host):\(server.port)"])
 
         let playback = PlaybackService(
             outputs: outputs, admission: admissions, configuration: configuration.delivery, logger: logger)
         let environment = ControlEnvironment(
             store: store, secret: secret, stage: stage, admissions: admissions, pushes: pushes,
             addresses: PublicAddresses(
-                host: configuration.server.publicHost, rtmpPort: listener.port,
+                host: configuration.server.publicHost, rtmpPort: server.port,
                 httpPort: configuration.http.listen.port),
             version: PlayhouseVersion.current, logger: logger, threads: threads,
             viewers: { address, connections in
@@ -100,8 +100,8 @@ final class Origin: Sendable {
                 eventRetention: configuration.storage.eventRetention, logger: logger),
             AdmissionService(admissions: admissions),
             RTMPService(
-                listener: listener, stage: stage, pushes: pushes, registry: registry,
-                drainTimeout: configuration.server.drainTimeout, logger: logger),
+                server: server, stage: stage, pushes: pushes, drainTimeout: configuration.server.drainTimeout,
+                logger: logger),
             Origin.http(configuration, control, playback, gate: gate, group: group, logger: logger),
         ]
     }

@@ -35,14 +35,14 @@ struct MessageLink: Sendable {
 
     // MARK: Receiving
 
-    mutating func receive(_ bytes: ByteBuffer, now: NIODeadline) throws(RTMPError) {
+    mutating func receive(_ bytes: ByteBuffer, now: NIODeadline, acknowledges: Bool = true) throws(RTMPError) {
         lastReceived = now
         unansweredPing = nil
         bytesReceived &+= UInt64(bytes.readableBytes)
         // At half the window, as ffmpeg and SRS do, so that a peer which waits for it never stops; and at least 512
         // bytes apart, whatever window the peer asked for.
         let interval = UInt64(max(512, peerWindow / 2))
-        if bytesReceived &- acknowledgedToPeer >= interval {
+        if acknowledges, bytesReceived &- acknowledgedToPeer >= interval {
             acknowledgedToPeer = bytesReceived
             send(.acknowledgement(UInt32(truncatingIfNeeded: bytesReceived)))
         }

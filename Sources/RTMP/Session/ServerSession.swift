@@ -66,7 +66,11 @@ public struct ServerSession: Sendable {
     // MARK: Bytes
 
     /// Takes bytes from the client. Call ``nextEvent()`` afterwards until it returns nil.
-    public mutating func receive(_ bytes: ByteBuffer, now: NIODeadline) throws(RTMPError) {
+    /// - Parameter acknowledges: false while earlier output still waits for the client. Each acknowledgement says how much has
+    ///   come in all, so a later one serves as well; clients that never read them do not make them pile up.
+    public mutating func receive(
+        _ bytes: ByteBuffer, now: NIODeadline, acknowledges: Bool = true
+    ) throws(RTMPError) {
         self.now = now
         if let failure { throw failure }
         do throws(RTMPError) {
@@ -74,7 +78,7 @@ public struct ServerSession: Sendable {
             if phase == .handshake {
                 try shakeHands(&bytes)
             }
-            if bytes.readableBytes > 0 { try link.receive(bytes, now: now) }
+            if bytes.readableBytes > 0 { try link.receive(bytes, now: now, acknowledges: acknowledges) }
         } catch {
             failure = error
             throw error

@@ -22,50 +22,53 @@ public struct RTMPServerConfiguration: Sendable {
         self.maximumMessage = maximumMessage
         self.hub = hub
     }
+
+    /// A peer that takes none of its replies for this long is closed: the same patience as with viewers that stay behind.
+    var slowPeerTimeout: TimeAmount { TimeAmount(hub.slowViewerTimeout) }
+
+    var session: ServerSession.Configuration {
+        var session = ServerSession.Configuration()
+        session.limits.maxMediaMessageSize = maximumMessage
+        session.handshakeTimeout = handshakeTimeout
+        session.connectTimeout = handshakeTimeout + handshakeTimeout
+        return session
+    }
+
+    /// What a hub is made with: the stream's own settings over the configured ones.
+    func hubSettings(_ own: StreamGrantSettings) -> HubSettings {
+        var settings = hub
+        settings.reconnectWindow = own.reconnectWindow.map { .seconds($0) } ?? settings.reconnectWindow
+        settings.endsOnUnpublish = own.endsOnUnpublish
+        return settings
+    }
 }
 
 /// What RTMP connections work with: one set for all of them.
-public struct RTMPServices: Sendable {
+public struct RTMPEnvironment: Sendable {
+    let configuration: RTMPServerConfiguration
     let stage: Stage
+    let memory: MemoryBudget
     let admissions: Admissions
     let authorizer: PublishAuthorizer
     let challenges: ChallengeAuthentication
     let events: OriginEventLog
-    let registry: RTMPConnectionRegistry
-    let configuration: RTMPServerConfiguration
     let logger: Logger
     /// For lines that strangers cause.
     let log: LogLimiter
 
     public init(
-        stage: Stage, admissions: Admissions, authorizer: PublishAuthorizer, challenges: ChallengeAuthentication,
-        events: OriginEventLog, registry: RTMPConnectionRegistry, configuration: RTMPServerConfiguration,
-        logger: Logger, log: LogLimiter
+        configuration: RTMPServerConfiguration, stage: Stage, memory: MemoryBudget, admissions: Admissions,
+        authorizer: PublishAuthorizer, challenges: ChallengeAuthentication, events: OriginEventLog, logger: Logger,
+        log: LogLimiter
     ) {
+        self.configuration = configuration
         self.stage = stage
+        self.memory = memory
         self.admissions = admissions
         self.authorizer = authorizer
         self.challenges = challenges
         self.events = events
-        self.registry = registry
-        self.configuration = configuration
         self.logger = logger
         self.log = log
-    }
-
-    /// What a hub is made with: the stream's own settings over the configured ones.
-    func hubSettings(_ own: StreamGrantSettings) -> HubSettings {
-        var settings = configuration.hub
-        settings.reconnectWindow = own.reconnectWindow.map { .seconds($0) } ?? settings.reconnectWindow
-        settings.endsOnUnpublish = own.endsOnUnpublish
-        return settings
-    }
-
-    var sessionConfiguration: ServerSession.Configuration {
-        var session = ServerSession.Configuration()
-        session.limits.maxMediaMessageSize = configuration.maximumMessage
-        session.handshakeTimeout = configuration.handshakeTimeout
-        session.connectTimeout = session.handshakeTimeout + session.handshakeTimeout
-        return session
     }
 }

@@ -1,0 +1,705 @@
+import Admission
+import Basics
+import Foundation
+import Live
+import NIOCore
+import RTMP
+import Storage
+import Synchronization
+import Usher
+
+/// One RTMP connection: carries bytes between the socket and `ServerSession`, and what the session says between the client and
+/// the stage.
+///
+/// A peer is read only as fast as it can be served: not while it waits for an answer, not while its replies wait for it to
+/// read them (`ReplyBacklog`), and not while its stream's event loop lags behind (`Publication.mayRead`). What it sends is decoded in turns of bounded length, so that the event loop's other
+/// connections are served in between.
+///
+/// `@unchecked Sendable`: references are held by tasks and by `RTMPConnections`, but everything mutable is touched on the
+/// channel's event loop alone, but for an atomic; what comes from elsewhere goes through `onLoop`.
+final class RTMPConnection: ChannelDuplexHandler, @unchecked Sendable {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    private let environment: RTMPEnvironment
+    private let connections: RTMPConnections
+    private let eventLoop: any EventLoop
+    private let remoteAddress: String
+    private let localAddress: String
+    private let accepted = Date()
+
+    private var context: ChannelHandlerContext?
+    private var session: ServerSession
+    /// nil before `connect`.
+    private var client: RTMPClient?
+    /// Whom Adobe's challenge has verified.
+    private var challenged: ChallengedUser?
+    /// What is published, by message stream. Nearly always one.
+    private var publications: [UInt32: RTMPPublication] = [:]
+    /// What is played, by message stream.
+    private var plays: [UInt32: RTMPPlay] = [:]
+    private var lastUse: UInt64 = 0
+
+    private var backlog = ReplyBacklog()
+    private var memory: WaitingMemory
+    private var isReadPending = false
+    /// The rest of what was received is decoded in a later turn of the event loop.
+    private var isDecodingLater = false
+    private var isClosing = false
+    private var check: Scheduled<Void>?
+    private let wasAskedToReconnect = Atomic<Bool>(false)
+
+    init(_ channel: any Channel, environment: RTMPEnvironment, connections: RTMPConnections) {
+        self.environment = environment
+        self.connections = connections
+        eventLoop = channel.eventLoop
+        remoteAddress = channel.remoteAddress?.plainAddress ?? "unknown"
+        localAddress = channel.localAddress?.plainAddress ?? ""
+        session = ServerSession(configuration: environment.configuration.session, now: .now())
+        memory = WaitingMemory(budget: environment.memory)
+    }
+
+    /// Runs `body` on the event loop, for as long as the connection is there.
+    private func onLoop(_ body: @escaping @Sendable (RTMPConnection) -> Void) {
+        eventLoop.execute {
+            guard self.context != nil else { return }
+            body(self)
+        }
+    }
+
+    // MARK: The channel
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+        if context.channel.isActive { start() }
+    }
+
+    func channelActive(context: ChannelHandlerContext) {
+        start()
+        context.fireChannelActive()
+    }
+
+    private func start() {
+        guard check == nil else { return }
+        connections.add(self)
+        scheduleCheck()
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        self.context = nil
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        check?.cancel()
+        connections.remove(self)
+        leaveEverything(isOrderly: false)
+        memory.release()
+        context.fireChannelInactive()
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        // After the last word the peer's bytes are taken and thrown away, so that it reads the word before the end.
+        guard !isClosing else { return }
+        do throws(RTMPError) {
+            try session.receive(unwrapInboundIn(data), now: .now(), acknowledges: backlog.bytes == 0)
+        } catch {
+            fail(error)
+            return
+        }
+        drain()
+    }
+
+    func channelReadComplete(context: ChannelHandlerContext) {
+        passOnWhatWasRead()
+        context.fireChannelReadComplete()
+    }
+
+    private func passOnWhatWasRead() {
+        for publication in publications.values { publication.publication?.readComplete() }
+    }
+
+    func read(context: ChannelHandlerContext) {
+        if mayRead {
+            context.read()
+        } else {
+            isReadPending = true
+        }
+    }
+
+    private var mayRead: Bool {
+        guard !isClosing else { return true }
+        return !session.awaitsAnswer && !backlog.stopsReading && !isDecodingLater
+            && publications.values.allSatisfy { $0.publication?.mayRead ?? true }
+    }
+
+    private func resumeReading() {
+        guard isReadPending, mayRead else { return }
+        isReadPending = false
+        context?.read()
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        if context.channel.isWritable {
+            for play in plays.values { play.running?.subscriber.writabilityChanged() }
+        }
+        context.fireChannelWritabilityChanged()
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        environment.logger.debug(
+            "RTMP connection broke", metadata: ["address": "\(remoteAddress)", "error": "\(error)"])
+        context.close(promise: nil)
+    }
+
+    // MARK: The session
+
+    /// How many events are handled before the event loop's other connections get their turn.
+    private static let eventsPerTurn = 256
+
+    /// Handles what the client did, and sends what the session has to say.
+    private func drain() {
+        guard !isDecodingLater else { return }
+        var events = 0
+        do throws(RTMPError) {
+            while !isClosing, !backlog.stopsReading, let event = try session.nextEvent() {
+                handle(event)
+                events += 1
+                if events == RTMPConnection.eventsPerTurn {
+                    decodeLater()
+                    break
+                }
+            }
+        } catch {
+            fail(error)
+            return
+        }
+        send()
+        resumeReading()
+    }
+
+    private func decodeLater() {
+        isDecodingLater = true
+        eventLoop.execute {
+            self.isDecodingLater = false
+            guard self.context != nil, !self.isClosing else { return }
+            self.drain()
+            self.passOnWhatWasRead()
+        }
+    }
+
+    /// Sends what the session has to say.
+    private func send() {
+        guard !isClosing, let context, let output = session.takeOutput() else { return }
+        _ = write(output, context)
+        if backlog.isOverLimit {
+            fail(RTMPError(.tooMuchBuffered, "More than \(ReplyBacklog.limit) bytes of replies wait to be read."))
+        }
+    }
+
+    /// Writes replies and counts them until the socket has taken them.
+    private func write(_ replies: ByteBuffer, _ context: ChannelHandlerContext) -> EventLoopFuture<Void> {
+        let count = replies.readableBytes
+        backlog.add(count, now: .now())
+        let written = context.eventLoop.makePromise(of: Void.self)
+        context.writeAndFlush(wrapOutboundOut(replies), promise: written)
+        written.futureResult.whenComplete { [weak self] _ in self?.wasSent(count) }
+        memory.hold(replies: backlog.bytes)
+        return written.futureResult
+    }
+
+    private func wasSent(_ count: Int) {
+        let wasStopped = backlog.stopsReading
+        backlog.remove(count)
+        guard let context, context.channel.isActive else { return }
+        memory.hold(replies: backlog.bytes)
+        // What was received meanwhile is decoded before more is read.
+        if wasStopped, !backlog.stopsReading, !isClosing { drain() }
+    }
+
+    /// How long a peer has to take the last word.
+    private static let farewell = TimeAmount.seconds(2)
+
+    /// Sends what is left to say and closes.
+    ///
+    /// Closing a socket that holds unread bytes resets the connection, and the peer would lose the last word: so the sending
+    /// side is closed first, and what the peer still sends is read until it closes as well.
+    private func close() {
+        guard !isClosing, let context else { return }
+        isClosing = true
+        write(session.takeOutput() ?? ByteBuffer(), context).whenComplete { [weak self] _ in self?.closeSendingSide() }
+        context.eventLoop.scheduleTask(in: RTMPConnection.farewell) { [weak self] in
+            self?.context?.close(promise: nil)
+        }
+        resumeReading()
+    }
+
+    private func closeSendingSide() {
+        context?.close(mode: .output).whenFailure { [weak self] _ in self?.context?.close(promise: nil) }
+    }
+
+    /// The peer broke the protocol: said once, and the connection ends.
+    private func fail(_ error: RTMPError) {
+        guard !isClosing else { return }
+        environment.log.log(
+            .warning, "RTMP connection ended", error.message.cut(), address: remoteAddress,
+            ["code": "\(error.code.rawValue)"])
+        leaveEverything(isOrderly: false)
+        close()
+    }
+
+    /// Lets go of everything the connection holds on the stage.
+    private func leaveEverything(isOrderly: Bool) {
+        for streamID in Array(publications.keys) { endPublication(streamID, isOrderly: isOrderly) }
+        for streamID in Array(plays.keys) { endPlay(streamID) }
+    }
+
+    private func handle(_ event: ServerEvent) {
+        switch event {
+        case .media(let message):
+            publications[message.streamID]?.send(message)
+        case .metadata(let message), .data(let message):
+            publications[message.streamID]?.send(message)
+        case .connectRequested(let request):
+            connect(request)
+        case .publishRequested(let request):
+            publish(request)
+        case .playRequested(let request):
+            play(request)
+        case .unpublished(let streamID):
+            endPublication(streamID, isOrderly: true)
+        case .playStopped(let streamID):
+            endPlay(streamID)
+        case .paused(let streamID, let isPaused, _):
+            plays[streamID]?.running?.subscriber.setPaused(isPaused)
+        case .seek(let streamID, let milliseconds):
+            // Live has one position; players that seek are told that they are there.
+            session.acceptSeek(streamID: streamID, milliseconds: milliseconds)
+        case .receiveAudio(let streamID, let wanted):
+            plays[streamID]?.running?.subscriber.filter.audio = wanted
+        case .receiveVideo(let streamID, let wanted):
+            plays[streamID]?.setVideo(wanted)
+        case .bufferLength:
+            break
+        }
+    }
+
+    private func nextUse(of streamID: UInt32) -> StreamUse {
+        lastUse += 1
+        return StreamUse(streamID: streamID, number: lastUse)
+    }
+
+    // MARK: Connecting
+
+    private func connect(_ request: ConnectRequest) {
+        let client = RTMPClient(request)
+        self.client = client
+        let environment = environment
+        let address = remoteAddress
+        Task {
+            let step = await environment.challenges.step(request, address: address, now: Date())
+            self.onLoop { $0.answerConnect(step) }
+            // A wrong answer to the challenge is a refused login like any other, only that no stream has been named yet.
+            guard case .rejected(.authenticationFailed) = step else { return }
+            await self.noteRefusal(
+                of: client.address(of: StreamName("")), client.parameter("user") ?? "", .wrongCredentials, client,
+                isAuthenticated: false)
+        }
+    }
+
+    private func answerConnect(_ step: ChallengeAuthentication.Step) {
+        switch step {
+        case .notNeeded:
+            session.acceptConnect()
+        case .accepted(let user):
+            challenged = user
+            session.acceptConnect()
+        case .rejected(let rejection):
+            session.rejectConnect(description: rejection.description)
+            close()
+            return
+        }
+        drain()
+    }
+
+    // MARK: Publishing
+
+    private func publish(_ request: PublishRequest) {
+        guard let client else { return }
+        let use = nextUse(of: request.streamID)
+        publications[use.streamID] = RTMPPublication(use)
+        let stream = client.address(of: request.name)
+        let credentials = PublishCredentials(
+            user: client.parameter("user", of: request.name), pass: client.parameter("pass", of: request.name),
+            challenged: challenged)
+        let environment = environment
+        Task {
+            switch await environment.authorizer.authorize(stream, credentials, from: self.remoteAddress) {
+            case .failure(let refusal):
+                let user = credentials.user ?? credentials.challenged?.name ?? ""
+                await self.refuse(stream, use, user, refusal, client, isAuthenticated: false)
+            case .success(let grant):
+                // An encoder that hung up while it was being let in would leave a stream that nobody sends.
+                guard await self.isThere() else { return }
+                let publisher = Publisher(info: self.publisherInfo(grant.user, client)) { [weak self] ending in
+                    self?.onLoop { $0.dismiss(use, ending) }
+                }
+                do throws(StreamHub.Rejection) {
+                    let publication = try await environment.stage.publish(
+                        stream, accountID: grant.accountID,
+                        settings: environment.configuration.hubSettings(grant.settings), publisher: publisher,
+                        on: self.eventLoop)
+                    self.eventLoop.execute { self.begin(publication, use) }
+                } catch {
+                    await self.refuse(
+                        stream, use, grant.user, PublishRefusal(error), client, isAuthenticated: true)
+                }
+            }
+        }
+    }
+
+    private func isThere() async -> Bool {
+        let isThere = try? await eventLoop.submit { self.context != nil && !self.isClosing }.get()
+        return isThere ?? false
+    }
+
+    private func publisherInfo(_ user: String, _ client: RTMPClient) -> PublisherInfo {
+        PublisherInfo(
+            address: remoteAddress, software: client.software, transport: "rtmp", user: user.cut(),
+            connected: accepted)
+    }
+
+    private func begin(_ publication: Publication, _ use: StreamUse) {
+        // The encoder may have gone, or have been sent away, while it was being let in.
+        guard context != nil, publications[use.streamID]?.use == use else {
+            publication.end(isOrderly: false)
+            return
+        }
+        if let ending = publication.publisher.ending {
+            publications[use.streamID] = nil
+            noteDismissal(publication, ending)
+            session.refusePublish(
+                streamID: use.streamID, code: ending.statusCode, description: ending.description)
+            close()
+            return
+        }
+        guard session.acceptPublish(streamID: use.streamID) else {
+            publications[use.streamID] = nil
+            publication.end(isOrderly: false)
+            drain()
+            return
+        }
+        publication.onReady = { [weak self] in self?.resumeReading() }
+        publications[use.streamID]?.begin(publication)
+        environment.logger.info(
+            "publisher accepted",
+            metadata: [
+                "stream": "\(publication.hub.address)", "address": "\(remoteAddress)",
+                "user": "\(publication.publisher.info.user)", "software": "\(publication.publisher.info.software)",
+            ])
+        drain()
+    }
+
+    /// The encoder is told first; the event log takes its time.
+    private func refuse(
+        _ stream: StreamAddress, _ use: StreamUse, _ user: String, _ refusal: PublishRefusal, _ client: RTMPClient,
+        isAuthenticated: Bool
+    ) async {
+        onLoop { connection in
+            guard connection.publications[use.streamID]?.use == use else { return }
+            connection.publications[use.streamID] = nil
+            connection.session.refusePublish(
+                streamID: use.streamID, code: refusal.statusCode, description: refusal.message)
+            // Encoders wait for the server to hang up before they say what was wrong.
+            connection.close()
+        }
+        await noteRefusal(of: stream, user, refusal, client, isAuthenticated: isAuthenticated)
+    }
+
+    private func noteRefusal(
+        of stream: StreamAddress, _ user: String, _ refusal: PublishRefusal, _ client: RTMPClient,
+        isAuthenticated: Bool
+    ) async {
+        let info = publisherInfo(user, client)
+        environment.log.log(
+            .warning, "publisher refused", refusal.message, address: remoteAddress,
+            ["stream": "\(stream)", "user": "\(info.user)"])
+        await environment.events.publishRefused(stream, info, refusal, isAuthenticated: isAuthenticated)
+    }
+
+    private func endPublication(_ streamID: UInt32, isOrderly: Bool) {
+        // One that is still being decided finds its place empty when it is let in (`begin`).
+        guard let publication = publications.removeValue(forKey: streamID)?.publication else { return }
+        environment.logger.info(
+            isOrderly ? "publisher ended" : "publisher's connection ended",
+            metadata: ["stream": "\(publication.hub.address)", "address": "\(remoteAddress)"])
+        publication.end(isOrderly: isOrderly)
+    }
+
+    /// The stage sends the publisher away.
+    private func dismiss(_ use: StreamUse, _ ending: PublisherEnding) {
+        guard let dismissed = publications[use.streamID], dismissed.use == use else { return }
+        // One that has not begun yet finds out when it does.
+        guard let publication = dismissed.publication else { return }
+        publications[use.streamID] = nil
+        noteDismissal(publication, ending)
+        session.endPublish(streamID: use.streamID, code: ending.statusCode, description: ending.description)
+        if ending == .draining, session.canReconnect {
+            // It has been asked to connect anew (`announceShutdown`), and goes by itself.
+            send()
+        } else {
+            close()
+        }
+    }
+
+    private func noteDismissal(_ publication: Publication, _ ending: PublisherEnding) {
+        environment.logger.info(
+            "publisher dismissed: \(ending)",
+            metadata: ["stream": "\(publication.hub.address)", "address": "\(remoteAddress)"])
+    }
+
+    // MARK: Playing
+
+    /// What becomes of a request to play.
+    private enum PlayAnswer: Sendable {
+        case admitted(StreamHub, session: String?)
+        case notFound
+        case refused
+        case failed
+    }
+
+    private func play(_ request: PlayRequest) {
+        guard let client else { return }
+        // A play while playing switches to another stream: the old one ends here.
+        endPlay(request.streamID)
+        let use = nextUse(of: request.streamID)
+        plays[use.streamID] = RTMPPlay(use: use)
+        let stream = client.address(of: request.name).forPlayback
+        let facts = ViewerFacts(
+            key: client.parameter("key", of: request.name), pass: client.parameter("pass", of: request.name),
+            address: remoteAddress, app: stream.app, instance: stream.instance, video: stream.stream,
+            pageURL: client.pageURL, referrerURL: client.swfURL, serverAddress: localAddress)
+        Task {
+            let answer = await self.decide(stream, facts, use)
+            self.eventLoop.execute { self.answerPlay(use, stream, answer) }
+        }
+    }
+
+    private func decide(_ stream: StreamAddress, _ facts: ViewerFacts, _ use: StreamUse) async -> PlayAnswer {
+        // An offline stream charges nobody, so it is looked for before the ticket is.
+        guard stream.isValid, let hub = await environment.stage.hub(at: stream), await hub.report() != nil else {
+            return .notFound
+        }
+        do {
+            let admissions = environment.admissions
+            guard try await admissions.protection(app: stream.app, stream: stream.stream) == .sevu else {
+                return .admitted(hub, session: nil)
+            }
+            let entry = try await admissions.open(facts) { [weak self] _ in
+                self?.onLoop { $0.revoke(use) }
+            }
+            switch entry {
+            case .admitted(let sessionID): return .admitted(hub, session: sessionID)
+            case .refused: return .refused
+            }
+        } catch {
+            environment.log.log(
+                .error, "play check failed", "\(error)", address: remoteAddress, ["stream": "\(stream)"])
+            return .failed
+        }
+    }
+
+    private func answerPlay(_ use: StreamUse, _ stream: StreamAddress, _ answer: PlayAnswer) {
+        guard context != nil, plays[use.streamID]?.use == use else {
+            if case .admitted(_, let admission) = answer { leave(admission) }
+            return
+        }
+        switch answer {
+        case .admitted(_, let admission?) where !environment.admissions.isRunning(admission):
+            // Its ticket was revoked while it was being let in.
+            leave(admission)
+            answerPlay(use, stream, .refused)
+        case .admitted(let hub, let admission):
+            start(use, stream, hub, admission)
+        case .notFound:
+            plays[use.streamID] = nil
+            session.refusePlay(streamID: use.streamID, description: "\(stream.stream) is not on air.")
+            drain()
+        case .refused:
+            // The log has the reason; the viewer does not need it.
+            refusePlay(use, "Access to \(stream.stream) is denied.")
+        case .failed:
+            refusePlay(use, "The server cannot check access now.")
+        }
+    }
+
+    private func refusePlay(_ use: StreamUse, _ description: String) {
+        plays[use.streamID] = nil
+        session.refusePlay(streamID: use.streamID, code: "NetStream.Play.Failed", description: description)
+        close()
+    }
+
+    private func start(_ use: StreamUse, _ stream: StreamAddress, _ hub: StreamHub, _ admission: String?) {
+        guard let context, session.acceptPlay(streamID: use.streamID) else {
+            plays[use.streamID] = nil
+            leave(admission)
+            return
+        }
+        let subscriber = RTMPSubscriber(role: .viewer, channel: context.channel, messageStreamID: use.streamID)
+        subscriber.onEnd = { [weak self] ending in self?.subscriberEnded(use, ending) }
+        plays[use.streamID]?.running = RTMPPlay.Running(
+            hub: hub, subscriber: subscriber, session: admission)
+        environment.log.log(.info, "viewer admitted", address: remoteAddress, lines: 1_000, ["stream": "\(stream)"])
+        // What is said about the stream goes before its media.
+        send()
+        Task {
+            if await !hub.attach(subscriber) {
+                self.onLoop { $0.subscriberEnded(use, .streamEnded) }
+            }
+        }
+        drain()
+    }
+
+    private func endPlay(_ streamID: UInt32) {
+        guard let ended = plays.removeValue(forKey: streamID)?.running else { return }
+        ended.hub.detach(ended.subscriber)
+        leave(ended.session)
+    }
+
+    private func leave(_ admission: String?) {
+        guard let admission else { return }
+        let admissions = environment.admissions
+        Task { await admissions.close(admission) }
+    }
+
+    /// The hub let the subscriber go.
+    private func subscriberEnded(_ use: StreamUse, _ ending: RTMPSubscriber.Ending) {
+        guard plays[use.streamID]?.use == use else { return }
+        endPlay(use.streamID)
+        switch ending {
+        case .streamEnded:
+            session.notify(.unpublished, streamID: use.streamID)
+            session.notify(.ended, streamID: use.streamID)
+            send()
+        case .tooSlow:
+            environment.log.log(.info, "viewer too slow, closed", address: remoteAddress)
+            close()
+        }
+    }
+
+    /// Its ticket was revoked or ran out.
+    private func revoke(_ use: StreamUse) {
+        // One that is still being let in is caught when it is answered.
+        guard let play = plays[use.streamID], play.use == use, play.running != nil else { return }
+        endPlay(use.streamID)
+        session.notify(.failed("Access is no longer granted."), streamID: use.streamID)
+        close()
+    }
+
+    // MARK: Shutting down
+
+    /// It has been asked to connect anew, and should go by itself.
+    var isAskedToReconnect: Bool { wasAskedToReconnect.load(ordering: .acquiring) }
+
+    /// The server goes down: a client that can is asked to connect anew, another one is told of the end. Returns when it has
+    /// been told.
+    func announceShutdown() async {
+        try? await eventLoop.submit {
+            guard self.context != nil, !self.isClosing else { return }
+            if self.session.canReconnect {
+                self.wasAskedToReconnect.store(true, ordering: .releasing)
+                self.session.requestReconnect(description: "The server restarts.")
+            } else {
+                self.session.sendClose(description: "The server is going down.")
+            }
+            self.send()
+        }.get()
+    }
+
+    /// Closes now, for clients that did not go by themselves.
+    func closeForShutdown() {
+        onLoop { connection in
+            connection.leaveEverything(isOrderly: true)
+            connection.close()
+        }
+    }
+
+    // MARK: Time
+
+    private static let checkInterval = TimeAmount.seconds(2)
+    /// Players say nothing for hours; after this long without a word a ping tells the dead ones.
+    private static let pingAfter = TimeAmount.seconds(60)
+
+    private func scheduleCheck() {
+        check = eventLoop.scheduleTask(in: RTMPConnection.checkInterval) { [weak self] in
+            guard let self, let context = self.context else { return }
+            self.checkDeadlines(now: .now())
+            if context.channel.isActive { self.scheduleCheck() }
+        }
+    }
+
+    private func checkDeadlines(now: NIODeadline) {
+        guard !isClosing else { return }
+        countMedia()
+        if let error = session.expired(now: now) {
+            fail(error)
+            return
+        }
+        let configuration = environment.configuration
+        let silence = now - session.lastReceived
+        if backlog.isStuck(for: configuration.slowPeerTimeout, now: now) {
+            let seconds = configuration.slowPeerTimeout.nanoseconds / 1_000_000_000
+            fail(RTMPError(.tooMuchBuffered, "The peer read none of its replies for \(seconds) seconds."))
+        } else if !publications.isEmpty, silence > configuration.idleTimeout {
+            let seconds = configuration.idleTimeout.nanoseconds / 1_000_000_000
+            fail(RTMPError(.timeout, "The publisher sent nothing for \(seconds) seconds."))
+        } else if !plays.isEmpty, silence > RTMPConnection.pingAfter {
+            session.ping(now: now)
+            send()
+        }
+    }
+
+    /// Media that waits for a viewer is shared with others and counted with its stream. It is counted for the viewer too once
+    /// it has waited from one check to the next: then it may be older than what the stream still holds.
+    private func countMedia() {
+        guard let context, let play = plays.values.lazy.compactMap(\.running).first else { return }
+        let buffered = (try? context.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? nil
+        memory.check(media: max(0, (buffered ?? 0) - backlog.bytes), of: play.hub.accountID)
+    }
+}
+
+extension PublisherEnding {
+    /// What the encoder is told.
+    fileprivate var statusCode: String {
+        switch self {
+        case .takenOver: "NetStream.Publish.BadName"
+        case .closedByOperator, .draining: "NetStream.Unpublish.Success"
+        }
+    }
+
+    fileprivate var description: String {
+        switch self {
+        case .takenOver: "Another publisher took the stream over."
+        case .closedByOperator: "The stream was closed."
+        case .draining: "The server is going down."
+        }
+    }
+}
+
+extension PublishRefusal {
+    fileprivate init(_ refusal: StreamHub.Rejection) {
+        switch refusal {
+        case .busy: self = .busy
+        case .ended: self = .unavailable("the stream is ending, try again")
+        case .outOfMemory: self = .overloaded
+        }
+    }
+}
+
+extension SocketAddress {
+    /// The address without port; an IPv4 address inside IPv6 as IPv4.
+    fileprivate var plainAddress: String {
+        guard let address = ipAddress else { return "unknown" }
+        return address.hasPrefix("::ffff:") && address.contains(".") ? String(address.dropFirst(7)) : address
+    }
+}

@@ -1,0 +1,66 @@
+import Basics
+import Live
+import RTMP
+
+/// One publish or one play on a message stream of a connection.
+///
+/// A message stream is used again and again; what comes late for an earlier use must not touch the present one.
+struct StreamUse: Sendable, Hashable {
+    let streamID: UInt32
+    /// Counts the uses of one connection.
+    let number: UInt64
+}
+
+/// A stream that a connection publishes, from the moment it asks.
+struct RTMPPublication {
+    let use: StreamUse
+    /// nil while it is being decided whether it may.
+    private(set) var publication: Publication?
+    private var clock = TimestampUnwrapper(bits: 32)
+
+    init(_ use: StreamUse) {
+        self.use = use
+    }
+
+    mutating func begin(_ publication: Publication) {
+        self.publication = publication
+    }
+
+    mutating func send(_ message: MediaMessage) {
+        // An empty message is what some encoders send for an end of stream; there is nothing in it to pass on.
+        guard message.body.readableBytes > 0 else { return }
+        publication?.send(
+            message.isVideo ? .video : .audio, timestamp: clock.unwrap(message.timestamp), body: message.body)
+    }
+
+    mutating func send(_ message: RTMPDataMessage) {
+        publication?.send(
+            .data, timestamp: clock.unwrap(message.timestamp), body: message.body,
+            metadata: message.metadata.map { .object($0) })
+    }
+}
+
+/// A stream that a connection plays, from the moment it asks.
+struct RTMPPlay {
+    /// What there is once it was let in.
+    struct Running {
+        let hub: StreamHub
+        let subscriber: RTMPSubscriber
+        /// The admission that let it in, where the stream asks for tickets.
+        let session: String?
+    }
+
+    let use: StreamUse
+    /// nil while it is being decided whether it may.
+    var running: Running?
+
+    /// A player that wants video again gets it from the next keyframe on.
+    func setVideo(_ wanted: Bool) {
+        guard let subscriber = running?.subscriber, subscriber.filter.video != wanted else { return }
+        subscriber.filter.video = wanted
+        if wanted {
+            subscriber.setPaused(true)
+            subscriber.setPaused(false)
+        }
+    }
+}

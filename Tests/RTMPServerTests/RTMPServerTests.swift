@@ -1,0 +1,297 @@
+import Foundation
+import Live
+import NIOCore
+import RTMP
+import Storage
+import Synchronization
+import Testing
+
+@testable import RTMPServer
+
+@Suite("RTMP connections", .serialized) struct RTMPServerTests {
+    // MARK: Playing
+
+    @Test("A player that switches to another stream gets that stream alone, and has left the first")
+    func switching() async throws {
+        try await ServerScene.run { scene in
+            let first = try await scene.encoder("first")
+            let second = try await scene.encoder("second")
+            let player = try await scene.player("first")
+            await player.command("play", "second", stream: 1)
+            try await eventually("the second stream") { player.has("NetStream.Play.Start", times: 2) }
+            let before = player.videos.count
+            await first.keyframe(at: 40, mark: 1)
+            await first.keyframe(at: 80, mark: 1)
+            await second.keyframe(at: 40, mark: 2)
+            try await eventually("its video") { player.videos.contains { $0.getBytes(at: 5, length: 1) == [2] } }
+            #expect(!player.videos[before...].contains { $0.getBytes(at: 5, length: 1) == [1] })
+            try await eventually("the first left") { await scene.report("first")?.viewers == 0 }
+            #expect(await scene.report("second")?.viewers == 1)
+
+            // The end of the first stream is no end for who plays the second.
+            await first.command("deleteStream", 1)
+            try await eventually("the first stream's end") { await scene.report("first") == nil }
+            await second.keyframe(at: 80, mark: 3)
+            try await eventually("more video") { player.videos.contains { $0.getBytes(at: 5, length: 1) == [3] } }
+            #expect(!player.has("NetStream.Play.Stop"))
+            await player.close()
+            try await eventually("nobody left") { await scene.report("second")?.viewers == 0 }
+        }
+    }
+
+    @Test("A connection that plays in a loop is one viewer with one session, and none when it goes")
+    func playingInALoop() async throws {
+        try await ServerScene.run { scene in
+            let encoder = try await scene.encoder("paid")
+            let ticket = try await scene.ticket("k", for: "paid")
+            let player = try await scene.player("paid" + ticket)
+            for round in 2...8 {
+                await player.command("play", .string("paid" + ticket), stream: 1)
+                try await eventually("play \(round): \(player.codes)") {
+                    player.has("NetStream.Play.Start", times: round)
+                }
+            }
+            try await eventually("one viewer") { await scene.report("paid")?.viewers == 1 }
+            try await eventually("one session") { scene.admissions.sessionCount == 1 }
+            await player.close()
+            try await eventually("no viewer") { await scene.report("paid")?.viewers == 0 }
+            try await eventually("no session") { scene.admissions.sessionCount == 0 }
+            #expect(!encoder.isClosed)
+        }
+    }
+
+    @Test("The ticket of a stream that a player has left takes nothing from it")
+    func revocationOfALeftStream() async throws {
+        try await ServerScene.run { scene in
+            let encoder = try await scene.encoder("paid1")
+            let other = try await scene.encoder("paid2")
+            let tickets = (try await scene.ticket("k1", for: "paid1"), try await scene.ticket("k2", for: "paid2"))
+            let player = try await scene.player("paid1" + tickets.0)
+            await player.command("play", .string("paid2" + tickets.1), stream: 1)
+            try await eventually("the switch") { player.has("NetStream.Play.Start", times: 2) }
+            var left = try #require(try await scene.store.ticket(key: "k1"))
+            left.isActive = false
+            left.revision += 1
+            scene.admissions.ticketChanged(left)
+            await other.keyframe(at: 40, mark: 2)
+            try await eventually("video") { player.videos.contains { $0.getBytes(at: 5, length: 1) == [2] } }
+            #expect(!player.isClosed && !player.has("NetStream.Play.Failed") && !encoder.isClosed)
+        }
+    }
+
+    // MARK: Peers that do not read
+
+    /// A command whose answer is as long as itself.
+    private static let question = TestPeer.bytes(
+        RTMPCommand("FCPublish", transactionID: 1, arguments: [.string(String(repeating: "x", count: 4_000))])
+            .message(streamID: 0))
+
+    @Test("A peer that asks and does not read is closed, and little waits for it until then")
+    func repliesAreBounded() async throws {
+        try await ServerScene.run(slowPeer: .seconds(1)) { scene in
+            let peer = try await scene.peer(reads: false)
+            try await eventually("its connection") { scene.server.connectionCount == 1 }
+            // 8 MB: more than the kernel takes for it.
+            for _ in 0..<2_000 { peer.offer(Self.question) }
+            var most = 0
+            try await eventually("its end") {
+                most = max(most, scene.memory.used)
+                return scene.server.connectionCount == 0
+            }
+            #expect(most > 0)
+            #expect(most <= 2 * ReplyBacklog.limit, "\(most)")
+            #expect(scene.memory.used == 0)
+            #expect(!peer.isClosed)
+        }
+    }
+
+    @Test("A viewer that does not read is counted with what waits for it, and closed")
+    func viewersThatDoNotRead() async throws {
+        try await ServerScene.run(slowPeer: .seconds(5)) { scene in
+            let encoder = try await scene.encoder("show")
+            let viewer = try await scene.peer(reads: false)
+            await viewer.command("createStream", transaction: 2)
+            await viewer.command("play", "show", stream: 1)
+            try await eventually("the viewer") { await scene.report("show")?.viewers == 1 }
+            let streamAlone = scene.memory.used(by: 7)
+            var time: UInt32 = 0
+            // Until it is closed it is given more than it takes.
+            var most = 0
+            try await eventually("its end") {
+                time += 40
+                await encoder.keyframe(at: time, size: 50_000)
+                most = max(most, scene.memory.used(by: 7))
+                return await scene.report("show")?.viewers == 0
+            }
+            #expect(most > streamAlone)
+            #expect(!encoder.isClosed)
+        }
+    }
+
+    @Test("Replies that wait are counted, stop the reading, and are too much at last")
+    func backlog() {
+        var backlog = ReplyBacklog()
+        let start = NIODeadline.uptimeNanoseconds(1)
+        backlog.add(100, now: start)
+        #expect(!backlog.stopsReading && !backlog.isOverLimit)
+        // An encoder that never reads gets an acknowledgement now and then; that is no reason to leave it.
+        #expect(!backlog.isStuck(for: .seconds(20), now: start + .hours(10)))
+        backlog.add(ReplyBacklog.readingStops, now: start + .seconds(1))
+        #expect(backlog.stopsReading && !backlog.isOverLimit)
+        #expect(!backlog.isStuck(for: .seconds(20), now: start + .seconds(20)))
+        #expect(backlog.isStuck(for: .seconds(20), now: start + .seconds(21)))
+        backlog.remove(200)
+        #expect(!backlog.stopsReading && !backlog.isStuck(for: .seconds(20), now: start + .seconds(60)))
+        backlog.add(ReplyBacklog.limit, now: start)
+        #expect(backlog.isOverLimit)
+    }
+
+    @Test("An encoder that never reads does not make acknowledgements pile up")
+    func acknowledgements() throws {
+        var session = ServerSession(now: .uptimeNanoseconds(1))
+        func receive(_ bytes: ByteBuffer, acknowledges: Bool) throws -> ServerEvent? {
+            try session.receive(bytes, now: .uptimeNanoseconds(2), acknowledges: acknowledges)
+            return try session.nextEvent()
+        }
+        let handshake = ByteBuffer(bytes: [3] + [UInt8](repeating: 0, count: 3_072))
+        #expect(try receive(handshake, acknowledges: true) == nil)
+        let connect = RTMPCommand("connect", transactionID: 1, object: .object(["app": "demo-origin"]))
+        #expect(try receive(TestPeer.bytes(connect.message(streamID: 0)), acknowledges: true) != nil)
+        session.acceptConnect()
+        _ = session.takeOutput()
+        let video = TestPeer.bytes(
+            RTMPMessage(type: .video, streamID: 1, body: ByteBuffer(repeating: 0, count: 100_000)))
+        for _ in 0..<20 { #expect(try receive(video, acknowledges: false) == nil) }
+        #expect(session.takeOutput() == nil)
+        #expect(try receive(video, acknowledges: true) == nil)
+        #expect(session.takeOutput() != nil)
+    }
+
+    // MARK: The last word
+
+    @Test("An encoder that goes on sending while it is sent away reads why")
+    func dismissedWhileSending() async throws {
+        try await ServerScene.run { scene in
+            let encoder = try await scene.peer(reads: false)
+            await encoder.command("createStream", transaction: 2)
+            await encoder.command("publish", "show", "live", stream: 1)
+            await encoder.keyframe(at: 0)
+            try await eventually("the stream") { await scene.report("show")?.bytesReceived ?? 0 > 0 }
+            #expect(await scene.stage.close(StreamAddress(app: "demo-origin", instance: "live", stream: "show")))
+            // It is in the middle of sending and looks at answers later.
+            for frame in 1...40 { await encoder.keyframe(at: UInt32(frame), size: 50_000) }
+            await encoder.startReading()
+            try await eventually("the end") { encoder.isClosed }
+            #expect(encoder.has("NetStream.Unpublish.Success"), "\(encoder.codes)")
+        }
+    }
+
+    @Test("An encoder that sends before it hears that it is refused reads why")
+    func refusedWhileSending() async throws {
+        try await ServerScene.run { scene in
+            let encoder = try await scene.peer(reads: false)
+            await encoder.command("createStream", transaction: 2)
+            await encoder.command("publish", "no such name", "live", stream: 1)
+            for frame in 1...40 { await encoder.keyframe(at: UInt32(frame), size: 50_000) }
+            await encoder.startReading()
+            try await eventually("the end") { encoder.isClosed }
+            #expect(encoder.has("NetStream.Publish.BadName"), "\(encoder.codes)")
+        }
+    }
+
+    // MARK: Coming and going at the same time
+
+    /// Does something to a stream while its encoder is being let in.
+    private struct WhileEntering: StageObserver {
+        let act: @Sendable (StreamHub) async -> Void
+
+        func hubOpened(_ hub: StreamHub) async {}
+        func published(_ hub: StreamHub, by publisher: Publisher, isReturn: Bool) async { await act(hub) }
+        func unpublished(_ hub: StreamHub, last publisher: Publisher) async {}
+    }
+
+    private final class Box<Value: Sendable>: Sendable {
+        private let value = Mutex<Value?>(nil)
+        func set(_ new: Value) { value.withLock { $0 = new } }
+        var get: Value? { value.withLock { $0 } }
+    }
+
+    @Test("An encoder that is sent away while it is being let in hears of it")
+    func dismissedWhileEntering() async throws {
+        let stage = Box<Stage>()
+        let observer = WhileEntering { hub in _ = await stage.get?.close(hub.address) }
+        try await ServerScene.run(observer: observer) { scene in
+            stage.set(scene.stage)
+            let encoder = try await scene.peer()
+            await encoder.command("createStream", transaction: 2)
+            await encoder.command("publish", "show", "live", stream: 1)
+            try await eventually("the end") { encoder.isClosed }
+            #expect(!encoder.has("NetStream.Publish.Start"))
+            #expect(encoder.has("NetStream.Unpublish.Success"), "\(encoder.codes)")
+        }
+    }
+
+    @Test("An encoder that comes back replaces its own silent predecessor, and nobody else does")
+    func returningEncoder() async throws {
+        try await ServerScene.run { scene in
+            func publish(_ name: String) async throws -> TestPeer {
+                let peer = try await scene.peer()
+                await peer.command("createStream", transaction: 2)
+                await peer.command("publish", .string(name), "live", stream: 1)
+                try await eventually("an answer") { peer.codes.contains { $0.hasPrefix("NetStream.Publish") } }
+                return peer
+            }
+            let name = "mine?user=encoder&pass=secret"
+            let first = try await publish(name)
+            #expect(first.has("NetStream.Publish.Start"))
+            // While it sends, another one with the same login is a second encoder, and is refused.
+            await first.keyframe(at: 0)
+            #expect(try await publish(name).has("NetStream.Publish.BadName"))
+            // Silent for more than a second it is only a connection that the encoder has lost.
+            try await eventually("the replacement") { try await publish(name).has("NetStream.Publish.Start") }
+            try await eventually("the first one's end") { first.isClosed }
+            #expect(first.has("NetStream.Publish.BadName"))
+        }
+    }
+
+    // MARK: Limits on what is written down
+
+    @Test("A refused publish with texts of 60 KB leaves a short row")
+    func refusedWithLongTexts() async throws {
+        try await ServerScene.run { scene in
+            let long = String(repeating: "x", count: 15_000)
+            let encoder = try await scene.peer(connect: ["flashVer": long])
+            await encoder.command("createStream", transaction: 2)
+            await encoder.command("publish", .string(long + "?user=\(long)&pass=p"), "live", stream: 1)
+            try await eventually("the refusal") { encoder.isClosed }
+            #expect(encoder.has("NetStream.Publish.BadName"))
+            func written() async throws -> OriginEvent? {
+                try await scene.store.events(
+                    accountID: 7, app: "demo-origin", stream: nil, limit: 10, offset: 0
+                ).first
+            }
+            try await eventually("the row") { try await written() != nil }
+            let row = try #require(try await written())
+            #expect(row.stream.utf8.count <= 256 && row.user.utf8.count <= 256)
+            #expect(row.metadata.values.allSatisfy { $0.utf8.count <= 256 })
+        }
+    }
+
+    // MARK: Shutting down
+
+    @Test("Clients that can are asked to connect anew before anybody is closed; the others are closed")
+    func shutdown() async throws {
+        try await ServerScene.run { scene in
+            let encoder = try await scene.encoder("show")
+            let enhanced = try await scene.peer(connect: ["capsEx": "1"])
+            await scene.server.announceShutdown()
+            await scene.stage.drain()
+            async let count = scene.server.endConnections(within: .seconds(60))
+            try await eventually("the request") { enhanced.has("NetConnection.Connect.ReconnectRequest") }
+            try await eventually("the encoder's end") { encoder.isClosed }
+            #expect(!enhanced.isClosed)
+            await enhanced.close()
+            #expect(await count == 2)
+        }
+    }
+}
