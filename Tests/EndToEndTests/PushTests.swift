@@ -209,7 +209,7 @@ import Testing
         _ = try await scene.connect(scene.nginx.url("taken-key"), ["entry_name": "taken"])
         let taken = try await scene.account.awaitPush("taken", of: "s", "Failed")
         #expect(
-            taken["last_error"] == "the far end refuses the stream (NetStream.Publish.BadName: Already publishing)")
+            taken["last_error"] == "the destination refuses the stream (NetStream.Publish.BadName: Already publishing)")
         #expect(taken["bytes_sent"] == 0)
         try await owner.stop()
 
@@ -218,12 +218,12 @@ import Testing
             "sevu.addstreamuser", ["app": "demo-origin", "stream": "locked", "user": "u", "pass": "p"])
         _ = try await scene.connect(scene.origin.rtmp("locked"), ["entry_name": "locked"])
         let locked = try await scene.account.awaitPush("locked", of: "s", "Failed")
-        #expect(locked.string("last_error").hasPrefix("the far end refuses the stream (NetStream.Publish."))
+        #expect(locked.string("last_error").hasPrefix("the destination refuses the stream (NetStream.Publish."))
 
         // nginx' on_publish gate says nothing and hangs up, which a restart looks like as well: it is tried again.
         _ = try await scene.connect(scene.nginx.url("wrong-key", app: "keyed"), ["entry_name": "keyed"])
         let keyed = try await scene.account.awaitPush("keyed", of: "s", "Retrying")
-        #expect(keyed["last_error"] == "the far end closed the connection before its answer to publish")
+        #expect(keyed["last_error"] == "the destination closed the connection before its answer to publish")
         #expect(keyed["bytes_sent"] == 0)
         #expect(keyed["reconnects"] == 0)
         try await encoder.stop()

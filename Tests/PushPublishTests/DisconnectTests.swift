@@ -8,21 +8,21 @@ import Testing
 /// A disconnect acts at once in every state and lasts.
 @Suite(.serialized, .timeLimit(.minutes(2))) struct DisconnectTests {
     /// Disconnects and sees that nothing comes back while another push goes through several attempts.
-    private func expectGone(_ name: String, _ house: House, connections: () -> Int) async throws {
-        #expect(try await house.disconnect(name) == [name])
-        #expect(await house.report(name) == nil)
-        try await expectQuiet(house, connections: connections)
-        #expect(await house.report(name) == nil)
-        #expect(try await house.disconnect(name) == [])
+    private func expectGone(_ name: String, _ rig: PushRig, connections: () -> Int) async throws {
+        #expect(try await rig.disconnect(name) == [name])
+        #expect(await rig.report(name) == nil)
+        try await expectQuiet(rig, connections: connections)
+        #expect(await rig.report(name) == nil)
+        #expect(try await rig.disconnect(name) == [])
     }
 
     /// No connection is made while another push fails several times.
-    private func expectQuiet(_ house: House, connections: () -> Int) async throws {
+    private func expectQuiet(_ rig: PushRig, connections: () -> Int) async throws {
         let before = connections()
-        let clock = try await house.push("s", to: "rtmp://127.0.0.1:1/app/clock", entryName: "clock")
-        try await eventually("time passes") { await house.report(clock)?.history.count ?? 0 > 7 }
+        let clock = try await rig.push("s", to: "rtmp://127.0.0.1:1/app/clock", entryName: "clock")
+        try await eventually("time passes") { await rig.report(clock)?.history.count ?? 0 > 7 }
         #expect(connections() == before)
-        _ = try await house.disconnect(clock)
+        _ = try await rig.disconnect(clock)
     }
 
     @Test func whileTheNameIsLookedUp() async throws {
@@ -32,11 +32,11 @@ import Testing
             try? await Task.sleep(for: .seconds(20))
             throw PushFailure(.lookupFailed, "")
         }
-        try await House.open(resolver: resolver) { house in
-            let publisher = try await house.publish("s")
-            let name = try await house.push("s", to: "rtmp://slow.example/app/key", entryName: "tv")
-            #expect(await house.report(name)?.status == .connecting)
-            try await expectGone(name, house) { 0 }
+        try await PushRig.open(resolver: resolver) { rig in
+            let publisher = try await rig.publish("s")
+            let name = try await rig.push("s", to: "rtmp://slow.example/app/key", entryName: "tv")
+            #expect(await rig.report(name)?.status == .connecting)
+            try await expectGone(name, rig) { 0 }
             publisher.end()
         }
     }
@@ -53,99 +53,99 @@ import Testing
             fillers.append(filler)
             connectLoopback(filler, port)
         }
-        try await House.open { house in
-            let publisher = try await house.publish("s")
-            let name = try await house.push("s", to: "rtmp://127.0.0.1:\(port)/app/key", entryName: "tv")
-            #expect(await house.report(name)?.status == .connecting)
-            try await expectGone(name, house) { 0 }
+        try await PushRig.open { rig in
+            let publisher = try await rig.publish("s")
+            let name = try await rig.push("s", to: "rtmp://127.0.0.1:\(port)/app/key", entryName: "tv")
+            #expect(await rig.report(name)?.status == .connecting)
+            try await expectGone(name, rig) { 0 }
             publisher.end()
         }
     }
 
-    @Test(arguments: [FarEnd.Behaviour.neverAnswers, .neverAnswersPublish])
-    func whileTheFarEndIsSilent(behaviour: FarEnd.Behaviour) async throws {
-        let farEnd = try await FarEnd.start(behaviour)
-        try await House.open { house in
-            let publisher = try await house.publish("s")
-            let name = try await house.push("s", to: farEnd, entryName: "tv")
-            try await eventually("it is on its way") { farEnd.now.open == 1 }
-            try await expectGone(name, house) { farEnd.now.connections }
-            // The far end reads of our close when its event loop gets to it.
-            try await eventually("the connection is closed") { farEnd.now.open == 0 }
+    @Test(arguments: [TestDestination.Behaviour.neverAnswers, .neverAnswersPublish])
+    func whileTheTestDestinationIsSilent(behaviour: TestDestination.Behaviour) async throws {
+        let destination = try await TestDestination.start(behaviour)
+        try await PushRig.open { rig in
+            let publisher = try await rig.publish("s")
+            let name = try await rig.push("s", to: destination, entryName: "tv")
+            try await eventually("it is on its way") { destination.now.open == 1 }
+            try await expectGone(name, rig) { destination.now.connections }
+            // The destination reads of our close when its event loop gets to it.
+            try await eventually("the connection is closed") { destination.now.open == 0 }
             publisher.end()
         }
-        await farEnd.stop()
+        await destination.stop()
     }
 
     @Test func whileConnected() async throws {
-        let farEnd = try await FarEnd.start()
-        try await House.open { house in
-            let publisher = try await house.publish("s")
-            let name = try await house.push("s", to: farEnd, entryName: "tv")
-            try await house.awaitStatus(.connected, of: name)
-            try await expectGone(name, house) { farEnd.now.connections }
-            try await eventually("the far end was told") { farEnd.now.unpublished == 1 }
-            // The far end reads of our close when its event loop gets to it.
-            try await eventually("the connection is closed") { farEnd.now.open == 0 }
+        let destination = try await TestDestination.start()
+        try await PushRig.open { rig in
+            let publisher = try await rig.publish("s")
+            let name = try await rig.push("s", to: destination, entryName: "tv")
+            try await rig.awaitStatus(.connected, of: name)
+            try await expectGone(name, rig) { destination.now.connections }
+            try await eventually("the destination was told") { destination.now.unpublished == 1 }
+            // The destination reads of our close when its event loop gets to it.
+            try await eventually("the connection is closed") { destination.now.open == 0 }
             publisher.end()
         }
-        await farEnd.stop()
+        await destination.stop()
     }
 
-    @Test func whileTheFarEndTakesNothing() async throws {
-        let farEnd = try await FarEnd.start(.stopsReading(after: 20_000))
-        try await House.open { house in
-            let publisher = try await house.publish("s", frameBytes: 50_000)
-            let name = try await house.push("s", to: farEnd, entryName: "tv")
-            try await eventually("it hangs") { farEnd.now.bytes >= 20_000 }
-            try await expectGone(name, house) { farEnd.now.connections }
+    @Test func whileTheTestDestinationTakesNothing() async throws {
+        let destination = try await TestDestination.start(.stopsReading(after: 20_000))
+        try await PushRig.open { rig in
+            let publisher = try await rig.publish("s", frameBytes: 50_000)
+            let name = try await rig.push("s", to: destination, entryName: "tv")
+            try await eventually("it hangs") { destination.now.bytes >= 20_000 }
+            try await expectGone(name, rig) { destination.now.connections }
             publisher.end()
         }
-        await farEnd.stop()
+        await destination.stop()
     }
 
     @Test func whileItWaitsToTryAgain() async throws {
-        let farEnd = try await FarEnd.start(.refusesStream)
-        try await House.open { house in
-            let publisher = try await house.publish("s")
-            let refused = try await house.push("s", to: farEnd, entryName: "refused")
-            try await house.awaitStatus(.failed, of: refused)
-            try await expectGone(refused, house) { farEnd.now.connections }
-            let down = try await house.push("s", to: "rtmp://127.0.0.1:1/app/key", entryName: "down")
-            try await house.awaitStatus(.retrying, of: down)
-            try await expectGone(down, house) { farEnd.now.connections }
+        let destination = try await TestDestination.start(.refusesStream)
+        try await PushRig.open { rig in
+            let publisher = try await rig.publish("s")
+            let refused = try await rig.push("s", to: destination, entryName: "refused")
+            try await rig.awaitStatus(.failed, of: refused)
+            try await expectGone(refused, rig) { destination.now.connections }
+            let down = try await rig.push("s", to: "rtmp://127.0.0.1:1/app/key", entryName: "down")
+            try await rig.awaitStatus(.retrying, of: down)
+            try await expectGone(down, rig) { destination.now.connections }
             publisher.end()
         }
-        await farEnd.stop()
+        await destination.stop()
     }
 
     @Test func whileItWaitsForTheStream() async throws {
-        let farEnd = try await FarEnd.start()
-        try await House.open { house in
-            let name = try await house.push("s", to: farEnd, entryName: "tv")
-            #expect(try await house.disconnect(name) == [name])
-            let publisher = try await house.publish("s")
-            try await expectQuiet(house) { farEnd.now.connections }
+        let destination = try await TestDestination.start()
+        try await PushRig.open { rig in
+            let name = try await rig.push("s", to: destination, entryName: "tv")
+            #expect(try await rig.disconnect(name) == [name])
+            let publisher = try await rig.publish("s")
+            try await expectQuiet(rig) { destination.now.connections }
             publisher.end()
         }
-        await farEnd.stop()
+        await destination.stop()
     }
 
     @Test func drainEndsEverythingInOrder() async throws {
-        let farEnd = try await FarEnd.start()
-        let house = await House()
-        let publisher = try await house.publish("s")
-        for number in 1...5 { _ = try await house.push("s", to: farEnd, key: "key-\(number)-abcd") }
-        for report in await house.supervisor.statuses(accountID: House.accountID) {
-            try await house.awaitStatus(.connected, of: report.entryName)
+        let destination = try await TestDestination.start()
+        let rig = await PushRig()
+        let publisher = try await rig.publish("s")
+        for number in 1...5 { _ = try await rig.push("s", to: destination, key: "key-\(number)-abcd") }
+        for report in await rig.supervisor.statuses(accountID: PushRig.accountID) {
+            try await rig.awaitStatus(.connected, of: report.entryName)
         }
-        let supervisor = house.supervisor
+        let supervisor = rig.supervisor
         try await promptly("drain") { await supervisor.drain() }
-        try await eventually("all said goodbye") { farEnd.now.unpublished == 5 && farEnd.now.open == 0 }
-        #expect(await house.store.events.filter { $0.kind == .unpush }.count == 5)
+        try await eventually("all said goodbye") { destination.now.unpublished == 5 && destination.now.open == 0 }
+        #expect(await rig.store.events.filter { $0.kind == .unpush }.count == 5)
         publisher.end()
-        await house.close()
-        await farEnd.stop()
+        await rig.close()
+        await destination.stop()
     }
 
     // MARK: Sockets

@@ -40,7 +40,7 @@ import Testing
                 Poll(second: 70, acknowledged: 100, outstanding: 90, verdict: .wedged),
             ]),
         Story(
-            name: "a far end that takes nothing from the start",
+            name: "a destination that takes nothing from the start",
             polls: [
                 Poll(second: 9, acknowledged: 0, outstanding: 90),
                 Poll(second: 10, acknowledged: 0, outstanding: 90, verdict: .wedged),
@@ -48,7 +48,7 @@ import Testing
     ]
 
     @Test(arguments: stories)
-    func tellsAWedgedFarEndFromASilentSource(story: Story) {
+    func tellsAWedgedTestDestinationFromASilentSource(story: Story) {
         var watchdog = LivenessWatchdog(timeout: .seconds(10), now: .uptimeNanoseconds(0))
         for poll in story.polls {
             let verdict = watchdog.check(

@@ -41,84 +41,84 @@ import Testing
         Story(
             name: "waits for the stream, connects, and is connected only when media is acknowledged",
             steps: [
-                Step(0, .sourceOnAir, .connecting, [.open(attempt: 1)]),
-                Step(1, .flowing(attempt: 1), .connecting),
-                Step(1, .accepted(attempt: 1), .connecting),
-                Step(2, .flowing(attempt: 1), .connected, [.logPush(error: nil)]),
-                Step(3, .flowing(attempt: 1), .connected),
+                Step(0, .sourceOnAir, .connecting, [.open(connection: 1)]),
+                Step(1, .flowing(connection: 1), .connecting),
+                Step(1, .accepted(connection: 1), .connecting),
+                Step(2, .flowing(connection: 1), .connected, [.logPush(error: nil)]),
+                Step(3, .flowing(connection: 1), .connected),
                 Step(3, .sourceOnAir, .connected),
             ]),
         Story(
             name: "retries with growing pauses and tells the log once",
             steps: [
-                Step(0, .sourceOnAir, .connecting, [.open(attempt: 1)]),
+                Step(0, .sourceOnAir, .connecting, [.open(connection: 1)]),
                 Step(
-                    1, .failed(attempt: 1, down), .retrying,
-                    [.logPush(error: down), .scheduleRetry(attempt: 1, at: at(2))]),
-                Step(2, .retryDue(attempt: 1), .connecting, [.open(attempt: 2)]),
-                Step(3, .failed(attempt: 2, down), .retrying, [.scheduleRetry(attempt: 2, at: at(5))]),
-                Step(5, .retryDue(attempt: 2), .connecting, [.open(attempt: 3)]),
+                    1, .failed(connection: 1, down), .retrying,
+                    [.logPush(error: down), .scheduleRetry(after: 1, at: at(2))]),
+                Step(2, .retryDue(after: 1), .connecting, [.open(connection: 2)]),
+                Step(3, .failed(connection: 2, down), .retrying, [.scheduleRetry(after: 2, at: at(5))]),
+                Step(5, .retryDue(after: 2), .connecting, [.open(connection: 3)]),
                 Step(
-                    6, .failed(attempt: 3, badName), .failed,
-                    [.logPush(error: badName), .scheduleRetry(attempt: 3, at: at(306))]),
-                Step(306, .retryDue(attempt: 3), .connecting, [.open(attempt: 4)]),
-                Step(307, .accepted(attempt: 4), .connecting),
-                Step(308, .flowing(attempt: 4), .connected, [.logPush(error: nil)]),
+                    6, .failed(connection: 3, badName), .failed,
+                    [.logPush(error: badName), .scheduleRetry(after: 3, at: at(306))]),
+                Step(306, .retryDue(after: 3), .connecting, [.open(connection: 4)]),
+                Step(307, .accepted(connection: 4), .connecting),
+                Step(308, .flowing(connection: 4), .connected, [.logPush(error: nil)]),
                 Step(
-                    400, .failed(attempt: 4, lost), .retrying,
-                    [.logUnpush(reason: "lost"), .scheduleRetry(attempt: 4, at: at(401))]),
+                    400, .failed(connection: 4, lost), .retrying,
+                    [.logUnpush(reason: "lost"), .scheduleRetry(after: 4, at: at(401))]),
             ]),
         Story(
             name: "a refusal right after the connection broke is the ghost of the old one",
             steps: [
-                Step(0, .sourceOnAir, .connecting, [.open(attempt: 1)]),
-                Step(0, .accepted(attempt: 1), .connecting),
-                Step(0, .flowing(attempt: 1), .connected, [.logPush(error: nil)]),
+                Step(0, .sourceOnAir, .connecting, [.open(connection: 1)]),
+                Step(0, .accepted(connection: 1), .connecting),
+                Step(0, .flowing(connection: 1), .connected, [.logPush(error: nil)]),
                 Step(
-                    10, .failed(attempt: 1, lost), .retrying,
-                    [.logUnpush(reason: "lost"), .scheduleRetry(attempt: 1, at: at(11))]),
-                Step(11, .retryDue(attempt: 1), .connecting, [.open(attempt: 2)]),
+                    10, .failed(connection: 1, lost), .retrying,
+                    [.logUnpush(reason: "lost"), .scheduleRetry(after: 1, at: at(11))]),
+                Step(11, .retryDue(after: 1), .connecting, [.open(connection: 2)]),
                 Step(
-                    11, .failed(attempt: 2, badName), .retrying,
-                    [.logPush(error: badName), .scheduleRetry(attempt: 2, at: at(13))]),
-                Step(129, .retryDue(attempt: 2), .connecting, [.open(attempt: 3)]),
-                Step(130, .failed(attempt: 3, badName), .failed, [.scheduleRetry(attempt: 3, at: at(430))]),
+                    11, .failed(connection: 2, badName), .retrying,
+                    [.logPush(error: badName), .scheduleRetry(after: 2, at: at(13))]),
+                Step(129, .retryDue(after: 2), .connecting, [.open(connection: 3)]),
+                Step(130, .failed(connection: 3, badName), .failed, [.scheduleRetry(after: 3, at: at(430))]),
             ]),
         Story(
             name: "what comes too late changes nothing",
             steps: [
-                Step(0, .retryDue(attempt: 0), .waiting),
-                Step(0, .sourceOnAir, .connecting, [.open(attempt: 1)]),
-                Step(0, .failed(attempt: 2, down), .connecting),
-                Step(1, .sourceGone, .waiting, [.close(attempt: 1)]),
-                Step(1, .accepted(attempt: 1), .waiting),
-                Step(1, .failed(attempt: 1, lost), .waiting),
-                Step(2, .sourceOnAir, .connecting, [.open(attempt: 2)]),
-                Step(2, .retryDue(attempt: 1), .connecting),
-                Step(2, .retryDue(attempt: 2), .connecting),
+                Step(0, .retryDue(after: 0), .waiting),
+                Step(0, .sourceOnAir, .connecting, [.open(connection: 1)]),
+                Step(0, .failed(connection: 2, down), .connecting),
+                Step(1, .sourceGone, .waiting, [.close(connection: 1)]),
+                Step(1, .accepted(connection: 1), .waiting),
+                Step(1, .failed(connection: 1, lost), .waiting),
+                Step(2, .sourceOnAir, .connecting, [.open(connection: 2)]),
+                Step(2, .retryDue(after: 1), .connecting),
+                Step(2, .retryDue(after: 2), .connecting),
             ]),
         Story(
             name: "a push made by hand waits for the stream to return",
             steps: [
                 Step(0, .sourceGone, .waiting),
-                Step(0, .sourceOnAir, .connecting, [.open(attempt: 1)]),
-                Step(0, .accepted(attempt: 1), .connecting),
-                Step(1, .flowing(attempt: 1), .connected, [.logPush(error: nil)]),
-                Step(5, .sourceGone, .waiting, [.close(attempt: 1), .logUnpush(reason: ended)]),
-                Step(9, .sourceOnAir, .connecting, [.open(attempt: 2)]),
+                Step(0, .sourceOnAir, .connecting, [.open(connection: 1)]),
+                Step(0, .accepted(connection: 1), .connecting),
+                Step(1, .flowing(connection: 1), .connected, [.logPush(error: nil)]),
+                Step(5, .sourceGone, .waiting, [.close(connection: 1), .logUnpush(reason: ended)]),
+                Step(9, .sourceOnAir, .connecting, [.open(connection: 2)]),
                 Step(
-                    10, .failed(attempt: 2, down), .retrying,
-                    [.logPush(error: down), .scheduleRetry(attempt: 2, at: at(11))]),
+                    10, .failed(connection: 2, down), .retrying,
+                    [.logPush(error: down), .scheduleRetry(after: 2, at: at(11))]),
                 Step(10, .sourceGone, .waiting, [.cancelRetry]),
-                Step(11, .retryDue(attempt: 2), .waiting),
+                Step(11, .retryDue(after: 2), .waiting),
             ]),
         Story(
             name: "an autopush ends with its publication", endsWithSource: true,
             steps: [
-                Step(0, .sourceOnAir, .connecting, [.open(attempt: 1)]),
-                Step(0, .accepted(attempt: 1), .connecting),
-                Step(1, .flowing(attempt: 1), .connected, [.logPush(error: nil)]),
-                Step(5, .sourceGone, .disconnected, [.close(attempt: 1), .logUnpush(reason: ended), .finished]),
+                Step(0, .sourceOnAir, .connecting, [.open(connection: 1)]),
+                Step(0, .accepted(connection: 1), .connecting),
+                Step(1, .flowing(connection: 1), .connected, [.logPush(error: nil)]),
+                Step(5, .sourceGone, .disconnected, [.close(connection: 1), .logUnpush(reason: ended), .finished]),
                 Step(6, .sourceOnAir, .disconnected),
             ]),
         Story(
@@ -131,31 +131,31 @@ import Testing
         Story(
             name: "a stop wins while connecting",
             steps: [
-                Step(0, .sourceOnAir, .connecting, [.open(attempt: 1)]),
-                Step(0, .stop(.disconnected), .disconnected, [.close(attempt: 1), .finished]),
-                Step(1, .accepted(attempt: 1), .disconnected),
-                Step(1, .failed(attempt: 1, lost), .disconnected),
+                Step(0, .sourceOnAir, .connecting, [.open(connection: 1)]),
+                Step(0, .stop(.disconnected), .disconnected, [.close(connection: 1), .finished]),
+                Step(1, .accepted(connection: 1), .disconnected),
+                Step(1, .failed(connection: 1, lost), .disconnected),
             ]),
         Story(
             name: "a stop wins while connected",
             steps: [
-                Step(0, .sourceOnAir, .connecting, [.open(attempt: 1)]),
-                Step(0, .accepted(attempt: 1), .connecting),
-                Step(1, .flowing(attempt: 1), .connected, [.logPush(error: nil)]),
+                Step(0, .sourceOnAir, .connecting, [.open(connection: 1)]),
+                Step(0, .accepted(connection: 1), .connecting),
+                Step(1, .flowing(connection: 1), .connected, [.logPush(error: nil)]),
                 Step(
                     2, .stop(.disconnected), .disconnected,
-                    [.close(attempt: 1), .logUnpush(reason: stopped), .finished]),
-                Step(3, .retryDue(attempt: 1), .disconnected),
+                    [.close(connection: 1), .logUnpush(reason: stopped), .finished]),
+                Step(3, .retryDue(after: 1), .disconnected),
             ]),
         Story(
             name: "a stop wins over a retry",
             steps: [
-                Step(0, .sourceOnAir, .connecting, [.open(attempt: 1)]),
+                Step(0, .sourceOnAir, .connecting, [.open(connection: 1)]),
                 Step(
-                    1, .failed(attempt: 1, down), .retrying,
-                    [.logPush(error: down), .scheduleRetry(attempt: 1, at: at(2))]),
+                    1, .failed(connection: 1, down), .retrying,
+                    [.logPush(error: down), .scheduleRetry(after: 1, at: at(2))]),
                 Step(1, .stop(.draining), .disconnected, [.cancelRetry, .finished]),
-                Step(2, .retryDue(attempt: 1), .disconnected),
+                Step(2, .retryDue(after: 1), .disconnected),
             ]),
     ]
 
@@ -174,14 +174,14 @@ import Testing
     @Test func countsHowOftenItWasConnectedAgain() {
         var machine = PushSessionMachine(limits: BackOff.Limits(), endsWithSource: false)
         _ = machine.handle(.sourceOnAir, now: PushSessionMachineTests.at(0))
-        for attempt in 1...3 {
-            #expect(machine.reconnects == max(0, attempt - 2))
-            let now = PushSessionMachineTests.at(Int64(attempt) * 100)
-            _ = machine.handle(.accepted(attempt: attempt), now: now)
-            _ = machine.handle(.flowing(attempt: attempt), now: now)
-            #expect(machine.reconnects == attempt - 1)
-            _ = machine.handle(.failed(attempt: attempt, PushSessionMachineTests.lost), now: now)
-            _ = machine.handle(.retryDue(attempt: attempt), now: now + .seconds(40))
+        for number in 1...3 {
+            #expect(machine.reconnects == max(0, number - 2))
+            let now = PushSessionMachineTests.at(Int64(number) * 100)
+            _ = machine.handle(.accepted(connection: number), now: now)
+            _ = machine.handle(.flowing(connection: number), now: now)
+            #expect(machine.reconnects == number - 1)
+            _ = machine.handle(.failed(connection: number, PushSessionMachineTests.lost), now: now)
+            _ = machine.handle(.retryDue(after: number), now: now + .seconds(40))
         }
     }
 
@@ -189,7 +189,7 @@ import Testing
         var machine = PushSessionMachine(limits: BackOff.Limits(), endsWithSource: false)
         _ = machine.handle(.sourceOnAir, now: PushSessionMachineTests.at(0))
         let actions = machine.handle(
-            .failed(attempt: 1, PushSessionMachineTests.badName), now: PushSessionMachineTests.at(0))
+            .failed(connection: 1, PushSessionMachineTests.badName), now: PushSessionMachineTests.at(0))
         #expect(
             actions.first
                 == .changed(

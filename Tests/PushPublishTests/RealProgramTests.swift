@@ -7,17 +7,17 @@ import Testing
 
 @testable import PushPublish
 
-/// Real servers at the far end.
+/// Real servers at the destination.
 @Suite(.serialized, .timeLimit(.minutes(3))) struct RealProgramTests {
     /// Puts a file's tags on air, all at once.
-    private func publish(_ file: FLVFile, _ stream: String, _ house: House) async throws -> Publication {
+    private func publish(_ file: FLVFile, _ stream: String, _ rig: PushRig) async throws -> Publication {
         let loop = MultiThreadedEventLoopGroup.singleton.any()
         let publisher = Publisher(
             info: PublisherInfo(
                 address: "192.0.2.1", software: "ffmpeg", transport: "rtmp", user: "", connected: Date()),
             disconnect: { _ in })
-        let publication = try await house.stage.publish(
-            House.address(stream), accountID: House.accountID, settings: HubSettings(), publisher: publisher, on: loop)
+        let publication = try await rig.stage.publish(
+            PushRig.address(stream), accountID: PushRig.accountID, settings: HubSettings(), publisher: publisher, on: loop)
         for tag in file.tags {
             publication.send(tag.type == .video ? .video : .audio, timestamp: tag.timestamp, body: tag.body)
         }
@@ -40,15 +40,15 @@ import Testing
         let folder = try Folder()
         let file = try await FLVFile.make(in: folder)
         let nginx = try NginxServer(folder: folder)
-        try await House.open { house in
-            let publication = try await publish(file, "s", house)
-            let name = try await house.push("s", to: "\(nginx.url)/first-key")
-            try await eventually("nobody is there") { await house.report(name)?.lastError != nil }
+        try await PushRig.open { rig in
+            let publication = try await publish(file, "s", rig)
+            let name = try await rig.push("s", to: "\(nginx.url)/first-key")
+            try await eventually("nobody is there") { await rig.report(name)?.lastError != nil }
             try nginx.start()
-            try await house.awaitStatus(.connected, of: name)
+            try await rig.awaitStatus(.connected, of: name)
             let total = Int64(file.tags.reduce(0) { $0 + $1.body.readableBytes })
-            try await eventually("all of it is sent") { await house.report(name)?.bytesSent ?? 0 > total }
-            #expect(try await house.disconnect(name) == [name])
+            try await eventually("all of it is sent") { await rig.report(name)?.bytesSent ?? 0 > total }
+            #expect(try await rig.disconnect(name) == [name])
             try await eventually("all of it is recorded") {
                 let size =
                     try? FileManager.default.attributesOfItem(atPath: folder.file("first-key.flv"))[.size] as? Int
@@ -56,19 +56,19 @@ import Testing
             }
             try await expectAll(of: file, in: folder.file("first-key.flv"))
 
-            let again = try await house.push("s", to: "\(nginx.url)/second-key")
-            try await house.awaitStatus(.connected, of: again)
+            let again = try await rig.push("s", to: "\(nginx.url)/second-key")
+            try await rig.awaitStatus(.connected, of: again)
             try await nginx.stop()
             try await eventually("it is gone") {
-                await house.report(again)?.history.contains { $0.failure != nil } == true
+                await rig.report(again)?.history.contains { $0.failure != nil } == true
             }
             try nginx.start()
             try await eventually("it is connected again") {
-                let report = await house.report(again)
+                let report = await rig.report(again)
                 return report?.status == .connected && report?.reconnects ?? 0 >= 1
             }
             publication.end(isOrderly: true)
-            try await house.awaitStatus(.waiting, of: again)
+            try await rig.awaitStatus(.waiting, of: again)
         }
         try await nginx.stop()
     }
@@ -82,18 +82,18 @@ import Testing
             "-c",
             "copy", "-f", "flv", folder.file("received.flv"),
         ])
-        try await House.open { house in
-            let publication = try await publish(file, "s", house)
-            let name = try await house.supervisor.connect(
+        try await PushRig.open { rig in
+            let publication = try await publish(file, "s", rig)
+            let name = try await rig.supervisor.connect(
                 PushRequest(
-                    accountID: House.accountID, source: House.address("s"), service: "rtmp",
+                    accountID: PushRig.accountID, source: PushRig.address("s"), service: "rtmp",
                     fields: [
                         "dst_host": "127.0.0.1", "dst_port": "\(port)", "dst_app": "app", "dst_inst": "inst",
                         "dst_stream": "key-abcd",
                     ]))
-            try await house.awaitStatus(.connected, of: name)
+            try await rig.awaitStatus(.connected, of: name)
             publication.end(isOrderly: true)
-            try await house.awaitStatus(.waiting, of: name)
+            try await rig.awaitStatus(.waiting, of: name)
             try await ffmpeg.result()
             try await expectAll(of: file, in: folder.file("received.flv"))
         }

@@ -32,49 +32,49 @@ import Testing
 
     @Test func aTrustedCertificateForTheNameIsTaken() async throws {
         let folder = try Folder()
-        let farEnd = try await FarEnd.start(tls: TLSTests.certificates(in: folder))
-        try await House.open({ $0.trustRoots = .file(folder.file("ca.pem")) }) { house in
-            let publisher = try await house.publish("s")
-            let name = try await house.push("s", to: "rtmps://localhost:\(farEnd.port)/app/key-abcd")
-            try await house.awaitStatus(.connected, of: name)
-            try await eventually("media") { farEnd.now.bytes > 50_000 }
-            #expect(try await house.disconnect(name) == [name])
-            try await eventually("goodbye") { farEnd.now.unpublished == 1 && farEnd.now.open == 0 }
+        let destination = try await TestDestination.start(tls: TLSTests.certificates(in: folder))
+        try await PushRig.open({ $0.trustRoots = .file(folder.file("ca.pem")) }) { rig in
+            let publisher = try await rig.publish("s")
+            let name = try await rig.push("s", to: "rtmps://localhost:\(destination.port)/app/key-abcd")
+            try await rig.awaitStatus(.connected, of: name)
+            try await eventually("media") { destination.now.bytes > 50_000 }
+            #expect(try await rig.disconnect(name) == [name])
+            try await eventually("goodbye") { destination.now.unpublished == 1 && destination.now.open == 0 }
 
-            let wrong = try await house.push("s", to: "rtmps://127.0.0.1:\(farEnd.port)/app/key-abcd")
-            try await house.awaitStatus(.failed, of: wrong)
-            let report = try #require(await house.report(wrong))
+            let wrong = try await rig.push("s", to: "rtmps://127.0.0.1:\(destination.port)/app/key-abcd")
+            try await rig.awaitStatus(.failed, of: wrong)
+            let report = try #require(await rig.report(wrong))
             #expect(report.history.last?.failure == .certificateRefused)
-            #expect(report.lastError == "the far end's certificate is not for this host name")
+            #expect(report.lastError == "the destination's certificate is not for this host name")
             publisher.end()
         }
-        await farEnd.stop()
+        await destination.stop()
     }
 
     @Test func anUntrustedCertificateIsPermanentAndSaysSo() async throws {
         let folder = try Folder()
-        let farEnd = try await FarEnd.start(tls: TLSTests.certificates(in: folder))
-        try await House.open { house in
-            let publisher = try await house.publish("s")
-            let name = try await house.push("s", to: "rtmps://localhost:\(farEnd.port)/app/key-abcd")
-            try await house.awaitStatus(.failed, of: name)
-            let report = try #require(await house.report(name))
+        let destination = try await TestDestination.start(tls: TLSTests.certificates(in: folder))
+        try await PushRig.open { rig in
+            let publisher = try await rig.publish("s")
+            let name = try await rig.push("s", to: "rtmps://localhost:\(destination.port)/app/key-abcd")
+            try await rig.awaitStatus(.failed, of: name)
+            let report = try #require(await rig.report(name))
             #expect(report.history.last?.failure == .certificateRefused)
-            #expect(report.lastError?.hasPrefix("the far end's certificate is not trusted") == true)
-            #expect(farEnd.now.published.isEmpty)
+            #expect(report.lastError?.hasPrefix("the destination's certificate is not trusted") == true)
+            #expect(destination.now.published.isEmpty)
             publisher.end()
         }
-        await farEnd.stop()
+        await destination.stop()
     }
 
     @Test func aPortWithoutTLSIsTriedAgain() async throws {
-        let farEnd = try await FarEnd.start()
-        try await House.open { house in
-            let publisher = try await house.publish("s")
-            let name = try await house.push("s", to: "rtmps://localhost:\(farEnd.port)/app/key-abcd")
-            try await house.awaitStatus(.retrying, of: name)
+        let destination = try await TestDestination.start()
+        try await PushRig.open { rig in
+            let publisher = try await rig.publish("s")
+            let name = try await rig.push("s", to: "rtmps://localhost:\(destination.port)/app/key-abcd")
+            try await rig.awaitStatus(.retrying, of: name)
             publisher.end()
         }
-        await farEnd.stop()
+        await destination.stop()
     }
 }

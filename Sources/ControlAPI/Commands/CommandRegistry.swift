@@ -9,7 +9,9 @@ public enum CommandRegistry {
 
     private static func entry<Kind: Command>(_: Kind.Type) -> Entry {
         Entry(description: Kind.description) { object, context in
-            var fields = Fields(object, account: context.account, now: context.environment.now())
+            var fields = Fields(
+                object, account: context.account, now: context.environment.now(),
+                destinations: context.environment.pushes.kinds)
             let command = Kind(&fields)
             try fields.finish(for: Kind.description)
             guard let command else { throw CommandFailure(.fieldInvalid) }

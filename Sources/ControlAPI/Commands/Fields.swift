@@ -1,6 +1,7 @@
 import Basics
 import Foundation
 import Live
+import PushPublish
 import Storage
 import Usher
 
@@ -11,12 +12,15 @@ public struct Fields: Sendable {
     let account: Account
     /// What times such as `+2 hours` count from.
     let now: Date
+    /// The kinds of destination that pushes may have.
+    let destinations: DestinationKinds
     private(set) var problems: [FieldProblem] = []
 
-    init(_ object: JSONObject, account: Account, now: Date) {
+    init(_ object: JSONObject, account: Account, now: Date, destinations: DestinationKinds) {
         self.object = object
         self.account = account
         self.now = now
+        self.destinations = destinations
     }
 
     /// Throws the failure that names what was wrong, in the order in which `command` documents its fields: code 6 for

@@ -4,41 +4,31 @@ import Live
 import PushPublish
 import Storage
 
-/// The fields that say where a push goes.
+/// The fields that say where a push goes, as the kinds of destination declare them.
 enum PushFields {
-    static let descriptions: [CommandDescription.Field] = [
-        .optional("url", "The destination in one: `rtmp://host[:port]/app/stream`; or else:"),
-        .optional("dst_host", "host (presets have their own),"), .optional("dst_port", "port,"),
-        .optional("dst_app", "application,"), .optional("dst_inst", "instance,"),
-        .optional("dst_stream", "stream name or key,"), .optional("dst_user", "and user name"),
-        .optional("dst_pass", "with password, where the far end asks for a login."),
-    ]
+    /// For the documentation, which is of the kinds that are built in.
+    static let descriptions: [CommandDescription.Field] = DestinationKinds.builtIn.fields.map {
+        .optional($0.name, $0.text)
+    }
 
-    /// Every name of a destination field that a service may have, of kinds to come as well.
-    static let names =
-        DestinationFieldName.allCases.map(\.rawValue) + [
-            "host_id", "stream_id", "event_name", "primary_server", "backup_server", "lock_servers",
-        ]
+    /// Whether the request has any field of a destination.
+    static func hasAny(_ fields: Fields) -> Bool {
+        fields.destinations.fields.contains { field in ([field.name] + field.aliases).contains(where: fields.has) }
+    }
 
-    /// Other names of fields, as v2 and older clients spell them.
-    private static let aliases = ["dst_user": "username", "dst_pass": "password"]
-
-    static func read(_ fields: inout Fields) -> [String: String] {
+    /// The values of a service's fields, by the fields' own names; their lengths are the service's to check.
+    static func read(_ service: String, _ fields: inout Fields) -> [String: String] {
         var values: [String: String] = [:]
-        for name in names {
-            let field = fields.isGiven(name) ? name : aliases[name] ?? name
-            if case .bool(let flag)? = fields.object[field] {
-                values[name] = flag ? "1" : "0"
-            } else if let text = fields.text(field, maximum: 2_048) {
-                values[name] = text
-            }
+        for field in fields.destinations.fields(of: service) {
+            let name = ([field.name] + field.aliases).first(where: fields.isGiven) ?? field.name
+            values[field.name] = fields.text(name, maximum: .max)
         }
         return values
     }
 
     static func check(_ service: String, _ destination: [String: String], _ fields: inout Fields) {
         do throws(FieldProblems) {
-            _ = try DestinationKinds.builtIn.destination(service: service, fields: destination)
+            _ = try fields.destinations.kind(service).destination(from: destination)
         } catch {
             for problem in error.problems { fields.add(problem) }
         }
@@ -47,7 +37,7 @@ enum PushFields {
 
 extension JSONObject {
     /// A stored push as replies show it: secrets by their last four characters.
-    init(_ push: PushService) {
+    init(_ push: PushService, _ kinds: DestinationKinds) {
         func text(_ value: String?) -> JSONValue { value.map { .string($0) } ?? .null }
         self = [
             "push_service_id": .integer(push.id), "name": .string(push.name), "service_name": .string(push.service),
@@ -55,10 +45,7 @@ extension JSONObject {
             "autopush": .bool(push.autopush), "adaptive_group": text(push.adaptiveGroup),
             "push_source": .bool(push.pushSource),
         ]
-        let shown = DestinationKinds.masked(push.destination)
-        for name in PushFields.names {
-            if let value = shown[name] { self[name] = .string(value) }
-        }
+        for field in kinds.shown(push.destination, of: push.service) { self[field.name] = .string(field.value) }
         self["created"] = .string(ReplyDate.text(push.created))
         self["last_update"] = .string(ReplyDate.text(push.updated))
     }
@@ -92,7 +79,7 @@ struct AddPush: Command {
 
     init?(_ fields: inout Fields) {
         let service = fields.requiredText("service_name", maximum: 64)
-        destination = PushFields.read(&fields)
+        destination = PushFields.read(service ?? "", &fields)
         name = fields.text("name", maximum: 128)
         app = fields.ownApp(isRequired: false)
         instance = fields.name("inst", isRequired: false)
@@ -153,7 +140,7 @@ struct UpdatePush: Command {
         }
         var fields = fields
         if let service = fields.text("service_name", maximum: 64) { push.service = service }
-        if PushFields.names.contains(where: fields.has) { push.destination = PushFields.read(&fields) }
+        if PushFields.hasAny(fields) { push.destination = PushFields.read(push.service, &fields) }
         if let name = fields.text("name", maximum: 128) { push.name = name }
         if fields.has("app") { push.app = fields.ownApp(isRequired: false) }
         if fields.has("inst") { push.instance = fields.name("inst", isRequired: false) }
@@ -236,7 +223,9 @@ struct ListPushes: Command {
     }
 
     func run(_ context: CommandContext) async throws -> Reply {
-        let rows = try await context.store.pushes(accountID: context.account.id).map { JSONObject($0) }
+        let rows = try await context.store.pushes(accountID: context.account.id).map {
+            JSONObject($0, context.environment.pushes.kinds)
+        }
         let meant = rows.filter { row in
             filters.members.allSatisfy { ListPushes.text(row[$0.name]) == ListPushes.text($0.value) }
         }

@@ -10,7 +10,7 @@ extension CommandFailure {
         case .invalid(let problems):
             self = CommandFailure(problems.problems) ?? CommandFailure(.fieldInvalid)
         case .alreadyConnected: self.init(.pushAlreadyConnected, "\(error)")
-        case .tooMany, .draining: self.init(.pushRefused, "\(error)")
+        case .tooMany, .addressNotAllowed, .draining: self.init(.pushRefused, "\(error)")
         case .storeFailed: self.init(.unexpectedError)
         }
     }
@@ -54,7 +54,7 @@ struct ConnectPush: Command {
         if let stored {
             destination = .stored(Int64(stored))
         } else if let service {
-            let values = PushFields.read(&fields)
+            let values = PushFields.read(service, &fields)
             PushFields.check(service, values, &fields)
             destination = .given(service: service, fields: values)
         } else {

@@ -2,7 +2,6 @@ import Basics
 import NIOCore
 import NIOPosix
 import NIOSSL
-import Usher
 
 /// The way to a destination's socket: name lookup, address policy, TCP, TLS.
 ///
@@ -18,21 +17,21 @@ final class PushConnector: @unchecked Sendable {
     }
 
     /// What is being done, for time-out messages.
-    enum Stage: String, Sendable {
+    enum Step: String, Sendable {
         case lookup = "looking up the host name"
         case connect = "connecting"
     }
 
     private let target: Target
-    private let context: AttemptContext
+    private let context: PushConnectionContext
     private let eventLoop: any EventLoop
-    private(set) var stage = Stage.lookup
+    private(set) var step = Step.lookup
     private var isCancelled = false
     private var channel: (any Channel)?
     private var addresses: [SocketAddress] = []
     private var lastFailure: PushFailure?
 
-    init(_ target: Target, context: AttemptContext) {
+    init(_ target: Target, context: PushConnectionContext) {
         self.target = target
         self.context = context
         self.eventLoop = context.eventLoop
@@ -47,10 +46,11 @@ final class PushConnector: @unchecked Sendable {
     ) {
         eventLoop.assertInEventLoop()
         let (resolver, host, port, eventLoop) = (context.resolver, target.host, target.port, eventLoop)
+        let account = context.accountID
         Task {
             let outcome: Result<[SocketAddress], PushFailure>
             do throws(PushFailure) {
-                outcome = .success(try await resolver.addresses(of: host, port: port))
+                outcome = .success(try await resolver.addresses(of: host, port: port, account: account))
             } catch {
                 outcome = .failure(error)
             }
@@ -71,7 +71,7 @@ final class PushConnector: @unchecked Sendable {
         done: @escaping @Sendable (Result<any Channel, PushFailure>) -> Void
     ) {
         guard !isCancelled else { return }
-        stage = .connect
+        step = .connect
         switch outcome {
         case .failure(let failure):
             done(.failure(failure))
@@ -139,7 +139,7 @@ final class PushConnector: @unchecked Sendable {
                 ChannelOptions.Types.SocketOption(level: .tcp, name: .userTimeout),
                 value: SocketOptionValue(clamping: configuration.sendTimeout.nanoseconds / 1_000_000 &+ 2_000)
             )
-            // A far end that is too slow shows at once in the ring, where pictures can be skipped, instead of behind
+            // A destination that is too slow shows at once in the ring, where frames can be skipped, instead of behind
             // megabytes in the kernel.
             .channelOption(
                 ChannelOptions.Types.SocketOption(level: .tcp, name: .unsentLowWater),
@@ -167,8 +167,8 @@ final class PushConnector: @unchecked Sendable {
         var configuration = TLSConfiguration.makeClientConfiguration()
         configuration.trustRoots = settings.trustRoots
         configuration.minimumTLSVersion = .tlsv12
-        // How long the far end's own goodbye is waited for.
-        configuration.shutdownTimeout = settings.farewell
+        // How long the destination's own goodbye is waited for.
+        configuration.shutdownTimeout = settings.closeTimeout
         // SNI holds names only; an address is checked against the certificate all the same.
         return try NIOSSLClientHandler(
             context: NIOSSLContext(configuration: configuration), serverHostname: IPAddress(host) == nil ? host : nil)
@@ -182,4 +182,20 @@ extension NIOBSDSocket.Option {
     fileprivate static let keepCount = NIOBSDSocket.Option(rawValue: 6)
     fileprivate static let userTimeout = NIOBSDSocket.Option(rawValue: 18)
     fileprivate static let unsentLowWater = NIOBSDSocket.Option(rawValue: 25)
+}
+
+/// Counts the bytes handed to the socket. First in the pipeline, below TLS.
+///
+/// Lives on its channel's event loop like every handler.
+final class ByteMeter: ChannelOutboundHandler {
+    typealias OutboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    /// Waiting in this process included.
+    private(set) var handedOver: Int64 = 0
+
+    func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+        handedOver &+= Int64(unwrapOutboundIn(data).readableBytes)
+        context.write(data, promise: promise)
+    }
 }

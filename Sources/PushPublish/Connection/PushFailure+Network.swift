@@ -5,7 +5,7 @@ import NIOSSL
 extension PushFailure {
     /// A TCP connection that did not come about.
     init(connecting error: any Error, to address: SocketAddress) {
-        let place = address.ipAddress.map { "\($0) port \(address.port ?? 0)" } ?? "the far end"
+        let place = address.ipAddress.map { "\($0) port \(address.port ?? 0)" } ?? "the destination"
         switch error {
         case is ChannelError:
             if case .connectTimeout? = error as? ChannelError {
@@ -24,7 +24,7 @@ extension PushFailure {
         case let error as NIOSSLError:
             self.init(tls: error)
         case is NIOSSLExtraError:
-            self.init(.certificateRefused, "the far end's certificate is not for this host name")
+            self.init(.certificateRefused, "the destination's certificate is not for this host name")
         case let error as BoringSSLError:
             self.init(tls: "\(error)")
         case let error as IOError:
@@ -37,9 +37,9 @@ extension PushFailure {
     private init(tls error: NIOSSLError) {
         switch error {
         case .uncleanShutdown:
-            self.init(.connectionLost, "the far end closed the connection")
+            self.init(.connectionLost, "the destination closed the connection")
         case .unableToValidateCertificate, .noCertificateToValidate:
-            self.init(.certificateRefused, "the far end's certificate could not be verified")
+            self.init(.certificateRefused, "the destination's certificate could not be verified")
         case .handshakeFailed(let inner):
             self.init(tls: "\(inner)")
         default:
@@ -52,9 +52,9 @@ extension PushFailure {
         if description.contains("CERTIFICATE_VERIFY_FAILED") {
             self.init(
                 .certificateRefused,
-                "the far end's certificate is not trusted: expired, or signed by nobody this system knows")
+                "the destination's certificate is not trusted: expired, or signed by nobody this system knows")
         } else if description.contains("WRONG_VERSION_NUMBER") {
-            self.init(.tlsFailed, "the far end does not speak TLS on this port")
+            self.init(.tlsFailed, "the destination does not speak TLS on this port")
         } else {
             self.init(.tlsFailed, "TLS failed: \(String(description.prefix(160)))")
         }

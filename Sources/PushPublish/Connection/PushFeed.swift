@@ -1,13 +1,13 @@
 import Live
 import NIOCore
 
-/// Feeds a hub's stream to an accepted connection, and watches that the far end takes it.
+/// Feeds a hub's stream to an accepted connection, and watches that the destination takes it.
 ///
 /// For every kind of destination that takes the hub's RTMP bytes. `@unchecked Sendable`: everything mutable is touched on
 /// the channel's event loop alone.
 final class PushFeed: @unchecked Sendable {
     enum Event: Sendable {
-        /// The far end acknowledged the first media.
+        /// The destination acknowledged the first media.
         case flowing
         case failed(PushFailure)
         /// The hub has nothing more.
@@ -45,7 +45,7 @@ final class PushFeed: @unchecked Sendable {
         self.tell = tell
         reader = RTMPSubscriber(role: .push, channel: channel, messageStreamID: messageStreamID)
         meter = try? channel.pipeline.syncOperations.handler(type: ByteMeter.self)
-        watchdog = LivenessWatchdog(timeout: sendTimeout, now: .now())
+        watchdog = LivenessWatchdog(timeout: sendTimeout, now: channel.eventLoop.now)
     }
 
     var counters: PushCounters {
@@ -62,7 +62,7 @@ final class PushFeed: @unchecked Sendable {
             switch ending {
             case .streamEnded: self?.finish(.sourceEnded)
             case .tooSlow:
-                self?.finish(.failed(PushFailure(.tooSlow, "the far end is slower than the stream")))
+                self?.finish(.failed(PushFailure(.tooSlow, "the destination is slower than the stream")))
             }
         }
         try? channel.pipeline.syncOperations.addHandler(WritabilityHandler(reader))
@@ -125,9 +125,9 @@ final class PushFeed: @unchecked Sendable {
         }
         guard !isOver else { return }
         let outstanding = (meter?.handedOver ?? 0) - acknowledged
-        if watchdog.check(acknowledged: acknowledged, outstanding: outstanding, now: .now()) == .wedged {
+        if watchdog.check(acknowledged: acknowledged, outstanding: outstanding, now: channel.eventLoop.now) == .wedged {
             let seconds = sendTimeout.nanoseconds / 1_000_000_000
-            finish(.failed(PushFailure(.wedged, "the far end has acknowledged nothing for \(seconds) s")))
+            finish(.failed(PushFailure(.wedged, "the destination has acknowledged nothing for \(seconds) s")))
         }
     }
 

@@ -1,21 +1,46 @@
+import Basics
 import Glibc
 import NIOCore
 import NIOPosix
 
-/// The system's resolver, on threads of its own: `getaddrinfo` blocks and cannot be stopped.
-///
-/// Lookups of one name are shared, so that pushes to a host whose name server does not answer hold one thread together
-/// and leave the others to their neighbours. Who waits sets the time-out.
+/// Looks host names up.
+public protocol HostResolver: Sendable {
+    /// The addresses to try, in order; never empty.
+    /// - Parameter account: whose push it is; one account's lookups do not hold up another's.
+    /// - Throws: `unknownHost` when the name does not exist, `lookupFailed` otherwise.
+    func addresses(of host: String, port: Int, account: AccountID) async throws(PushFailure) -> [SocketAddress]
+    /// Lets go of what it holds; nothing is asked any more.
+    func shutdown() async
+}
+
+extension HostResolver {
+    public func shutdown() async {}
+}
+
+/// The system's resolver, on threads of its own: `getaddrinfo` blocks and cannot be stopped. `LookupQueue` says what runs.
 public actor SystemResolver: HostResolver {
-    private typealias Outcome = Result<[SocketAddress], PushFailure>
+    typealias Outcome = Result<[SocketAddress], PushFailure>
+    typealias Answer = CheckedContinuation<Outcome, Never>
 
     private let threads: NIOThreadPool
-    private var lookups: [String: Task<Outcome, Never>] = [:]
+    /// How long somebody waits for an answer.
+    private let patience: Duration
+    private let lookUp: @Sendable (String) -> Outcome
+    private var queue: LookupQueue<Int>
+    private var answers: [Int: (continuation: Answer, timer: Task<Void, Never>)] = [:]
+    private var lastWaiter = 0
 
-    /// - Parameter threads: lookups of different names that may run at a time.
-    public init(threads: Int = 8) {
-        self.threads = NIOThreadPool(numberOfThreads: max(1, threads))
-        self.threads.start()
+    /// - Parameter patience: how long a lookup may take for who waits for it, its own wait for a thread included.
+    public init(patience: Duration = .seconds(10)) {
+        self.init(limits: LookupQueue<Int>.Limits(), patience: patience, lookUp: SystemResolver.lookUp)
+    }
+
+    init(limits: LookupQueue<Int>.Limits, patience: Duration, lookUp: @escaping @Sendable (String) -> Outcome) {
+        threads = NIOThreadPool(numberOfThreads: max(1, limits.running))
+        threads.start()
+        queue = LookupQueue(limits: limits)
+        self.patience = patience
+        self.lookUp = lookUp
     }
 
     /// Lets the threads go.
@@ -23,34 +48,66 @@ public actor SystemResolver: HostResolver {
         try? await threads.shutdownGracefully()
     }
 
-    public func addresses(of host: String, port: Int) async throws(PushFailure) -> [SocketAddress] {
+    public func addresses(of host: String, port: Int, account: AccountID) async throws(PushFailure) -> [SocketAddress] {
         if let literal = try? SocketAddress(ipAddress: host, port: port) { return [literal] }
-        let key = "\(host):\(port)"
-        let lookup = lookups[key] ?? begin(host, port: port)
-        lookups[key] = lookup
-        let outcome = await lookup.value
-        lookups[key] = nil
-        return try outcome.get()
+        let found = try await outcome(host.lowercased(), account).get()
+        return found.map { address in
+            var address = address
+            address.port = port
+            return address
+        }
     }
 
-    private func begin(_ host: String, port: Int) -> Task<Outcome, Never> {
-        let threads = threads
-        return Task {
-            do {
-                return try await threads.runIfActive { SystemResolver.lookUp(host, port: port) }
-            } catch {
-                return .failure(PushFailure(.lookupFailed, "the lookup of \(host) was cancelled"))
+    private func outcome(_ name: String, _ account: AccountID) async -> Outcome {
+        lastWaiter &+= 1
+        let waiter = lastWaiter
+        if let known = queue.ask(name, account: account, waiter: waiter, now: .now()) { return known }
+        return await withCheckedContinuation { continuation in
+            let patience = patience
+            let timer = Task { [weak self] in
+                guard (try? await Task.sleep(for: patience)) != nil else { return }
+                await self?.giveUp(waiter, name)
+            }
+            answers[waiter] = (continuation, timer)
+            beginNext()
+        }
+    }
+
+    private func beginNext() {
+        while let name = queue.next() {
+            let (threads, lookUp) = (threads, lookUp)
+            Task {
+                let outcome = try? await threads.runIfActive { lookUp(name) }
+                self.finished(
+                    name, outcome ?? .failure(PushFailure(.lookupFailed, "the lookup of \(name) was cancelled")))
             }
         }
     }
 
-    private static func lookUp(_ host: String, port: Int) -> Outcome {
+    private func finished(_ name: String, _ outcome: Outcome) {
+        for waiter in queue.finished(name, outcome, now: .now()) { answer(waiter, outcome) }
+        beginNext()
+    }
+
+    private func giveUp(_ waiter: Int, _ name: String) {
+        queue.leave(name, waiter: waiter)
+        let failure = PushFailure(.lookupFailed, "no name server answered in time for the host name \(name)")
+        answer(waiter, .failure(failure))
+    }
+
+    private func answer(_ waiter: Int, _ outcome: Outcome) {
+        guard let answer = answers.removeValue(forKey: waiter) else { return }
+        answer.timer.cancel()
+        answer.continuation.resume(returning: outcome)
+    }
+
+    @Sendable private static func lookUp(_ host: String) -> Outcome {
         var hints = addrinfo()
         hints.ai_family = AF_UNSPEC
         hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
         hints.ai_protocol = Int32(IPPROTO_TCP)
         var list: UnsafeMutablePointer<addrinfo>?
-        let status = getaddrinfo(host, String(port), &hints, &list)
+        let status = getaddrinfo(host, nil, &hints, &list)
         guard status == 0 else { return .failure(failure(status, host: host)) }
         defer { freeaddrinfo(list) }
 

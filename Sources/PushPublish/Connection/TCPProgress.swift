@@ -1,10 +1,10 @@
 import NIOCore
 import NIOPosix
 
-/// How far the far end's kernel has acknowledged a connection's bytes, from Linux's `TCP_INFO`.
+/// How far the peer's kernel has acknowledged a connection's bytes, from Linux's `TCP_INFO`.
 ///
-/// Not RTMP's Acknowledgement messages: many far ends send them rarely or never, while TCP acknowledges within a round
-/// trip and stops to when the far end reads no more.
+/// Not RTMP's Acknowledgement messages: many destinations send them rarely or never, while TCP acknowledges within a round
+/// trip and stops to when the destination reads no more.
 enum TCPProgress {
     /// `struct tcp_info` of `linux/tcp.h` up to `tcpi_min_rtt` (kernel 4.6), as 64-bit words: the kernel fills what it
     /// has and what fits. glibc's own declaration ends before the fields needed here.

@@ -1,8 +1,8 @@
 import NIOCore
 
-/// How long to wait before the next attempt.
+/// How long to wait before the next connection.
 ///
-/// Doubling with jitter, so that a far end that comes back is not met by everybody at once.
+/// Doubling with jitter, so that a destination that comes back is not met by everybody at once.
 public struct BackOff: Sendable, Hashable {
     public struct Limits: Sendable, Hashable {
         /// The first pause; it doubles with every failure.

@@ -1,8 +1,8 @@
 import NIOCore
 
-/// Tells a far end that takes nothing any more from a source that has nothing to send.
+/// Tells a destination that takes nothing any more from a source that has nothing to send.
 ///
-/// Fed about once a second with what the kernel knows: a wedged far end keeps its connection open and acknowledges
+/// Fed about once a second with what the kernel knows: a wedged destination keeps its connection open and acknowledges
 /// nothing, so that only progress tells.
 public struct LivenessWatchdog: Sendable, Hashable {
     public enum Verdict: Sendable, Hashable {
@@ -25,7 +25,7 @@ public struct LivenessWatchdog: Sendable, Hashable {
     }
 
     /// - Parameters:
-    ///   - acknowledged: bytes the far end has acknowledged since the connection began; never goes back.
+    ///   - acknowledged: bytes the destination has acknowledged since the connection began; never goes back.
     ///   - outstanding: bytes handed over and not acknowledged, those that wait in this process included.
     public mutating func check(acknowledged: Int64, outstanding: Int64, now: NIODeadline) -> Verdict {
         // With nothing outstanding there is nothing to wait for: a silent or recovering source is no failure.

@@ -19,7 +19,7 @@ public struct PushReport: Sendable, Hashable {
     public var destination: String
     /// Media bytes sent since the session began, over all connections.
     public var bytesSent: Int64
-    /// Pictures left out because the far end was too slow.
+    /// Video frames left out because the destination was too slow.
     public var droppedFrames: Int
     /// How often it was connected again after it had been.
     public var reconnects: Int
@@ -27,10 +27,10 @@ public struct PushReport: Sendable, Hashable {
     public var started: Date
     /// Since when it is `Connected`; nil when it is not.
     public var connected: Date?
-    /// Why the last attempt or connection failed; kept when it recovers, so that a reconnect can be explained.
+    /// Why the last connection failed; kept when it recovers, so that a reconnect can be explained.
     public var lastError: String?
-    /// When the next attempt is due; nil when none is planned.
-    public var nextAttempt: Date?
+    /// When the next connection is due; nil when none is planned.
+    public var nextConnection: Date?
     /// The last changes, oldest first.
     public var history: [PushTransition]
 }

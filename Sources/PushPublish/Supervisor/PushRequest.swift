@@ -23,3 +23,54 @@ public struct PushRequest: Sendable, Hashable {
         self.entryName = entryName
     }
 }
+
+/// Why a push was not connected.
+public enum PushError: Error, Sendable, Hashable, CustomStringConvertible {
+    /// The account has no such `push_service_id`.
+    case notFound(Int64)
+    /// Fields are missing or wrong.
+    case invalid(FieldProblems)
+    /// It runs already, under this entry name.
+    case alreadyConnected(entryName: String)
+    /// The account runs as many pushes as it may.
+    case tooMany(limit: Int)
+    /// The destination's address is one that pushes may not go to.
+    case addressNotAllowed(String)
+    /// The server is shutting down.
+    case draining
+    /// The stored push could not be read.
+    case storeFailed(String)
+
+    public var description: String {
+        switch self {
+        case .notFound(let id): "push service \(id) does not exist"
+        case .invalid(let problems): problems.description
+        case .alreadyConnected(let name): "\(name) is connected already"
+        case .tooMany(let limit): "no more than \(limit) pushes may run at a time"
+        case .addressNotAllowed(let address): "pushes may not go to \(address) (push.allow_private)"
+        case .draining: "the server is shutting down"
+        case .storeFailed(let reason): reason
+        }
+    }
+}
+
+/// What a session is called on its app and instance.
+public enum EntryName {
+    /// Stands for all sessions in `pushpublish.disconnect`.
+    public static let all = "*"
+
+    /// One to 128 bytes without control characters, and not `*`.
+    public static func isValid(_ name: String) -> Bool {
+        !name.isEmpty && name != all && name.utf8.count <= 128 && name.utf8.allSatisfy { $0 >= 0x20 && $0 != 0x7F }
+    }
+
+    /// The wanted name, or it with `_2`, `_3` … when it is taken.
+    static func free(_ wanted: String, taken: Set<String>) -> String {
+        guard taken.contains(wanted) else { return wanted }
+        // One of them is free: there are more numbers than names taken.
+        for number in 2...(taken.count + 2) where !taken.contains("\(wanted)_\(number)") {
+            return "\(wanted)_\(number)"
+        }
+        return "\(wanted)_\(taken.count + 3)"
+    }
+}

@@ -9,7 +9,7 @@ final class PushSession {
     typealias ID = Int
 
     /// What it was asked to be; does not change.
-    struct Order: Sendable {
+    struct Definition: Sendable {
         var accountID: AccountID
         var source: StreamAddress
         var entryName: String
@@ -19,63 +19,67 @@ final class PushSession {
         var destination: any PushDestination
         /// Belongs to one publication (`autopush`).
         var endsWithSource: Bool
+
+        var endpoint: ConnectionSlots<PushSupervisor.ConnectionID>.Endpoint {
+            .init(host: destination.host.lowercased(), port: destination.port)
+        }
     }
 
     let id: ID
-    let order: Order
-    let started: Date
+    let definition: Definition
+    private let started: Date
     var machine: PushSessionMachine
-    /// The attempt under way and its number.
-    var attempt: (number: Int, client: any PushAttempt, hub: StreamHub)?
-    var retry: Scheduled<Void>?
-    var nextAttempt: Date?
-    /// Of attempts that are over.
+    /// The connection under way and its number.
+    var connection: (number: Int, client: any PushConnection, hub: StreamHub)?
+    var retry: (timer: Scheduled<Void>, date: Date)?
+    /// Of connections that are over.
     var counters = PushCounters()
-    var connected: Date?
-    var lastError: String?
-    /// The far end's address in the last accepted attempt.
+    /// The destination's address in the last accepted connection.
     var address = ""
-    var history: [PushTransition] = []
-    /// The last attempt's end, while it takes time.
+    /// The last connection's end, while it takes time.
     var closing: Task<Void, Never>?
+    private var connected: Date?
+    private var lastError: String?
+    private var history: [PushTransition] = []
 
-    init(id: ID, order: Order, machine: PushSessionMachine) {
+    init(id: ID, definition: Definition, machine: PushSessionMachine, date: Date) {
         self.id = id
-        self.order = order
+        self.definition = definition
         self.machine = machine
-        self.started = Date()
+        self.started = date
     }
 
-    func note(from: PushStatus, to: PushStatus, reason: String, failure: PushFailure?) {
+    /// Keeps a change of status for reports.
+    func remember(from: PushStatus, to: PushStatus, reason: String, failure: PushFailure?, date: Date) {
         if history.count >= PushTransition.kept { history.removeFirst() }
         history.append(
             PushTransition(
-                date: Date(), from: from, to: to, reason: reason, failure: failure?.code, bytesSent: counters.bytes))
-        connected = to == .connected ? Date() : nil
+                date: date, from: from, to: to, reason: reason, failure: failure?.code, bytesSent: counters.bytes))
+        connected = to == .connected ? date : nil
         if let failure { lastError = failure.message }
     }
 
-    /// - Parameter current: of the attempt under way.
-    func report(current: PushCounters) -> PushReport {
-        let total = counters + current
-        return PushReport(
-            entryName: order.entryName, accountID: order.accountID, source: order.source, service: order.service,
-            profile: order.profile, status: machine.status, pushServiceID: order.pushServiceID,
-            destination: order.destination.summary, bytesSent: total.bytes, droppedFrames: total.droppedFrames,
-            reconnects: machine.reconnects, started: started, connected: connected, lastError: lastError,
-            nextAttempt: nextAttempt, history: history)
+    /// - Parameter sent: over all connections.
+    func report(sent: PushCounters) -> PushReport {
+        PushReport(
+            entryName: definition.entryName, accountID: definition.accountID, source: definition.source,
+            service: definition.service, profile: definition.profile, status: machine.status,
+            pushServiceID: definition.pushServiceID, destination: definition.destination.summary,
+            bytesSent: sent.bytes, droppedFrames: sent.droppedFrames, reconnects: machine.reconnects,
+            started: started, connected: connected, lastError: lastError, nextConnection: retry?.date,
+            history: history)
     }
 
-    func event(_ kind: OriginEvent.Kind, metadata extra: [String: String]) -> OriginEvent {
+    func event(_ kind: OriginEvent.Kind, metadata extra: [String: String], date: Date) -> OriginEvent {
         var metadata = [
-            "entry_name": order.entryName, "service_name": order.service, "profile": order.profile,
-            "destination": order.destination.summary,
+            "entry_name": definition.entryName, "service_name": definition.service, "profile": definition.profile,
+            "destination": definition.destination.summary,
         ]
-        if let id = order.pushServiceID { metadata["push_service_id"] = String(id) }
+        if let id = definition.pushServiceID { metadata["push_service_id"] = String(id) }
         metadata.merge(extra) { $1 }
         return OriginEvent(
-            accountID: order.accountID, date: Date(), kind: kind, app: order.source.app,
-            instance: order.source.instance,
-            stream: order.source.stream, address: address, metadata: metadata)
+            accountID: definition.accountID, date: date, kind: kind, app: definition.source.app,
+            instance: definition.source.instance, stream: definition.source.stream, address: address,
+            metadata: metadata)
     }
 }

@@ -18,7 +18,7 @@ public struct PushService: Sendable, Hashable {
     public var adaptiveGroup: String?
     /// Whether the untranscoded source is pushed as well.
     public var pushSource: Bool
-    /// Everything that says where to: `dst_host`, `dst_app`, `dst_stream`, `url`, `host_id` … as given. Holds secrets.
+    /// Everything that says where to: `dst_host`, `dst_app`, `dst_stream`, `url` … as given. Holds secrets.
     public var destination: [String: String]
     public var created: Date
     public var updated: Date

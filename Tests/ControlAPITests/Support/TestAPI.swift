@@ -47,6 +47,7 @@ struct TestAPI: Sendable {
 
     static func run(
         failuresPerMinute: Int = 0, pushesPerAccount: Int = 100, replayWait: Duration = .seconds(60),
+        kinds: DestinationKinds = .builtIn,
         _ body: @Sendable (TestAPI) async throws -> Void
     ) async throws {
         let folder = FileManager.default.temporaryDirectory.appendingPathComponent("playhouse-api-\(UUID())")
@@ -55,7 +56,7 @@ struct TestAPI: Sendable {
         let secret = try ServerSecret.load(folder: folder.path)
         let api = try await TestAPI(
             store: store, secret: secret, failuresPerMinute: failuresPerMinute, pushesPerAccount: pushesPerAccount,
-            replayWait: replayWait)
+            replayWait: replayWait, kinds: kinds)
         do {
             try await body(api)
         } catch {
@@ -66,7 +67,8 @@ struct TestAPI: Sendable {
     }
 
     private init(
-        store: SQLiteStore, secret: ServerSecret, failuresPerMinute: Int, pushesPerAccount: Int, replayWait: Duration
+        store: SQLiteStore, secret: ServerSecret, failuresPerMinute: Int, pushesPerAccount: Int, replayWait: Duration,
+        kinds: DestinationKinds
     ) async throws {
         self.store = store
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
@@ -74,7 +76,7 @@ struct TestAPI: Sendable {
         stage = Stage(memory: MemoryBudget(ceiling: 1 << 30), logger: logger)
         admissions = Admissions(store: store, logger: logger, now: { clock.now })
         pushes = PushSupervisor(
-            configuration: PushConfiguration(maxPerAccount: pushesPerAccount), store: store,
+            configuration: PushConfiguration(maxPerAccount: pushesPerAccount), kinds: kinds, store: store,
             group: MultiThreadedEventLoopGroup.singleton, logger: logger)
         await stage.add(pushes)
         let environment = ControlEnvironment(

@@ -1,3 +1,4 @@
+import Basics
 import NIOCore
 
 @testable import PushPublish
@@ -6,7 +7,7 @@ import NIOCore
 struct StubResolver: HostResolver {
     var answer: @Sendable (String, Int) async throws(PushFailure) -> [SocketAddress]
 
-    func addresses(of host: String, port: Int) async throws(PushFailure) -> [SocketAddress] {
+    func addresses(of host: String, port: Int, account: AccountID) async throws(PushFailure) -> [SocketAddress] {
         try await answer(host, port)
     }
 }

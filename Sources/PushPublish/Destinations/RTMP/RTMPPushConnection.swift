@@ -6,15 +6,15 @@ import RTMP
 
 /// One try at publishing a stream to an RTMP server.
 ///
-/// A login by challenge (`authmod=adobe`) takes up to three connections; they are one attempt with one deadline.
+/// A login by challenge (`authmod=adobe`) takes up to three connections; they are one try with one deadline.
 ///
 /// `@unchecked Sendable`: everything mutable is touched on `eventLoop` alone; the entry points go there first.
-final class RTMPAttempt: PushAttempt, @unchecked Sendable {
+final class RTMPPushConnection: PushConnection, @unchecked Sendable {
     /// Connections one login may take.
     private static let mostConnections = 4
 
     let destination: RTMPDestination
-    let context: AttemptContext
+    let context: PushConnectionContext
     let eventLoop: any EventLoop
 
     private var connector: PushConnector?
@@ -28,16 +28,16 @@ final class RTMPAttempt: PushAttempt, @unchecked Sendable {
     private(set) var isOver = false
     private var feed: PushFeed?
     /// Of the feed, when it has ended.
-    private var final = PushCounters()
-    private var hangUp: Scheduled<Void>?
+    private var sent = PushCounters()
+    private var closeDeadline: Scheduled<Void>?
 
-    init(_ destination: RTMPDestination, context: AttemptContext) {
+    init(_ destination: RTMPDestination, context: PushConnectionContext) {
         self.destination = destination
         self.context = context
         self.eventLoop = context.eventLoop
     }
 
-    // MARK: PushAttempt
+    // MARK: PushConnection
 
     func start() {
         let hub = context.hub
@@ -59,24 +59,24 @@ final class RTMPAttempt: PushAttempt, @unchecked Sendable {
         return (try? await counters.get()) ?? PushCounters()
     }
 
-    private var currentCounters: PushCounters { feed?.counters ?? final }
+    private var currentCounters: PushCounters { feed?.counters ?? sent }
 
     // MARK: Connecting
 
     private func begin(_ tracks: TrackSet?) {
         guard !isOver, !isStarted else { return }
         isStarted = true
-        isEnhanced = tracks.map(RTMPAttempt.needsEnhanced) ?? false
+        isEnhanced = tracks.map(RTMPPushConnection.needsEnhanced) ?? false
         deadline = eventLoop.scheduleTask(in: context.configuration.connectTimeout) { [weak self] in
             guard let self else { return }
-            let stage = self.handler.map { "no \($0.stage)" } ?? "\(self.connector?.stage.rawValue ?? "starting")"
+            let step = self.handler.map { "no \($0.awaited)" } ?? "\(self.connector?.step.rawValue ?? "starting")"
             let seconds = self.context.configuration.connectTimeout.nanoseconds / 1_000_000_000
-            self.fail(PushFailure(.timeout, "not accepted within \(seconds) s (\(stage))"))
+            self.fail(PushFailure(.timeout, "not accepted within \(seconds) s (\(step))"))
         }
         connect(authenticationQuery: nil)
     }
 
-    /// Whether a track's codec goes by FourCC, which far ends like to be told when connecting. Tracks that are not known
+    /// Whether a track's codec goes by FourCC, which destinations like to be told when connecting. Tracks that are not known
     /// yet count as the classic ones, which nearly all are.
     private static func needsEnhanced(_ tracks: TrackSet) -> Bool {
         let classic: Set<Codec> = [.video(.avc), .audio(.aac), .audio(.mp3)]
@@ -87,8 +87,8 @@ final class RTMPAttempt: PushAttempt, @unchecked Sendable {
 
     private func connect(authenticationQuery: String?) {
         connections += 1
-        guard connections <= RTMPAttempt.mostConnections else {
-            fail(PushFailure(.loginRefused, "the far end asks for a login again and again"))
+        guard connections <= RTMPPushConnection.mostConnections else {
+            fail(PushFailure(.loginRefused, "the destination asks for a login again and again"))
             return
         }
         handler = nil
@@ -96,7 +96,7 @@ final class RTMPAttempt: PushAttempt, @unchecked Sendable {
         let connector = PushConnector(target, context: context)
         self.connector = connector
         connector.connect { channel in
-            // The initialiser runs on the attempt's own event loop.
+            // The initialiser runs on the connection's own event loop.
             let handler = RTMPPushHandler(
                 configuration: self.clientConfiguration(authenticationQuery), secrets: self.destination.secrets,
                 isTLS: self.destination.isTLS
@@ -136,8 +136,8 @@ final class RTMPAttempt: PushAttempt, @unchecked Sendable {
             }
         case .failed(let failure): fail(failure)
         case .closed:
-            let when = feed == nil ? " before its \(handler?.stage ?? "RTMP handshake")" : ""
-            fail(PushFailure(.connectionLost, "the far end closed the connection\(when)"))
+            let when = feed == nil ? " before its \(handler?.awaited ?? "RTMP handshake")" : ""
+            fail(PushFailure(.connectionLost, "the destination closed the connection\(when)"))
         }
     }
 
@@ -180,10 +180,10 @@ final class RTMPAttempt: PushAttempt, @unchecked Sendable {
         isOver = true
         stopFeeding()
         cut()
-        context.report(.failed(failure, final))
+        context.report(.failed(failure, sent))
     }
 
-    /// Media stops, the far end is told, the connection closes: now if it was not accepted, else when the kernel has the
+    /// Media stops, the destination is told, the connection closes: now if it was not accepted, else when the kernel has the
     /// last command, else when the time for it is over.
     private func end() {
         guard !isOver else { return }
@@ -196,28 +196,28 @@ final class RTMPAttempt: PushAttempt, @unchecked Sendable {
         }
         let told = eventLoop.makePromise(of: Void.self)
         told.futureResult.whenComplete { _ in
-            self.hangUp?.cancel()
+            self.closeDeadline?.cancel()
             channel.close(promise: nil)
         }
-        hangUp = eventLoop.scheduleTask(in: context.configuration.farewell) { self.cut() }
-        channel.closeFuture.whenComplete { _ in self.hangUp?.cancel() }
-        handler.sayGoodbye(told: told)
+        closeDeadline = eventLoop.scheduleTask(in: context.configuration.closeTimeout) { self.cut() }
+        channel.closeFuture.whenComplete { _ in self.closeDeadline?.cancel() }
+        handler.unpublish(told: told)
     }
 
     private func stopFeeding() {
         deadline?.cancel()
         deadline = nil
         if let feed {
-            final = feed.counters
+            sent = feed.counters
             feed.stop()
         }
         feed = nil
     }
 
-    /// Closes at once. What the kernel still holds for the far end is thrown away: it is of no use, and a far end that
+    /// Closes at once. What the kernel still holds for the destination is thrown away: it is of no use, and a destination that
     /// takes nothing would keep it for minutes.
     private func cut() {
-        hangUp?.cancel()
+        closeDeadline?.cancel()
         if let provider = channel as? any SocketOptionProvider {
             provider.setSoLinger(.init(l_onoff: 1, l_linger: 0)).whenFailure { _ in }
         }

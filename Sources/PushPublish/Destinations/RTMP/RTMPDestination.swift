@@ -40,8 +40,8 @@ public struct RTMPDestination: PushDestination, Hashable {
 
     public var identity: String { "\(scheme)://\(authority)/\(app)/\(stream)" }
 
-    public func makeAttempt(_ context: AttemptContext) -> any PushAttempt {
-        RTMPAttempt(self, context: context)
+    public func makeConnection(_ context: PushConnectionContext) -> any PushConnection {
+        RTMPPushConnection(self, context: context)
     }
 
     static func withoutQuery(_ text: String) -> String {

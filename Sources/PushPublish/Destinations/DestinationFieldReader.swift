@@ -1,80 +1,74 @@
 import Basics
-import Usher
 
-/// Reads a destination's fields and gathers what is wrong with them.
+/// Reads a destination's values by the declarations of their fields, and gathers what is wrong with them.
 ///
 /// Values go into commands and host lookups, so control characters are refused everywhere and white space where no server
-/// could mean it.
+/// could mean it. A field that is not given has its default, and is a problem when it has none and is required.
 struct DestinationFieldReader {
-    private let fields: [String: String]
+    private let values: [String: String]
     private(set) var problems: [FieldProblem] = []
 
-    init(_ fields: [String: String]) {
-        self.fields = fields
+    init(_ values: [String: String]) {
+        self.values = values
     }
 
-    mutating func missing(_ name: DestinationFieldName) {
-        problems.append(.missing(name.rawValue))
+    mutating func missing(_ field: DestinationField) {
+        problems.append(.missing(field.name))
     }
 
-    mutating func invalid(_ name: DestinationFieldName, _ expected: String) {
-        problems.append(.invalid(name.rawValue, expected: expected))
+    mutating func invalid(_ field: DestinationField, _ expected: String) {
+        problems.append(.invalid(field.name, expected: expected))
     }
 
     /// Whether it was given with something in it.
-    func has(_ name: DestinationFieldName) -> Bool {
-        fields[name.rawValue]?.isEmpty == false
+    func has(_ field: DestinationField) -> Bool {
+        values[field.name]?.isEmpty == false
     }
 
-    /// A value without control characters, at most `limit` bytes.
-    mutating func text(_ name: DestinationFieldName, limit: Int) -> String? {
-        guard let value = fields[name.rawValue], !value.isEmpty else { return nil }
-        guard value.utf8.count <= limit else {
-            invalid(name, "must be at most \(limit) bytes long")
+    /// A value without control characters, at most as long as the field may be.
+    mutating func text(_ field: DestinationField) -> String? {
+        guard let value = values[field.name], !value.isEmpty else {
+            if field.isRequired { missing(field) }
+            return field.defaultValue
+        }
+        guard value.utf8.count <= field.maximumBytes else {
+            invalid(field, "must be at most \(field.maximumBytes) bytes long")
             return nil
         }
         guard value.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F }) else {
-            invalid(name, "must not hold control characters")
+            invalid(field, "must not hold control characters")
             return nil
         }
         return value
     }
 
-    mutating func required(_ name: DestinationFieldName, limit: Int) -> String? {
-        guard has(name) else {
-            missing(name)
-            return nil
-        }
-        return text(name, limit: limit)
-    }
-
     /// A part of an application's path, without slashes around it.
-    mutating func path(_ name: DestinationFieldName) -> String? {
-        guard let value = text(name, limit: 512) else { return nil }
+    mutating func path(_ field: DestinationField) -> String? {
+        guard let value = text(field) else { return nil }
         let trimmed = value.split(separator: "/").joined(separator: "/")
         guard !trimmed.isEmpty, !value.utf8.contains(UInt8(ascii: " ")) else {
-            invalid(name, "must be a name without spaces")
+            invalid(field, "must be a name without spaces")
             return nil
         }
         return trimmed
     }
 
-    mutating func host() -> String? {
-        guard var value = text(.host, limit: 255) else { return nil }
+    mutating func host(_ field: DestinationField) -> String? {
+        guard var value = text(field) else { return nil }
         if value.hasPrefix("["), value.hasSuffix("]") {
             value = String(value.dropFirst().dropLast())
         }
         guard DestinationFieldReader.isHost(value) else {
-            invalid(.host, "must be a host name or an address, without scheme, port or path")
+            invalid(field, "must be a host name or an address, without scheme, port or path")
             return nil
         }
         return value
     }
 
-    mutating func port() -> Int? {
-        guard let value = text(.port, limit: 5) else { return nil }
+    mutating func port(_ field: DestinationField) -> Int? {
+        guard let value = text(field) else { return nil }
         guard value.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let port = UInt16(value), port > 0 else {
-            invalid(.port, "must be a number from 1 to 65535")
+            invalid(field, "must be a number from 1 to 65535")
             return nil
         }
         return Int(port)

@@ -5,7 +5,7 @@ import RTMP
 import Synchronization
 
 /// An RTMP server on loopback that behaves as well, or as badly, as a test wants.
-final class FarEnd: Sendable {
+final class TestDestination: Sendable {
     enum Behaviour: Sendable, Equatable {
         case accepts
         /// Accepts the TCP connection and says nothing.
@@ -52,18 +52,18 @@ final class FarEnd: Sendable {
         self.record = Mutex(record)
         self.channel = channel
         port = channel.localAddress?.port ?? 0
-        box.farEnd.withLock { $0 = self }
+        box.destination.withLock { $0 = self }
     }
 
     /// Lets the child initialiser find the server, which is made after it.
     private final class Box: Sendable {
-        let farEnd = Mutex<FarEnd?>(nil)
+        let destination = Mutex<TestDestination?>(nil)
     }
 
     static func start(
         _ behaviour: Behaviour = .accepts, port: Int = 0, keepsMessages: Bool = false, tls: NIOSSLContext? = nil
     )
-        async throws -> FarEnd
+        async throws -> TestDestination
     {
         let box = Box()
         var record = Record(behaviour: behaviour)
@@ -72,15 +72,15 @@ final class FarEnd: Sendable {
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    guard let farEnd = box.farEnd.withLock({ $0 }) else { throw ChannelError.alreadyClosed }
+                    guard let destination = box.destination.withLock({ $0 }) else { throw ChannelError.alreadyClosed }
                     if let tls { try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: tls)) }
-                    try channel.pipeline.syncOperations.addHandler(FarEndHandler(farEnd))
+                    try channel.pipeline.syncOperations.addHandler(TestDestinationHandler(destination))
                 }
             }
-        // Small, so that a far end which stops reading is noticed soon.
+        // Small, so that a destination which stops reading is noticed soon.
         let channel = try await bootstrap.serverChannelOption(.socketOption(.so_rcvbuf), value: 32_768)
             .bind(host: "127.0.0.1", port: port).get()
-        return FarEnd(record: record, channel: channel, box: box)
+        return TestDestination(record: record, channel: channel, box: box)
     }
 
     func stop() async {
@@ -94,29 +94,29 @@ final class FarEnd: Sendable {
     }
 }
 
-/// One connection to a `FarEnd`.
-private final class FarEndHandler: ChannelInboundHandler {
+/// One connection to a `TestDestination`.
+private final class TestDestinationHandler: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
-    private let farEnd: FarEnd
+    private let destination: TestDestination
     private var session = ServerSession(now: .now())
     private var app = ""
     private var bytes = 0
 
-    init(_ farEnd: FarEnd) {
-        self.farEnd = farEnd
+    init(_ destination: TestDestination) {
+        self.destination = destination
     }
 
     func channelActive(context: ChannelHandlerContext) {
-        farEnd.change {
+        destination.change {
             $0.connections += 1
             $0.open += 1
         }
     }
 
     func channelInactive(context: ChannelHandlerContext) {
-        farEnd.change { $0.open -= 1 }
+        destination.change { $0.open -= 1 }
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
@@ -124,7 +124,7 @@ private final class FarEndHandler: ChannelInboundHandler {
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        let behaviour = farEnd.now.behaviour
+        let behaviour = destination.now.behaviour
         guard behaviour != .neverAnswers else { return }
         let buffer = unwrapInboundIn(data)
         if case .slow(let limit) = behaviour {
@@ -148,18 +148,21 @@ private final class FarEndHandler: ChannelInboundHandler {
         }
     }
 
-    private func handle(_ event: ServerEvent, _ behaviour: FarEnd.Behaviour, _ context: ChannelHandlerContext) {
+    private func handle(_ event: ServerEvent, _ behaviour: TestDestination.Behaviour, _ context: ChannelHandlerContext)
+    {
         switch event {
         case .connectRequested(let request): connect(request, behaviour, context)
         case .publishRequested(let request): publish(request, behaviour)
         case .media(let message): media(message, behaviour, context)
-        case .metadata: farEnd.change { $0.metadata += 1 }
-        case .unpublished: farEnd.change { $0.unpublished += 1 }
+        case .metadata: destination.change { $0.metadata += 1 }
+        case .unpublished: destination.change { $0.unpublished += 1 }
         default: break
         }
     }
 
-    private func connect(_ request: ConnectRequest, _ behaviour: FarEnd.Behaviour, _ context: ChannelHandlerContext) {
+    private func connect(
+        _ request: ConnectRequest, _ behaviour: TestDestination.Behaviour, _ context: ChannelHandlerContext
+    ) {
         app = request.path.app
         guard case .wantsLogin(let user, let password) = behaviour else {
             session.acceptConnect()
@@ -185,7 +188,7 @@ private final class FarEndHandler: ChannelInboundHandler {
         }
     }
 
-    private func publish(_ request: PublishRequest, _ behaviour: FarEnd.Behaviour) {
+    private func publish(_ request: PublishRequest, _ behaviour: TestDestination.Behaviour) {
         switch behaviour {
         case .neverAnswersPublish: break
         case .refusesStream:
@@ -193,18 +196,20 @@ private final class FarEndHandler: ChannelInboundHandler {
                 streamID: request.streamID, description: "\(request.name.raw) is not a key of ours.")
         default:
             let name = "\(app)/\(request.name.raw)"
-            farEnd.change { $0.published.append(name) }
+            destination.change { $0.published.append(name) }
             session.acceptPublish(streamID: request.streamID)
         }
     }
 
-    private func media(_ message: MediaMessage, _ behaviour: FarEnd.Behaviour, _ context: ChannelHandlerContext) {
+    private func media(
+        _ message: MediaMessage, _ behaviour: TestDestination.Behaviour, _ context: ChannelHandlerContext
+    ) {
         let size = message.body.readableBytes
         bytes += size
-        farEnd.change {
+        destination.change {
             $0.bytes += size
             $0.messages?.append(
-                FarEnd.Message(isVideo: message.isVideo, timestamp: message.timestamp, body: message.body))
+                TestDestination.Message(isVideo: message.isVideo, timestamp: message.timestamp, body: message.body))
         }
         switch behaviour {
         case .stopsReading(let limit) where bytes >= limit:

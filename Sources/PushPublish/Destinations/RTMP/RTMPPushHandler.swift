@@ -11,7 +11,7 @@ final class RTMPPushHandler: ChannelInboundHandler {
     enum Event {
         /// Media may be sent on this message stream.
         case accepted(streamID: UInt32)
-        /// Connect again with this query: the far end asked for a login.
+        /// Connect again with this query: the destination asked for a login.
         case authenticate(appQuery: String)
         /// Nothing more will come.
         case failed(PushFailure)
@@ -36,8 +36,8 @@ final class RTMPPushHandler: ChannelInboundHandler {
         self.tell = tell
     }
 
-    /// What the far end has not answered yet, for time-out messages.
-    var stage: String {
+    /// What the destination has not answered yet, for time-out messages.
+    var awaited: String {
         if session?.streamID != nil { return "answer to publish" }
         if session?.bytesReceived ?? 0 > 0 { return "answer to connect" }
         return isTLS ? "TLS or RTMP handshake" : "RTMP handshake"
@@ -53,7 +53,7 @@ final class RTMPPushHandler: ChannelInboundHandler {
 
     func channelActive(context: ChannelHandlerContext) {
         // TLS keeps the first bytes until its handshake is done.
-        session = ClientSession(configuration: configuration, now: .now())
+        session = ClientSession(configuration: configuration, now: context.eventLoop.now)
         send(context)
         context.fireChannelActive()
     }
@@ -61,7 +61,7 @@ final class RTMPPushHandler: ChannelInboundHandler {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         guard !isOver, session != nil else { return }
         do throws(RTMPError) {
-            try session?.receive(unwrapInboundIn(data), now: .now())
+            try session?.receive(unwrapInboundIn(data), now: context.eventLoop.now)
             while !isOver, let event = try session?.nextEvent() {
                 receive(event)
             }
@@ -95,8 +95,8 @@ final class RTMPPushHandler: ChannelInboundHandler {
             isOver = true
             tell(.authenticate(appQuery: query))
         case .reconnectRequested:
-            // To the configured address again: where the far end would like to have us has not been checked.
-            finish(.failed(PushFailure(.endedByFarEnd, "the far end asks to be connected again")))
+            // To the configured address again: where the destination would like to have us has not been checked.
+            finish(.failed(PushFailure(.endedByDestination, "the destination asks to be connected again")))
         case .connected, .playing, .published, .media, .metadata, .data, .status:
             break
         }
@@ -113,14 +113,14 @@ final class RTMPPushHandler: ChannelInboundHandler {
         context.writeAndFlush(wrapOutboundOut(output), promise: nil)
     }
 
-    /// `@setDataFrame`, which some far ends keep metadata only from.
+    /// `@setDataFrame`, which some destinations keep metadata only from.
     func send(metadata: AMFObject) {
         guard let context, session?.send(metadata: metadata) == true else { return }
         send(context)
     }
 
-    /// Tells the far end that the stream is over; `told` when the kernel has the bytes, or cannot have them any more.
-    func sayGoodbye(told: EventLoopPromise<Void>?) {
+    /// Tells the destination that the stream is over; `told` when the kernel has the bytes, or cannot have them any more.
+    func unpublish(told: EventLoopPromise<Void>?) {
         isOver = true
         session?.stop()
         guard let context, let output = session?.takeOutput() else {

@@ -5,7 +5,7 @@ public enum Secret {
         text.isEmpty ? "" : "****" + (text.count >= 8 ? String(text.suffix(4)) : "")
     }
 
-    /// Text that came from a far end, fit to be shown and logged: secrets masked, control characters gone, at most
+    /// Text that came from a destination, fit to be shown and logged: secrets masked, control characters gone, at most
     /// 240 characters.
     public static func redacted(_ text: String, hiding secrets: [String]) -> String {
         var shown = text

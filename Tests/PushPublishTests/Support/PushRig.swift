@@ -11,7 +11,7 @@ import TestSupport
 @testable import PushPublish
 
 /// A stage, a supervisor and a store.
-final class House: Sendable {
+final class PushRig: Sendable {
     static let accountID: AccountID = 158
     static let app = "demo-origin"
 
@@ -20,7 +20,7 @@ final class House: Sendable {
     let store = MemoryStore()
 
     init(
-        _ change: (inout PushConfiguration) -> Void = { _ in }, resolver: any HostResolver = SystemResolver(threads: 2),
+        _ change: (inout PushConfiguration) -> Void = { _ in }, resolver: any HostResolver = SystemResolver(),
         hub: HubSettings = HubSettings()
     ) async {
         var logger = Logger(label: "test")
@@ -40,17 +40,17 @@ final class House: Sendable {
 
     /// Runs a test and takes everything down afterwards.
     static func open(
-        _ change: (inout PushConfiguration) -> Void = { _ in }, resolver: any HostResolver = SystemResolver(threads: 2),
-        _ body: (House) async throws -> Void
+        _ change: (inout PushConfiguration) -> Void = { _ in }, resolver: any HostResolver = SystemResolver(),
+        _ body: (PushRig) async throws -> Void
     ) async throws {
-        let house = await House(change, resolver: resolver)
+        let rig = await PushRig(change, resolver: resolver)
         do {
-            try await body(house)
+            try await body(rig)
         } catch {
-            await house.close()
+            await rig.close()
             throw error
         }
-        await house.close()
+        await rig.close()
     }
 
     func close() async {
@@ -73,38 +73,40 @@ final class House: Sendable {
                 address: "192.0.2.1", software: "test", transport: "rtmp", user: "", connected: Date()),
             disconnect: { _ in })
         let publication = try await stage.publish(
-            House.address(stream), accountID: House.accountID, settings: settings, publisher: publisher, on: loop)
+            PushRig.address(stream), accountID: PushRig.accountID, settings: settings, publisher: publisher, on: loop)
         return TestPublisher(publication, loop: loop, frameBytes: frameBytes)
     }
 
-    /// Connects a manual push of `stream` to a far end.
-    func push(_ stream: String, to farEnd: FarEnd, key: String = "abcd-efgh-1234", entryName: String? = nil)
+    /// Connects a manual push of `stream` to a destination.
+    func push(
+        _ stream: String, to destination: TestDestination, key: String = "abcd-efgh-1234", entryName: String? = nil
+    )
         async throws -> String
     {
-        try await push(stream, to: "rtmp://127.0.0.1:\(farEnd.port)/app/\(key)", entryName: entryName)
+        try await push(stream, to: "rtmp://127.0.0.1:\(destination.port)/app/\(key)", entryName: entryName)
     }
 
     func push(_ stream: String, to url: String, entryName: String? = nil) async throws -> String {
         try await supervisor.connect(
             PushRequest(
-                accountID: House.accountID, source: House.address(stream), service: "rtmp", fields: ["url": url],
+                accountID: PushRig.accountID, source: PushRig.address(stream), service: "rtmp", fields: ["url": url],
                 entryName: entryName))
     }
 
     func store(
-        _ farEnd: FarEnd, name: String = "", stream: String? = nil, key: String = "abcd-efgh-1234",
+        _ destination: TestDestination, name: String = "", stream: String? = nil, key: String = "abcd-efgh-1234",
         autopush: Bool = false
     ) async -> PushService {
         await store.insertPush(
             PushService(
-                accountID: House.accountID, name: name, service: "rtmp", app: House.app, instance: "live",
+                accountID: PushRig.accountID, name: name, service: "rtmp", app: PushRig.app, instance: "live",
                 stream: stream,
-                autopush: autopush, destination: ["url": "rtmp://127.0.0.1:\(farEnd.port)/app/\(key)"],
+                autopush: autopush, destination: ["url": "rtmp://127.0.0.1:\(destination.port)/app/\(key)"],
                 created: Date(), updated: Date()))
     }
 
     func report(_ entryName: String) async -> PushReport? {
-        await supervisor.statuses(accountID: House.accountID).first { $0.entryName == entryName }
+        await supervisor.statuses(accountID: PushRig.accountID).first { $0.entryName == entryName }
     }
 
     func awaitStatus(_ status: PushStatus, of entryName: String) async throws {
@@ -115,7 +117,7 @@ final class House: Sendable {
         let supervisor = supervisor
         return try await promptly("disconnect of \(entryName)") {
             await supervisor.disconnect(
-                entryName: entryName, app: House.app, instance: "live", accountID: House.accountID)
+                entryName: entryName, app: PushRig.app, instance: "live", accountID: PushRig.accountID)
         }
     }
 }
