@@ -122,8 +122,8 @@ let package = Package(
         .testTarget(
             name: "PushPublishTests",
             dependencies: [
-                "TestSupport",
-                "Basics", "PushPublish", "Media", "Live", "RTMP", "Storage", "Usher", nio, nioPosix, nioSSL, logging,
+                "TestSupport", "Basics", "PushPublish", "Media", "Live", "RTMP", "Storage", "Usher", nio, nioPosix,
+                nioEmbedded, nioSSL, logging,
             ]),
         .testTarget(
             name: "ControlAPITests",

@@ -132,7 +132,7 @@ struct CommandTests {
             try await api.call(
                 "pushpublish.connect",
                 [
-                    "service_name": "rtmp", "url": "rtmp://127.0.0.1:1/app/secretkey", "app": "demo-origin",
+                    "service_name": "rtmp", "url": "rtmp://live.example.com:1/app/secretkey", "app": "demo-origin",
                     "stream": "mystream", "entry_name": "tv",
                 ])
             let details = try await api.call(
@@ -156,7 +156,7 @@ struct CommandTests {
             #expect(push["stream"] == "mystream")
             #expect(push["profile"] == "rtmp")
             #expect(push["push_service_id"] == .null)
-            #expect(push["destination"] == "rtmp://127.0.0.1:1/app/****tkey")
+            #expect(push["destination"] == "rtmp://live.example.com:1/app/****tkey")
             #expect(!details.text.contains("secretkey"))
             let list = try await api.call("stream.active", ["app": "demo-origin/live", "inst": "live"])
             #expect(list["streams"]?.arrayValue?.map { $0["name"] } == ["mystream"])

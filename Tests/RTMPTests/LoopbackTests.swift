@@ -21,7 +21,8 @@ struct LoopbackTests {
         loop.split = split
         #expect(loop.client.send(.video, timestamp: 0, body: ByteBuffer()) == false)
         try loop.run()
-        loop.client.send(metadata: ["width": 160])
+        loop.client.send(
+            metadata: RTMPDataMessage(streamID: 1, name: "onMetaData", values: [.ecmaArray(["width": 160])]).body)
         for (type, timestamp, body) in messages() {
             loop.client.send(type, timestamp: timestamp, body: body)
         }

@@ -1,5 +1,6 @@
 import Foundation
 import Media
+import NIOCore
 import RTMP
 
 /// A stream as it stands, for `stream.active` and the control room.
@@ -18,6 +19,8 @@ public struct HubReport: Sendable {
     public var tracks: TrackSet
     /// The encoder's own metadata.
     public var metadata: AMFValue?
+    /// The message it came in, for those who pass it on: AMF0 from `onMetaData` on.
+    public var metadataBody: ByteBuffer?
     /// Measured, bits per second.
     public var bitrate: Int
     /// Measured, pictures per second.

@@ -127,7 +127,7 @@ public final class StreamHub: @unchecked Sendable {
         let reportState: HubReport.State = if case .live = state { .live } else { .recovering }
         return HubReport(
             address: address, state: reportState, publisher: publisher.info, published: published, tracks: tracks,
-            metadata: metadataValue, bitrate: rates.bitsPerSecond, frameRate: rates.framesPerSecond,
+            metadata: metadataValue, metadataBody: metadata?.body, bitrate: rates.bitsPerSecond, frameRate: rates.framesPerSecond,
             viewers: viewerCount, bytesReceived: bytesReceived)
     }
 }

@@ -21,7 +21,9 @@ final class PushFeed: @unchecked Sendable {
     private let hub: StreamHub
     private let channel: any Channel
     private let sendTimeout: TimeAmount
-    private let reader: RTMPSubscriber
+    private let subscriber: RTMPSubscriber
+    private let progress: (any Channel) -> EventLoopFuture<Int64?>
+    private let sendMetadata: (ByteBuffer) -> Void
     private let tell: (Event) -> Void
     private let meter: ByteMeter?
     private var watchdog: LivenessWatchdog
@@ -33,57 +35,68 @@ final class PushFeed: @unchecked Sendable {
     private var isAttached = false
     private var isOver = false
 
-    /// On the channel's event loop.
-    /// - Parameter tell: called on the event loop; after `failed` or `sourceEnded` nothing comes.
+    /// On the channel's event loop, whose clock the feed goes by.
+    /// - Parameters:
+    ///   - progress: gives the bytes that the peer has acknowledged; nil when the channel is closed.
+    ///   - sendMetadata: called on the event loop, before any media, with the encoder's `onMetaData` message.
+    ///   - tell: called on the event loop; after `failed` or `sourceEnded` nothing comes.
     init(
         hub: StreamHub, channel: any Channel, messageStreamID: UInt32, sendTimeout: TimeAmount,
-        tell: @escaping (Event) -> Void
+        progress: @escaping (any Channel) -> EventLoopFuture<Int64?> = TCPProgress.acknowledged,
+        sendMetadata: @escaping (ByteBuffer) -> Void, tell: @escaping (Event) -> Void
     ) {
         self.hub = hub
         self.channel = channel
         self.sendTimeout = sendTimeout
+        self.progress = progress
+        self.sendMetadata = sendMetadata
         self.tell = tell
-        reader = RTMPSubscriber(role: .push, channel: channel, messageStreamID: messageStreamID)
+        subscriber = RTMPSubscriber(role: .push, channel: channel, messageStreamID: messageStreamID)
         meter = try? channel.pipeline.syncOperations.handler(type: ByteMeter.self)
         watchdog = LivenessWatchdog(timeout: sendTimeout, now: channel.eventLoop.now)
     }
 
     var counters: PushCounters {
-        PushCounters(bytes: reader.statistics.bytes, droppedFrames: reader.statistics.droppedFrames)
+        PushCounters(bytes: subscriber.statistics.bytes, droppedFrames: subscriber.statistics.droppedFrames)
     }
 
     func start() {
         guard !isOver else { return }
-        reader.onStart = { [weak self] in
+        subscriber.onStart = { [weak self] in
             guard let self, self.mediaMark == nil else { return }
             self.mediaMark = self.meter?.handedOver ?? 0
         }
-        reader.onEnd = { [weak self] ending in
+        subscriber.onEnd = { [weak self] ending in
             switch ending {
             case .streamEnded: self?.finish(.sourceEnded)
             case .tooSlow:
                 self?.finish(.failed(PushFailure(.tooSlow, "the destination is slower than the stream")))
             }
         }
-        try? channel.pipeline.syncOperations.addHandler(WritabilityHandler(reader))
+        try? channel.pipeline.syncOperations.addHandler(WritabilityHandler(subscriber))
         schedulePoll()
-        let (hub, reader, eventLoop) = (hub, reader, channel.eventLoop)
+        // Nothing is delivered before the metadata has gone out.
+        subscriber.setPaused(true)
+        let (hub, subscriber, eventLoop) = (hub, subscriber, channel.eventLoop)
         Task {
-            let isAttached = await hub.attach(reader)
-            eventLoop.execute { self.attached(isAttached) }
+            let isAttached = await hub.attach(subscriber)
+            let metadata = isAttached ? await hub.report()?.metadataBody : nil
+            eventLoop.execute { self.attached(isAttached, metadata) }
         }
     }
 
-    private func attached(_ isAttached: Bool) {
+    private func attached(_ isAttached: Bool, _ metadata: ByteBuffer?) {
         guard isAttached else {
             finish(.sourceEnded)
             return
         }
         guard !isOver else {
-            hub.detach(reader)
+            hub.detach(subscriber)
             return
         }
         self.isAttached = true
+        if let metadata { sendMetadata(metadata) }
+        subscriber.setPaused(false)
     }
 
     /// Media stops at once; nothing is told any more.
@@ -91,11 +104,11 @@ final class PushFeed: @unchecked Sendable {
         guard !isOver else { return }
         isOver = true
         poll?.cancel()
-        reader.onStart = nil
-        reader.onEnd = nil
+        subscriber.onStart = nil
+        subscriber.onEnd = nil
         // Not attached yet: `attached` detaches.
-        reader.setPaused(true)
-        if isAttached { hub.detach(reader) }
+        subscriber.setPaused(true)
+        if isAttached { hub.detach(subscriber) }
     }
 
     private func finish(_ event: Event) {
@@ -110,7 +123,7 @@ final class PushFeed: @unchecked Sendable {
         poll = channel.eventLoop.scheduleTask(in: isFlowing ? PushFeed.interval : PushFeed.firstInterval) {
             [weak self] in
             guard let self, !self.isOver else { return }
-            TCPProgress.acknowledged(self.channel).whenSuccess { acknowledged in
+            self.progress(self.channel).whenSuccess { acknowledged in
                 guard !self.isOver else { return }
                 if let acknowledged { self.look(acknowledged) }
                 if !self.isOver { self.schedulePoll() }
@@ -131,17 +144,17 @@ final class PushFeed: @unchecked Sendable {
         }
     }
 
-    /// Lets the reader go on when the channel can take more.
+    /// Lets the subscriber go on when the channel can take more.
     private final class WritabilityHandler: ChannelInboundHandler {
         typealias InboundIn = ByteBuffer
-        private let reader: RTMPSubscriber
+        private let subscriber: RTMPSubscriber
 
-        init(_ reader: RTMPSubscriber) {
-            self.reader = reader
+        init(_ subscriber: RTMPSubscriber) {
+            self.subscriber = subscriber
         }
 
         func channelWritabilityChanged(context: ChannelHandlerContext) {
-            if context.channel.isWritable { reader.writabilityChanged() }
+            if context.channel.isWritable { subscriber.writabilityChanged() }
             context.fireChannelWritabilityChanged()
         }
     }

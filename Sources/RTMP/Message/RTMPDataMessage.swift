@@ -51,8 +51,15 @@ public struct RTMPDataMessage: Sendable, Hashable {
         RTMPMessage(type: .dataAMF0, streamID: streamID, timestamp: timestamp, body: body)
     }
 
-    /// As a publisher sends it to a server: with `@setDataFrame` in front, without which Akamai and Wowza ignore it.
+    /// As a publisher sends it to a server.
     public var setDataFrame: RTMPMessage {
+        RTMPDataMessage.setDataFrame(body, streamID: streamID, timestamp: timestamp)
+    }
+
+    /// A data message as a publisher sends it to a server: with `@setDataFrame` in front, without which Akamai and Wowza
+    /// ignore it.
+    /// - Parameter body: AMF0 from the name on, passed on as it is.
+    static func setDataFrame(_ body: ByteBuffer, streamID: UInt32, timestamp: UInt32) -> RTMPMessage {
         var prefixed = ByteBuffer()
         AMF0Encoder.encode("@setDataFrame", into: &prefixed)
         prefixed.writeImmutableBuffer(body)

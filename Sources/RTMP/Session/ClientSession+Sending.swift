@@ -71,12 +71,12 @@ extension ClientSession {
     }
 
     /// Sends `@setDataFrame` with metadata.
+    /// - Parameter body: an `onMetaData` message's body as it was received, ``RTMPDataMessage/body``. It goes out as it
+    ///   is: values that it refers to often would grow beyond all bounds if they were written out again.
     @discardableResult
-    public mutating func send(metadata: AMFObject, timestamp: UInt32 = 0) -> Bool {
+    public mutating func send(metadata body: ByteBuffer, timestamp: UInt32 = 0) -> Bool {
         guard case .running(let id) = phase, configuration.purpose == .publish else { return false }
-        let data = RTMPDataMessage(
-            streamID: id, timestamp: timestamp, name: "onMetaData", values: [.ecmaArray(metadata)])
-        link.send(data.setDataFrame)
+        link.send(RTMPDataMessage.setDataFrame(body, streamID: id, timestamp: timestamp))
         return true
     }
 

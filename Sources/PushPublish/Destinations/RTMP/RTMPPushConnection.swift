@@ -136,7 +136,10 @@ final class RTMPPushConnection: PushConnection, @unchecked Sendable {
             }
         case .failed(let failure): fail(failure)
         case .closed:
-            let when = feed == nil ? " before its \(handler?.awaited ?? "RTMP handshake")" : ""
+            let awaited = handler?.awaited ?? "RTMP handshake"
+            // nginx-rtmp and others say nothing to a key they do not know.
+            let hint = awaited == RTMPPushHandler.publishAnswer ? " (often a wrong stream key)" : ""
+            let when = feed == nil ? " before its \(awaited)\(hint)" : ""
             fail(PushFailure(.connectionLost, "the destination closed the connection\(when)"))
         }
     }
@@ -150,7 +153,8 @@ final class RTMPPushConnection: PushConnection, @unchecked Sendable {
         context.report(.accepted(address: channel.remoteAddress?.ipAddress ?? ""))
         let feed = PushFeed(
             hub: context.hub, channel: channel, messageStreamID: streamID,
-            sendTimeout: context.configuration.sendTimeout
+            sendTimeout: context.configuration.sendTimeout,
+            sendMetadata: { [weak self] in self?.handler?.send(metadata: $0) }
         ) { [weak self] event in
             guard let self, !self.isOver else { return }
             switch event {
@@ -162,15 +166,7 @@ final class RTMPPushConnection: PushConnection, @unchecked Sendable {
             }
         }
         self.feed = feed
-        let hub = context.hub
-        Task {
-            let metadata = await hub.report()?.metadata?.object
-            eventLoop.execute {
-                guard !self.isOver else { return }
-                if let metadata { self.handler?.send(metadata: metadata) }
-                feed.start()
-            }
-        }
+        feed.start()
     }
 
     // MARK: Ending

@@ -36,9 +36,11 @@ final class RTMPPushHandler: ChannelInboundHandler {
         self.tell = tell
     }
 
+    static let publishAnswer = "answer to publish"
+
     /// What the destination has not answered yet, for time-out messages.
     var awaited: String {
-        if session?.streamID != nil { return "answer to publish" }
+        if session?.streamID != nil { return RTMPPushHandler.publishAnswer }
         if session?.bytesReceived ?? 0 > 0 { return "answer to connect" }
         return isTLS ? "TLS or RTMP handshake" : "RTMP handshake"
     }
@@ -113,8 +115,8 @@ final class RTMPPushHandler: ChannelInboundHandler {
         context.writeAndFlush(wrapOutboundOut(output), promise: nil)
     }
 
-    /// `@setDataFrame`, which some destinations keep metadata only from.
-    func send(metadata: AMFObject) {
+    /// `@setDataFrame`, which some destinations keep metadata only from, with the encoder's own message.
+    func send(metadata: ByteBuffer) {
         guard let context, session?.send(metadata: metadata) == true else { return }
         send(context)
     }
