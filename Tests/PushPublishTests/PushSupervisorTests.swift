@@ -62,19 +62,21 @@ import Testing
         await other.stop()
     }
 
-    @Test func metadataIsSentWhenThePushBegins() async throws {
+    @Test("An encoder's metadata goes out byte for byte as it came, not decoded and encoded again")
+    func metadata() async throws {
         let destination = try await TestDestination.start()
         try await PushRig.open { rig in
             let publisher = try await rig.publish("s")
             var body = ByteBuffer()
-            let metadata = AMFValue.ecmaArray(["width": 640])
+            let metadata = AMFValue.object(["width": 640])
             AMF0Encoder.encode("onMetaData", into: &body)
             AMF0Encoder.encode(metadata, into: &body)
             publisher.publication.send(.data, timestamp: 0, body: body, metadata: metadata)
             let name = try await rig.push("s", to: destination)
             try await rig.awaitStatus(.connected, of: name)
             // As @setDataFrame, and as the encoder's own message.
-            try await eventually("metadata") { destination.now.metadata >= 2 }
+            try await eventually("metadata") { destination.now.metadata.count >= 2 }
+            #expect(destination.now.metadata.allSatisfy { $0 == body })
             publisher.end()
         }
         await destination.stop()

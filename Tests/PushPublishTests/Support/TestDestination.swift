@@ -38,7 +38,8 @@ final class TestDestination: Sendable {
         var published: [String] = []
         /// How many said that they were done.
         var unpublished = 0
-        var metadata = 0
+        /// Bodies of metadata messages, without `@setDataFrame`.
+        var metadata: [ByteBuffer] = []
         var bytes = 0
         /// Kept only when asked for.
         var messages: [Message]?
@@ -154,7 +155,7 @@ private final class TestDestinationHandler: ChannelInboundHandler {
         case .connectRequested(let request): connect(request, behaviour, context)
         case .publishRequested(let request): publish(request, behaviour)
         case .media(let message): media(message, behaviour, context)
-        case .metadata: destination.change { $0.metadata += 1 }
+        case .metadata(let message): destination.change { $0.metadata.append(message.body) }
         case .unpublished: destination.change { $0.unpublished += 1 }
         default: break
         }
