@@ -17,7 +17,8 @@ import Testing
                 address: "192.0.2.1", software: "ffmpeg", transport: "rtmp", user: "", connected: Date()),
             disconnect: { _ in })
         let publication = try await rig.stage.publish(
-            PushRig.address(stream), accountID: PushRig.accountID, settings: HubSettings(), publisher: publisher, on: loop)
+            PushRig.address(stream), accountID: PushRig.accountID, settings: HubSettings(), publisher: publisher,
+            on: loop)
         for tag in file.tags {
             publication.send(tag.type == .video ? .video : .audio, timestamp: tag.timestamp, body: tag.body)
         }

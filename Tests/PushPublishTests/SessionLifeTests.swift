@@ -7,6 +7,7 @@ import NIOEmbedded
 import NIOPosix
 import Storage
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import PushPublish
