@@ -14,10 +14,8 @@ guard isPublishing || (arguments.count == 5 && arguments[1] == "view"), let url 
     let count = Int(arguments[3]), let seconds = Int(arguments[4]), count > 0, seconds > 0
 else {
     say("usage: rtmp-load view|publish rtmp://host/app/instance/stream COUNT SECONDS [FILE.flv]")
-    throw ExitFailure()
+    exit(64)
 }
-
-struct ExitFailure: Error {}
 
 /// One line at once: whoever started this waits for it, also through a file, where `print` would keep it back.
 func say(_ line: String) {
@@ -25,11 +23,15 @@ func say(_ line: String) {
 }
 
 let counts = Counts()
-let recording = isPublishing ? try Recording(path: arguments[5]) : nil
+let recording = isPublishing ? try? Recording(path: arguments[5]) : nil
+if isPublishing, recording == nil {
+    say("\(arguments[5]) is no FLV file with audio or video")
+    exit(66)
+}
 let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
 // In steps, as a listen queue is finite.
 for index in 1...count {
-    let bootstrap = ClientBootstrap(group: group).connectTimeout(.seconds(10)).channelInitializer { channel in
+    let bootstrap = ClientBootstrap(group: group).connectTimeout(.seconds(60)).channelInitializer { channel in
         channel.eventLoop.makeCompletedFuture {
             guard let recording else {
                 return try channel.pipeline.syncOperations.addHandler(Viewer(url: url, counts: counts))
@@ -40,7 +42,12 @@ for index in 1...count {
                 PublisherHandler(url: target, recording: recording, counts: counts))
         }
     }
-    _ = try await bootstrap.connect(host: url.host, port: url.port).get()
+    do {
+        _ = try await bootstrap.connect(host: url.host, port: url.port).get()
+    } catch {
+        say("connection \(index): \(error)")
+        exit(1)
+    }
 }
 let deadline = ContinuousClock.now + .seconds(60)
 while counts.running < count, ContinuousClock.now < deadline {
