@@ -235,7 +235,7 @@ import Testing
 
     @Test("The quick look at a header agrees with its reading")
     func quickLook() {
-        var generator = SplitMix(state: 11)
+        var generator = SeededGenerator(seed: 11)
         for _ in 0..<200_000 {
             var header = ByteBuffer()
             // Around sync words, so that headers occur.
