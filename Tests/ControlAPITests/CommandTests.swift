@@ -158,9 +158,11 @@ struct CommandTests {
             #expect(push["push_service_id"] == .null)
             #expect(push["destination"] == "rtmp://live.example.com:1/app/****tkey")
             #expect(!details.text.contains("secretkey"))
-            let list = try await api.call("stream.active", ["app": "demo-origin/live", "inst": "live"])
+            let list = try await api.call("stream.active", ["app": "demo-live", "inst": "live"])
             #expect(list["streams"]?.arrayValue?.map { $0["name"] } == ["mystream"])
             #expect(try await api.call("stream.active", ["app": "demo-origin", "inst": "x"])["streams"] == [])
+            // What stands behind a slash is no part of an app.
+            #expect(try await api.call("stream.active", ["app": "demo-origin/live", "inst": "live"])["code"] == 7)
         }
     }
 

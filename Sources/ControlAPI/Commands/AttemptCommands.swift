@@ -5,25 +5,28 @@ import Usher
 
 /// The filters that both attempt commands take.
 enum AttemptFields {
-    static let descriptions: [CommandDescription.Field] = [
-        .optional("key", "Of this ticket. Also `Key`."),
-        .optional("app", "Of this application; `*` for any characters."),
-        .optional("video", "For this stream or VOD path; `*` for any characters."),
-        .optional("ip", "From this address or CIDR block."), .optional("pass", "With this pass."),
-        .optional("success", "1: admitted ones only; 0: refused ones only."),
-    ]
+    // The documentation of errorcount writes the field with a capital in its table.
+    private static let key = CommandField.optional("key", .text, aliases: ["Key"], "Of this ticket. Also `Key`.")
+    private static let app = CommandField.optional("app", .text, "Of this application; `*` for any characters.")
+    private static let video = CommandField.optional(
+        "video", .text, "For this stream or VOD path; `*` for any characters.")
+    private static let address = CommandField.optional("ip", .text, "From this address or CIDR block.")
+    private static let pass = CommandField.optional("pass", .text, "With this pass.")
+    private static let success = CommandField.optional(
+        "success", .boolean, "1: admitted ones only; 0: refused ones only.")
+
+    static let descriptions = [CommandDescription.Field].list(key, app, video, address, pass, success)
 
     static func read(_ fields: inout Fields) -> AttemptFilter {
         var filter = AttemptFilter()
-        // The documentation of errorcount writes the field with a capital in its table.
-        filter.key = fields.text(fields.isGiven("key") ? "key" : "Key")
-        filter.app = fields.text("app")
-        filter.video = fields.text("video")
-        filter.pass = fields.text("pass")
-        filter.isSuccess = fields.boolean("success")
-        if let ip = fields.text("ip") {
+        filter.key = fields.read(key)
+        filter.app = fields.read(app)
+        filter.video = fields.read(video)
+        filter.pass = fields.read(pass)
+        filter.isSuccess = fields.read(success)
+        if let ip = fields.read(address) {
             filter.address = ip
-            if IPNetwork(ip) == nil { fields.invalid("ip", "an IPv4 or IPv6 address or a CIDR block") }
+            if IPNetwork(ip) == nil { fields.invalid(address.name, "an IPv4 or IPv6 address or a CIDR block") }
         }
         return filter
     }
@@ -31,14 +34,17 @@ enum AttemptFields {
 
 /// `sevu.errorlog`: the attempt log.
 struct ListAttempts: Command {
+    private static let since = CommandField.optional(
+        "datetime", .date, aliases: ["starttime"],
+        "On or after, in any form that `expire` takes. Also `starttime`.")
+    private static let limit = CommandField.optional(
+        "limit", .integer(1...1_000), "Rows at most, 1 to 1,000; 25 by default.")
+    private static let seek = CommandField.optional("seek", .integer(0...1_000_000_000), "Rows to skip; 0 by default.")
+
     static let description = CommandDescription(
         name: "sevu.errorlog", isMutating: false, isForTickets: true,
         text: "Lists attempts to watch, admitted and refused, newest first. `sevu.attempts` is another name of it.",
-        fields: AttemptFields.descriptions + [
-            .optional("datetime", "On or after, in any form that `expire` takes. Also `starttime`."),
-            .optional("limit", "Rows at most, 1 to 1,000; 25 by default."),
-            .optional("seek", "Rows to skip; 0 by default."),
-        ],
+        fields: AttemptFields.descriptions + .list(since, limit, seek),
         payload:
             "`attempts`, a list of rows with `id`, `datetime`, `key`, `pass`, `ip`, `video`, `app`, "
             + "`appinst`, `pageurl`, `refurl`, `success`, `reason`, `server_ip`, `repeats` (how many "
@@ -50,9 +56,9 @@ struct ListAttempts: Command {
 
     init?(_ fields: inout Fields) {
         filter = AttemptFields.read(&fields)
-        filter.since = fields.date("datetime") ?? fields.date("starttime")
-        limit = fields.integer("limit", 1...1_000) ?? 25
-        offset = fields.integer("seek", 0...1_000_000_000) ?? 0
+        filter.since = fields.read(Self.since)
+        limit = fields.read(Self.limit) ?? 25
+        offset = fields.read(Self.seek) ?? 0
     }
 
     func run(_ context: CommandContext) async throws -> Reply {
@@ -74,13 +80,15 @@ struct ListAttempts: Command {
 
 /// `sevu.errorcount`: how many attempts there are.
 struct CountAttempts: Command {
+    private static let limit = CommandField.optional(
+        "limit", .integer(0...1_000_000_000), "Attempts to count at most; all by default.")
+    private static let seek = CommandField.optional(
+        "seek", .integer(0...1_000_000_000), "Attempts to skip before counting; 0 by default.")
+
     static let description = CommandDescription(
         name: "sevu.errorcount", isMutating: false, isForTickets: true,
         text: "Counts attempts to watch, admitted and refused, that match every filter given.",
-        fields: AttemptFields.descriptions + [
-            .optional("limit", "Attempts to count at most; all by default."),
-            .optional("seek", "Attempts to skip before counting; 0 by default."),
-        ],
+        fields: AttemptFields.descriptions + .list(limit, seek),
         payload: "`error_count`, an integer: min(`limit`, max(0, matches − `seek`)).")
 
     private let filter: AttemptFilter
@@ -89,8 +97,8 @@ struct CountAttempts: Command {
 
     init?(_ fields: inout Fields) {
         filter = AttemptFields.read(&fields)
-        limit = fields.integer("limit", 0...1_000_000_000)
-        offset = fields.integer("seek", 0...1_000_000_000) ?? 0
+        limit = fields.read(Self.limit)
+        offset = fields.read(Self.seek) ?? 0
     }
 
     func run(_ context: CommandContext) async throws -> Reply {

@@ -15,14 +15,6 @@ public struct CommandDescription: Sendable {
         public var name: String
         public var isRequired: Bool
         public var text: String
-
-        static func required(_ name: String, _ text: String) -> Field {
-            Field(name: name, isRequired: true, text: text)
-        }
-
-        static func optional(_ name: String, _ text: String) -> Field {
-            Field(name: name, isRequired: false, text: text)
-        }
     }
 
     public var name: String

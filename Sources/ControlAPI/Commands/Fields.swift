@@ -1,6 +1,5 @@
 import Basics
 import Foundation
-import Live
 import PushPublish
 import Storage
 import Usher
@@ -15,6 +14,8 @@ public struct Fields: Sendable {
     /// The kinds of destination that pushes may have.
     let destinations: DestinationKinds
     private(set) var problems: [FieldProblem] = []
+    /// The declared fields that were read, to be held against the command's description.
+    private var read: Set<String> = []
 
     init(_ object: JSONObject, account: Account, now: Date, destinations: DestinationKinds) {
         self.object = object
@@ -27,9 +28,22 @@ public struct Fields: Sendable {
     /// what is missing, else code 7.
     func finish(for command: CommandDescription) throws(CommandFailure) {
         let names = command.fields.map(\.name)
+        assert(read.isSubset(of: names), "\(command.name) reads \(read.subtracting(names)) and does not describe them")
         let places = problems.map { names.firstIndex(of: $0.field) ?? names.count }
         let order = problems.indices.sorted { (places[$0], $0) < (places[$1], $1) }
         if let failure = CommandFailure(order.map { problems[$0] }) { throw failure }
+    }
+
+    /// Reads a declared field.
+    /// - Parameter isRequired: whether its absence is a problem here, where that depends on other fields.
+    /// - Returns: nil when the field is absent, null, empty or wrong.
+    mutating func read<Value>(_ field: CommandField<Value>, isRequired: Bool? = nil) -> Value? {
+        read.insert(field.name)
+        let before = problems.count
+        let name = ([field.name] + field.aliases).first(where: isGiven) ?? field.name
+        if let value = field.kind.read(&self, name) { return value }
+        if problems.count == before, isRequired ?? field.isRequired { missing(field.name) }
+        return nil
     }
 
     /// - Parameter expected: what the field must be, such as `an integer from 1 to 1000`.
@@ -45,6 +59,10 @@ public struct Fields: Sendable {
         problems.append(.missing(field))
     }
 
+    mutating func missing<Value>(_ field: CommandField<Value>) {
+        missing(field.name)
+    }
+
     /// Whether the request has the field, null included.
     func has(_ field: String) -> Bool {
         object[field] != nil
@@ -58,12 +76,17 @@ public struct Fields: Sendable {
         }
     }
 
+    /// Whether the request has the field, under any of its names, with something in it.
+    func isGiven<Value>(_ field: CommandField<Value>) -> Bool {
+        ([field.name] + field.aliases).contains(where: isGiven)
+    }
+
     /// Whether the request has the field with the value null.
     func isNull(_ field: String) -> Bool {
         object[field] == .some(.null)
     }
 
-    // MARK: Optional fields: nil when absent, null or empty
+    // MARK: Values: nil when absent, null or empty
 
     mutating func text(_ field: String, maximum: Int = 1_024) -> String? {
         switch object[field] {
@@ -138,43 +161,5 @@ public struct Fields: Sendable {
             add(error)
             return nil
         }
-    }
-
-    // MARK: Required fields: a problem and nil when absent
-
-    mutating func requiredText(_ field: String, maximum: Int = 1_024) -> String? {
-        let before = problems.count
-        if let text = text(field, maximum: maximum) { return text }
-        if problems.count == before { missing(field) }
-        return nil
-    }
-
-    mutating func requiredInteger(_ field: String, _ range: ClosedRange<Int>) -> Int? {
-        let before = problems.count
-        if let integer = integer(field, range) { return integer }
-        if problems.count == before { missing(field) }
-        return nil
-    }
-
-    /// An app of the account. Another account's is answered like one that cannot be: it is never visible.
-    mutating func ownApp(_ field: String = "app", isRequired: Bool = true) -> String? {
-        guard let app = isRequired ? requiredText(field, maximum: 128) : text(field, maximum: 128) else { return nil }
-        // Older commands write app/instance.
-        let name = app.split(separator: "/", maxSplits: 1).first.map(String.init) ?? app
-        guard account.owns(app: name), StreamAddress.isValidName(name) else {
-            invalid(field, "an application of the account, which begins with \(account.user)-")
-            return nil
-        }
-        return name
-    }
-
-    /// An instance or stream name.
-    mutating func name(_ field: String, isRequired: Bool = true, allowsStar: Bool = false) -> String? {
-        guard let name = isRequired ? requiredText(field, maximum: 128) : text(field, maximum: 128) else { return nil }
-        guard StreamAddress.isValidName(name) || (allowsStar && name == "*") else {
-            invalid(field, "1 to 128 letters, digits, - _ . or ~" + (allowsStar ? ", or * for every stream" : ""))
-            return nil
-        }
-        return name
     }
 }

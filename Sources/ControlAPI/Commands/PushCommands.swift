@@ -8,7 +8,7 @@ import Storage
 enum PushFields {
     /// For the documentation, which is of the kinds that are built in.
     static let descriptions: [CommandDescription.Field] = DestinationKinds.builtIn.fields.map {
-        .optional($0.name, $0.text)
+        CommandDescription.Field(name: $0.name, isRequired: false, text: $0.text)
     }
 
     /// Whether the request has any field of a destination.
@@ -51,23 +51,36 @@ extension JSONObject {
     }
 }
 
+/// The fields of a stored destination besides where it goes, as `pushpublish.add` describes them.
+enum StoredPushFields {
+    static let id = CommandField.required("push_service_id", .id, "The destination's id.")
+    static let service = CommandField.required(
+        "service_name", .text(maximum: 64),
+        "The kind of destination: " + DestinationKinds.builtIn.services.map { "`\($0)`" }.joined(separator: ", ") + ".")
+    static let name = CommandField.optional(
+        "name", .text(maximum: 128), "What to call it; the entry name of its sessions.")
+    static let app = StreamFields.app.saying("The source's application,")
+    static let instance = StreamFields.instance.saying("instance (`live` by default)")
+    static let stream = StreamFields.stream.saying(
+        "and name, unless given at connect; without them `autopush` holds for every stream.")
+    static let autopush = CommandField.optional(
+        "autopush", .boolean, "Connect whenever the source is published.")
+    static let adaptiveGroup = CommandField.optional(
+        "adaptive_group", .text(maximum: 128), "Kept for adaptive sets.")
+    static let pushSource = CommandField.optional(
+        "push_source", .boolean, "Whether the untranscoded source goes out as well; true by default.")
+}
+
 /// `pushpublish.add`: a destination to keep.
 struct AddPush: Command {
+    private typealias Field = StoredPushFields
+
     static let description = CommandDescription(
         name: "pushpublish.add", isMutating: true, text: "Stores a destination.",
-        fields: [
-            .required(
-                "service_name",
-                "The kind of destination: "
-                    + DestinationKinds.builtIn.services.map { "`\($0)`" }.joined(separator: ", ") + ".")
-        ] + PushFields.descriptions + [
-            .optional("name", "What to call it; the entry name of its sessions."),
-            .optional("app", "The source's application,"), .optional("inst", "instance (`live` by default)"),
-            .optional("stream", "and name, unless given at connect; without them `autopush` holds for every stream."),
-            .optional("autopush", "Connect whenever the source is published."),
-            .optional("adaptive_group", "Kept for adaptive sets."),
-            .optional("push_source", "Whether the untranscoded source goes out as well; true by default."),
-        ],
+        fields: .list(Field.service) + PushFields.descriptions
+            + .list(
+                Field.name, Field.app, Field.instance, Field.stream, Field.autopush, Field.adaptiveGroup,
+                Field.pushSource),
         payload: "`push_service_id`.")
 
     private let service: String
@@ -78,15 +91,15 @@ struct AddPush: Command {
     private let adaptiveGroup: String?
 
     init?(_ fields: inout Fields) {
-        let service = fields.requiredText("service_name", maximum: 64)
+        let service = fields.read(Field.service)
         destination = PushFields.read(service ?? "", &fields)
-        name = fields.text("name", maximum: 128)
-        app = fields.ownApp(isRequired: false)
-        instance = fields.name("inst", isRequired: false)
-        stream = fields.name("stream", isRequired: false)
-        autopush = fields.boolean("autopush")
-        pushSource = fields.boolean("push_source")
-        adaptiveGroup = fields.text("adaptive_group", maximum: 128)
+        name = fields.read(Field.name)
+        app = fields.read(Field.app)
+        instance = fields.read(Field.instance)
+        stream = fields.read(Field.stream)
+        autopush = fields.read(Field.autopush)
+        pushSource = fields.read(Field.pushSource)
+        adaptiveGroup = fields.read(Field.adaptiveGroup)
         guard let service else { return nil }
         self.service = service
         PushFields.check(service, destination, &fields)
@@ -106,30 +119,32 @@ struct AddPush: Command {
 
 /// `pushpublish.update`: changes to a stored destination.
 struct UpdatePush: Command {
+    private typealias Field = StoredPushFields
+    private static let service = Field.service.saying("As in `pushpublish.add`.")
+    private static let name = Field.name.saying("As in `pushpublish.add`.")
+    private static let app = Field.app.saying("As in `pushpublish.add`; null: none.")
+    private static let instance = Field.instance.saying("As in `pushpublish.add`.")
+    private static let stream = Field.stream.saying("As in `pushpublish.add`; null: none.")
+    private static let autopush = Field.autopush.saying("As in `pushpublish.add`.")
+    private static let adaptiveGroup = Field.adaptiveGroup.saying("As in `pushpublish.add`.")
+    private static let pushSource = Field.pushSource.saying("As in `pushpublish.add`.")
+
     static let description = CommandDescription(
         name: "pushpublish.update", isMutating: true,
         text:
             "Changes a stored destination; what is not given stays. A session that runs keeps its settings "
             + "until it is connected anew. When `url` or any `dst_` field is given, the destination is "
             + "replaced as a whole.",
-        fields: [
-            .required("push_service_id", "The destination's id."),
-            .optional("service_name", "As in `pushpublish.add`."),
-        ] + PushFields.descriptions + [
-            .optional("name", "As in `pushpublish.add`."), .optional("app", "As in `pushpublish.add`; null: none."),
-            .optional("inst", "As in `pushpublish.add`."), .optional("stream", "As in `pushpublish.add`; null: none."),
-            .optional("autopush", "As in `pushpublish.add`."),
-            .optional("adaptive_group", "As in `pushpublish.add`."),
-            .optional("push_source", "As in `pushpublish.add`."),
-        ],
+        fields: .list(Field.id, service) + PushFields.descriptions
+            + .list(name, app, instance, stream, autopush, adaptiveGroup, pushSource),
         payload: "nothing more.")
 
     private let id: Int64
     private let fields: Fields
 
     init?(_ fields: inout Fields) {
-        guard let id = fields.requiredInteger("push_service_id", 1...Int.max) else { return nil }
-        self.id = Int64(id)
+        guard let id = fields.read(Field.id) else { return nil }
+        self.id = id
         self.fields = fields
     }
 
@@ -139,15 +154,15 @@ struct UpdatePush: Command {
             throw CommandFailure(.pushNotFound)
         }
         var fields = fields
-        if let service = fields.text("service_name", maximum: 64) { push.service = service }
+        if let service = fields.read(Self.service) { push.service = service }
         if PushFields.hasAny(fields) { push.destination = PushFields.read(push.service, &fields) }
-        if let name = fields.text("name", maximum: 128) { push.name = name }
-        if fields.has("app") { push.app = fields.ownApp(isRequired: false) }
-        if fields.has("inst") { push.instance = fields.name("inst", isRequired: false) }
-        if fields.has("stream") { push.stream = fields.name("stream", isRequired: false) }
-        if let autopush = fields.boolean("autopush") { push.autopush = autopush }
-        if let pushSource = fields.boolean("push_source") { push.pushSource = pushSource }
-        if fields.has("adaptive_group") { push.adaptiveGroup = fields.text("adaptive_group", maximum: 128) }
+        if let name = fields.read(Self.name) { push.name = name }
+        if fields.has(Self.app.name) { push.app = fields.read(Self.app) }
+        if fields.has(Self.instance.name) { push.instance = fields.read(Self.instance) }
+        if fields.has(Self.stream.name) { push.stream = fields.read(Self.stream) }
+        if let autopush = fields.read(Self.autopush) { push.autopush = autopush }
+        if let pushSource = fields.read(Self.pushSource) { push.pushSource = pushSource }
+        if fields.has(Self.adaptiveGroup.name) { push.adaptiveGroup = fields.read(Self.adaptiveGroup) }
         PushFields.check(push.service, push.destination, &fields)
         try fields.finish(for: UpdatePush.description)
         push.updated = context.environment.now()
@@ -161,13 +176,13 @@ struct RemovePush: Command {
     static let description = CommandDescription(
         name: "pushpublish.remove", isMutating: true,
         text: "Deletes a stored destination. Sessions of it that run go on until they are disconnected.",
-        fields: [.required("push_service_id", "The destination's id.")], payload: "nothing more.")
+        fields: .list(StoredPushFields.id), payload: "nothing more.")
 
     private let id: Int64
 
     init?(_ fields: inout Fields) {
-        guard let id = fields.requiredInteger("push_service_id", 1...Int.max) else { return nil }
-        self.id = Int64(id)
+        guard let id = fields.read(StoredPushFields.id) else { return nil }
+        self.id = id
     }
 
     func run(_ context: CommandContext) async throws -> Reply {
@@ -182,44 +197,24 @@ struct RemovePush: Command {
 struct ListPushes: Command {
     static let description = CommandDescription(
         name: "pushpublish.services", isMutating: false, text: "Lists the stored destinations.",
-        fields: [
-            .optional(
-                "filters",
-                "An object; rows must have these values. Any of `push_service_id`, `name`, `service_name`, "
-                    + "`app`, `inst`, `stream`, `autopush`, `adaptive_group`."
-            )
-        ],
+        fields: .list(filters),
         payload:
             "`services`, a list of rows with `push_service_id`, `name`, `service_name`, `app`, `inst`, "
             + "`stream`, `autopush`, `adaptive_group`, `push_source`, the destination's fields (secrets by "
             + "their last four characters), `created`, `last_update`."
     )
 
-    private static let filterNames = [
+    fileprivate static let filterNames = [
         "push_service_id", "name", "service_name", "app", "inst", "stream", "autopush", "adaptive_group",
     ]
+    private static let filters = CommandField.optional(
+        "filters", .filters,
+        "An object; rows must have these values. Any of " + filterNames.map { "`\($0)`" }.joined(separator: ", ") + ".")
+
     private let filters: JSONObject
 
     init?(_ fields: inout Fields) {
-        switch fields.object["filters"] {
-        case nil, .null?: filters = [:]
-        // PHP writes an empty array for an empty object.
-        case .array(let values)? where values.isEmpty: filters = [:]
-        case .object(let object)?:
-            filters = object
-            let isKnown = object.members.allSatisfy { member in
-                switch member.value {
-                case .array, .object: false
-                default: ListPushes.filterNames.contains(member.name)
-                }
-            }
-            if !isKnown {
-                fields.invalid("filters", "an object of values of " + ListPushes.filterNames.joined(separator: ", "))
-            }
-        default:
-            filters = [:]
-            fields.invalid("filters", "an object")
-        }
+        filters = fields.read(Self.filters) ?? [:]
     }
 
     func run(_ context: CommandContext) async throws -> Reply {
@@ -240,6 +235,34 @@ struct ListPushes: Command {
         case .bool(let value)?: value ? "1" : "0"
         case .number(let number)?: number.text
         case nil, .null?, .array?, .object?: ""
+        }
+    }
+}
+
+extension FieldKind<JSONObject> {
+    /// An object of values that rows must have.
+    fileprivate static var filters: FieldKind {
+        FieldKind { fields, name in
+            switch fields.object[name] {
+            case nil, .null?: return nil
+            // PHP writes an empty array for an empty object.
+            case .array(let values)? where values.isEmpty: return [:]
+            case .object(let object)?:
+                let isKnown = object.members.allSatisfy { member in
+                    switch member.value {
+                    case .array, .object: false
+                    default: ListPushes.filterNames.contains(member.name)
+                    }
+                }
+                guard isKnown else {
+                    fields.invalid(name, "an object of values of " + ListPushes.filterNames.joined(separator: ", "))
+                    return nil
+                }
+                return object
+            default:
+                fields.invalid(name, "an object")
+                return nil
+            }
         }
     }
 }

@@ -18,21 +18,24 @@ extension CommandFailure {
 
 /// `pushpublish.connect`: starts a push, stored or not.
 struct ConnectPush: Command {
+    private static let id = StoredPushFields.id.saying("A stored destination; or else:")
+    private static let service = StoredPushFields.service.saying(
+        "the kind of destination, as in `pushpublish.add`, and its fields.")
+    private static let app = StoredPushFields.app
+    private static let instance = StoredPushFields.instance
+    private static let stream = StreamFields.stream.saying(
+        "and name; required unless the stored destination has them.")
+    private static let entryName = CommandField.optional(
+        "entry_name", .text(maximum: 128), "What to call the session; else the stored name, else the profile's.")
+
     static let description = CommandDescription(
         name: "pushpublish.connect", isMutating: true,
         text:
             "Starts pushing a stream. Either to a stored destination (`push_service_id`, whose source may "
             + "be overridden), or to the one given here. While the stream is off the air the session waits "
             + "for it.",
-        fields: [
-            .optional("push_service_id", "A stored destination; or else:"),
-            .optional("service_name", "the kind of destination, as in `pushpublish.add`, and its fields."),
-        ] + PushFields.descriptions + [
-            .optional("app", "The source's application,"), .optional("inst", "instance (`live` by default)"),
-            .optional("stream", "and name; required unless the stored destination has them."),
-            .optional("entry_name", "What to call the session; else the stored name, else the profile's."),
-            .optional("origin_url", "Accepted; this origin answers for itself."),
-        ],
+        fields: .list(id, service) + PushFields.descriptions
+            + .list(app, instance, stream, entryName, StreamFields.origin),
         payload: "`entry_name`, by which the session is shown and disconnected.")
 
     private enum Destination: Sendable {
@@ -44,15 +47,15 @@ struct ConnectPush: Command {
     private let app, instance, stream, entryName: String?
 
     init?(_ fields: inout Fields) {
-        let isStored = fields.isGiven("push_service_id")
-        let stored = isStored ? fields.requiredInteger("push_service_id", 1...Int.max) : nil
-        let service = isStored ? nil : fields.requiredText("service_name", maximum: 64)
-        app = fields.ownApp(isRequired: !isStored)
-        instance = fields.name("inst", isRequired: false)
-        stream = fields.name("stream", isRequired: !isStored)
-        entryName = fields.text("entry_name", maximum: 128)
+        let isStored = fields.isGiven(Self.id)
+        let stored = isStored ? fields.read(Self.id) : nil
+        let service = isStored ? nil : fields.read(Self.service, isRequired: true)
+        app = fields.read(Self.app, isRequired: !isStored)
+        instance = fields.read(Self.instance)
+        stream = fields.read(Self.stream, isRequired: !isStored)
+        entryName = fields.read(Self.entryName)
         if let stored {
-            destination = .stored(Int64(stored))
+            destination = .stored(stored)
         } else if let service {
             let values = PushFields.read(service, &fields)
             PushFields.check(service, values, &fields)
@@ -93,6 +96,14 @@ struct ConnectPush: Command {
 
 /// `pushpublish.disconnect`: ends push sessions. Its success reply is the documented one: no code.
 struct DisconnectPush: Command {
+    private static let id = StoredPushFields.id.saying(
+        "A stored destination, also one that was removed since; or else:")
+    private static let app = StreamFields.app.saying("the application,")
+    private static let instance = StreamFields.instance.saying("the instance")
+    private static let stream = StreamFields.stream.saying("(only narrows `push_service_id`, as `app` and `inst` do)")
+    private static let entryName = CommandField.optional(
+        "entry_name", .text(maximum: 128), "and the session's name, or `*`.")
+
     static let description = CommandDescription(
         name: "pushpublish.disconnect", isMutating: true,
         text:
@@ -100,28 +111,24 @@ struct DisconnectPush: Command {
             + "`entry_name` (`*`: all of the instance), or by `push_service_id`, narrowed by what else is "
             + "given. When both are given, the session of that name is ended; if none runs, the stored "
             + "destination's.",
-        fields: [
-            .optional("push_service_id", "A stored destination, also one that was removed since; or else:"),
-            .optional("app", "the application,"), .optional("inst", "the instance"),
-            .optional("stream", "(only narrows `push_service_id`, as `app` and `inst` do)"),
-            .optional("entry_name", "and the session's name, or `*`."),
-            .optional("origin_url", "Accepted; this origin answers for itself."),
-        ],
+        fields: .list(id, app, instance, stream, entryName, StreamFields.origin),
         payload: "nothing more, and no `code`; the message is `<name> disconnected`.")
 
     private let id: Int64?
     private let app, instance, stream, entryName: String?
 
     init?(_ fields: inout Fields) {
-        let hasID = fields.isGiven("push_service_id")
-        id = hasID ? fields.requiredInteger("push_service_id", 1...Int.max).map { Int64($0) } : nil
-        entryName = fields.text("entry_name", maximum: 128)
-        stream = fields.name("stream", isRequired: false)
-        app = fields.ownApp(isRequired: !hasID)
-        instance = fields.name("inst", isRequired: !hasID)
+        let hasID = fields.isGiven(Self.id)
+        id = hasID ? fields.read(Self.id) : nil
+        entryName = fields.read(Self.entryName)
+        stream = fields.read(Self.stream)
+        app = fields.read(Self.app, isRequired: !hasID)
+        instance = fields.read(Self.instance, isRequired: !hasID)
         guard !hasID else { return }
-        if !["app", "inst", "entry_name"].contains(where: fields.isGiven) { fields.missing("push_service_id") }
-        if !fields.isGiven("entry_name") { fields.missing("entry_name") }
+        if !fields.isGiven(Self.app), !fields.isGiven(Self.instance), !fields.isGiven(Self.entryName) {
+            fields.missing(Self.id)
+        }
+        if !fields.isGiven(Self.entryName) { fields.missing(Self.entryName) }
     }
 
     func run(_ context: CommandContext) async throws -> Reply {

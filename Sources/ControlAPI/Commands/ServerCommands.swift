@@ -31,18 +31,19 @@ struct ListApps: Command {
 
 /// `server.status`: is the origin there?
 struct ServerStatus: Command {
+    private static let app = CommandField.optional(
+        "app", .ownApp, "An application that lives on the server; this or")
+    private static let origin = StreamFields.origin.saying("the server's address is required.")
+
     static let description = CommandDescription(
         name: "server.status", isMutating: false, text: "Says that the origin can be reached, and how it does.",
-        fields: [
-            .optional("app", "An application that lives on the server; this or"),
-            .optional("origin_url", "the server's address is required."),
-        ],
+        fields: .list(app, origin),
         payload: "`server`, `version`, `uptime` (seconds), `streams` (of the account on air), `response_time`.")
 
     init?(_ fields: inout Fields) {
-        let app = fields.ownApp(isRequired: false)
-        let origin = fields.text("origin_url")
-        if app == nil, origin == nil, !fields.isGiven("app"), !fields.isGiven("origin_url") { fields.missing("app") }
+        _ = fields.read(Self.app)
+        _ = fields.read(Self.origin)
+        if !fields.isGiven(Self.app), !fields.isGiven(Self.origin) { fields.missing(Self.app) }
     }
 
     func run(_ context: CommandContext) async throws -> Reply {
@@ -64,15 +65,18 @@ struct ServerStatus: Command {
 
 /// `log.origin`: what encoders and pushes did.
 struct OriginLog: Command {
+    private static let app = StreamFields.app
+    private static let stream = CommandField.optional(
+        "stream", .streamName(allowsStar: true), "Of this stream; of all by default, or with `*`.")
+    private static let limit = CommandField.optional(
+        "limit", .integer(1...1_000), "Rows at most, 1 to 1,000; 25 by default.")
+    private static let offset = CommandField.optional(
+        "offset", .integer(0...1_000_000_000), "Rows to skip; 0 by default.")
+
     static let description = CommandDescription(
         name: "log.origin", isMutating: false,
         text: "Lists publish, unpublish, push and unpush events, newest first.",
-        fields: [
-            .required("app", "The application."),
-            .optional("stream", "Of this stream; of all by default, or with `*`."),
-            .optional("limit", "Rows at most, 1 to 1,000; 25 by default."),
-            .optional("offset", "Rows to skip; 0 by default."),
-        ],
+        fields: .list(app, stream, limit, offset),
         payload:
             "`events`, a list of rows with `id`, `datetime`, `event`, `app`, `inst`, `stream`, "
             + "`authenticated`, `user`, `ip`, `metadata` (encoder data, push settings without secrets, or an "
@@ -84,11 +88,11 @@ struct OriginLog: Command {
     private let limit, offset: Int
 
     init?(_ fields: inout Fields) {
-        let app = fields.ownApp()
-        let stream = fields.name("stream", isRequired: false, allowsStar: true)
+        let app = fields.read(Self.app)
+        let stream = fields.read(Self.stream)
         self.stream = stream == "*" ? nil : stream
-        limit = fields.integer("limit", 1...1_000) ?? 25
-        offset = fields.integer("offset", 0...1_000_000_000) ?? 0
+        limit = fields.read(Self.limit) ?? 25
+        offset = fields.read(Self.offset) ?? 0
         guard let app else { return nil }
         self.app = app
     }

@@ -5,17 +5,17 @@ import Media
 import PushPublish
 import RTMP
 
-/// The app, instance and stream that stream commands are about.
-private enum StreamFields {
-    static let app = CommandDescription.Field.required("app", "The application.")
-    static let instance = CommandDescription.Field.required("inst", "Its instance, usually `live`.")
-    static let stream = CommandDescription.Field.required("stream", "The stream's name.")
-    static let origin = CommandDescription.Field.optional("origin_url", "Accepted; this origin answers for itself.")
+/// The fields that name a stream: its app, instance and name.
+enum StreamFields {
+    static let app = CommandField.required("app", .ownApp, "The application.")
+    static let instance = CommandField.required("inst", .streamName, "Its instance, usually `live`.")
+    static let stream = CommandField.required("stream", .streamName, "The stream's name.")
+    static let origin = CommandField.optional("origin_url", .text, "Accepted; this origin answers for itself.")
 
     static func address(_ fields: inout Fields) -> StreamAddress? {
-        let app = fields.ownApp()
-        let instance = fields.name("inst")
-        let stream = fields.name("stream")
+        let app = fields.read(app)
+        let instance = fields.read(instance)
+        let stream = fields.read(stream)
         guard let app, let instance, let stream else { return nil }
         return StreamAddress(app: app, instance: instance, stream: stream)
     }
@@ -25,14 +25,15 @@ private enum StreamFields {
 struct ActiveStreams: Command {
     static let description = CommandDescription(
         name: "stream.active", isMutating: false, text: "Lists the streams on air on an instance of an application.",
-        fields: [StreamFields.app, StreamFields.instance, StreamFields.origin],
+        fields: .list(StreamFields.app, StreamFields.instance, StreamFields.origin),
         payload: "`streams`, a list of rows as `stream.details` has it.")
 
     private let app, instance: String
 
     init?(_ fields: inout Fields) {
-        let app = fields.ownApp()
-        let instance = fields.name("inst")
+        let app = fields.read(StreamFields.app)
+        let instance = fields.read(StreamFields.instance)
+        _ = fields.read(StreamFields.origin)
         guard let app, let instance else { return nil }
         (self.app, self.instance) = (app, instance)
     }
@@ -52,7 +53,7 @@ struct StreamDetails: Command {
     static let description = CommandDescription(
         name: "stream.details", isMutating: false,
         text: "One stream on air: its encoder, codecs, measured rates, viewers and pushes.",
-        fields: [StreamFields.app, StreamFields.instance, StreamFields.stream, StreamFields.origin],
+        fields: .list(StreamFields.app, StreamFields.instance, StreamFields.stream, StreamFields.origin),
         payload:
             "`stream` with `name`, `app`, `inst`, `type`, `state` (`live`, `recovering`), `isRecording`, "
             + "`connect_time`, `publish_time`, `encoder`, `codec`, `width`, `height`, `frame_rate`, "
@@ -77,15 +78,17 @@ struct StreamDetails: Command {
 
 /// `stream.close`: sends the encoder away.
 struct CloseStream: Command {
+    private static let id = CommandField.optional("stream_id", .id, "The stream's id; or else:")
+
     static let description = CommandDescription(
         name: "stream.close", isMutating: true,
         text:
             "Ends a stream and closes its encoder's connection. The encoder may come back, unless its user "
             + "is removed first.",
-        fields: [
-            .optional("stream_id", "The stream's id; or else:"), .optional("app", "the application,"),
-            .optional("inst", "its instance"), .optional("stream", "and the stream's name."), StreamFields.origin,
-        ], payload: "nothing more.")
+        fields: .list(
+            id, StreamFields.app.saying("the application,"), StreamFields.instance.saying("its instance"),
+            StreamFields.stream.saying("and the stream's name."), StreamFields.origin),
+        payload: "nothing more.")
 
     private enum Selection: Sendable {
         case id(Int64)
@@ -95,9 +98,9 @@ struct CloseStream: Command {
     private let selection: Selection
 
     init?(_ fields: inout Fields) {
-        if fields.isGiven("stream_id") {
-            guard let id = fields.requiredInteger("stream_id", 1...Int.max) else { return nil }
-            selection = .id(Int64(id))
+        if fields.isGiven(Self.id) {
+            guard let id = fields.read(Self.id) else { return nil }
+            selection = .id(id)
         } else {
             guard let address = StreamFields.address(&fields) else { return nil }
             selection = .address(address)

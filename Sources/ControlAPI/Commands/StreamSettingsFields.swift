@@ -3,21 +3,33 @@ import Storage
 
 /// The stream settings that `sevu.addstreamuser` and `sevu.updatestream` take; only what is given changes.
 struct StreamSettingsFields: Sendable {
-    static let descriptions: [CommandDescription.Field] = [
-        .optional("protection", "`none` or `sevu`: whether viewers need a ticket."),
-        .optional("reconnect_window", "Seconds a dropped encoder has to return, 0 to 1800. Also `playlist_timeout`."),
-        .optional("end_on_unpublish", "Whether an orderly unpublish ends the stream at once; true by default."),
-        .optional("playlist_count", "Segments in the HLS playlist, 3 to 120."),
-        .optional("record", "Whether it is recorded on publish (kept for the recording commands)."),
-        .optional("record_type", "`stream` or `event`."),
-        .optional("segment_type", "`disabled`, `schedule`, `duration` or `size`."),
-        .optional("segment_value", "Megabytes, minutes or a cron line, as `segment_type` says."),
-        .optional("save_folder", "Where recordings go."), .optional("enable_dvr", "Whether viewers may rewind."),
-        .optional("ga_key", "Google Analytics key."),
-    ]
-
     private enum RecordType: String, CaseIterable { case stream, event }
     private enum SegmentType: String, CaseIterable { case disabled, schedule, duration, size }
+
+    private static let protection = CommandField<Protection>.optional(
+        "protection", .choice, "`none` or `sevu`: whether viewers need a ticket.")
+    private static let reconnectWindow = CommandField.optional(
+        "reconnect_window", .integer(0...1_800), aliases: ["playlist_timeout"],
+        "Seconds a dropped encoder has to return, 0 to 1800. Also `playlist_timeout`.")
+    private static let endsOnUnpublish = CommandField.optional(
+        "end_on_unpublish", .boolean, "Whether an orderly unpublish ends the stream at once; true by default.")
+    private static let playlistCount = CommandField.optional(
+        "playlist_count", .integer(3...120), "Segments in the HLS playlist, 3 to 120.")
+    private static let record = CommandField.optional(
+        "record", .boolean, "Whether it is recorded on publish (kept for the recording commands).")
+    private static let recordType = CommandField.optional(
+        "record_type", .word(of: RecordType.self), "`stream` or `event`.")
+    private static let segmentType = CommandField.optional(
+        "segment_type", .word(of: SegmentType.self), "`disabled`, `schedule`, `duration` or `size`.")
+    private static let segmentValue = CommandField.optional(
+        "segment_value", .text(maximum: 128), "Megabytes, minutes or a cron line, as `segment_type` says.")
+    private static let saveFolder = CommandField.optional("save_folder", .text(maximum: 512), "Where recordings go.")
+    private static let enableDVR = CommandField.optional("enable_dvr", .boolean, "Whether viewers may rewind.")
+    private static let gaKey = CommandField.optional("ga_key", .text(maximum: 128), "Google Analytics key.")
+
+    static let descriptions = [CommandDescription.Field].list(
+        protection, reconnectWindow, endsOnUnpublish, playlistCount, record, recordType, segmentType, segmentValue,
+        saveFolder, enableDVR, gaKey)
 
     private let protection: Protection?
     private let reconnectWindow: Int?
@@ -28,18 +40,17 @@ struct StreamSettingsFields: Sendable {
     private let enableDVR: Bool?
 
     init(_ fields: inout Fields) {
-        protection = fields.choice("protection", Protection.self)
-        let window = fields.integer("reconnect_window", 0...1_800)
-        reconnectWindow = window ?? fields.integer("playlist_timeout", 0...1_800)
-        endsOnUnpublish = fields.boolean("end_on_unpublish")
-        playlistCount = fields.integer("playlist_count", 3...120)
-        record = fields.boolean("record")
-        recordType = fields.choice("record_type", RecordType.self)?.rawValue
-        segmentType = fields.choice("segment_type", SegmentType.self)?.rawValue
-        segmentValue = fields.text("segment_value", maximum: 128)
-        saveFolder = fields.text("save_folder", maximum: 512)
-        enableDVR = fields.boolean("enable_dvr")
-        gaKey = fields.text("ga_key", maximum: 128)
+        protection = fields.read(Self.protection)
+        reconnectWindow = fields.read(Self.reconnectWindow)
+        endsOnUnpublish = fields.read(Self.endsOnUnpublish)
+        playlistCount = fields.read(Self.playlistCount)
+        record = fields.read(Self.record)
+        recordType = fields.read(Self.recordType)
+        segmentType = fields.read(Self.segmentType)
+        segmentValue = fields.read(Self.segmentValue)
+        saveFolder = fields.read(Self.saveFolder)
+        enableDVR = fields.read(Self.enableDVR)
+        gaKey = fields.read(Self.gaKey)
     }
 
     func apply(to settings: inout StreamSettings) {

@@ -5,10 +5,13 @@ import Storage
 
 /// Who may publish, by id or by app, stream and user.
 struct StreamUserSelector: Sendable {
-    static let descriptions: [CommandDescription.Field] = [
-        .optional("streamuser_id", "The user's id; or else:"), .optional("app", "The application,"),
-        .optional("stream", "the stream"), .optional("user", "and the user's name (null where publishing is open)."),
-    ]
+    private static let id = CommandField.optional("streamuser_id", .id, "The user's id; or else:")
+    private static let app = StreamFields.app.saying("The application,")
+    private static let stream = CommandField.optional("stream", .streamName(allowsStar: true), "the stream")
+    private static let user = CommandField.optional(
+        "user", .text, "and the user's name (null where publishing is open).")
+
+    static let descriptions = [CommandDescription.Field].list(id, app, stream, user)
 
     private enum Selection: Sendable {
         case id(Int64)
@@ -18,18 +21,18 @@ struct StreamUserSelector: Sendable {
     private let selection: Selection
 
     init?(_ fields: inout Fields) {
-        if fields.isGiven("streamuser_id") {
-            guard let id = fields.requiredInteger("streamuser_id", 1...Int.max) else { return nil }
-            selection = .id(Int64(id))
+        if fields.isGiven(Self.id) {
+            guard let id = fields.read(Self.id) else { return nil }
+            selection = .id(id)
             return
         }
-        if !fields.has("app"), !fields.has("stream"), !fields.has("user") {
-            fields.missing("streamuser_id")
+        if !fields.has(Self.app.name), !fields.has(Self.stream.name), !fields.has(Self.user.name) {
+            fields.missing(Self.id)
             return nil
         }
-        let app = fields.ownApp()
-        let stream = fields.name("stream", allowsStar: true)
-        let user = fields.isNull("user") ? nil : fields.requiredText("user")
+        let app = fields.read(Self.app, isRequired: true)
+        let stream = fields.read(Self.stream, isRequired: true)
+        let user = fields.isNull(Self.user.name) ? nil : fields.read(Self.user, isRequired: true)
         guard let app, let stream else { return nil }
         selection = .name(app: app, stream: stream, user: user)
     }
@@ -78,17 +81,19 @@ extension CommandContext {
 
 /// `sevu.addstreamuser`: somebody who may publish.
 struct AddStreamUser: Command {
+    private static let app = StreamFields.app
+    private static let stream = CommandField.required(
+        "stream", .streamName(allowsStar: true), "The stream's name; `*` for every stream of the app.")
+    private static let user = CommandField.required("user", .text(maximum: 128), "The encoder's user name, or null.")
+    private static let pass = CommandField.required(
+        "pass", .text(maximum: 72), "Its password, at most 72 bytes, or null. It is kept as a bcrypt hash.")
+
     static let description = CommandDescription(
         name: "sevu.addstreamuser", isMutating: true,
         text:
             "Lets an encoder publish a stream, and sets the stream up. With `user` and `pass` both null "
             + "anybody may publish it, but the name must be one that was added.",
-        fields: [
-            .required("app", "The application."),
-            .required("stream", "The stream's name; `*` for every stream of the app."),
-            .required("user", "The encoder's user name, or null."),
-            .required("pass", "Its password, at most 72 bytes, or null. It is kept as a bcrypt hash."),
-        ] + StreamSettingsFields.descriptions,
+        fields: .list(app, stream, user, pass) + StreamSettingsFields.descriptions,
         payload: "`streamuser_id`, `stream_id`, `origin_url`, `playback_url`.")
 
     private let app, stream: String
@@ -96,13 +101,13 @@ struct AddStreamUser: Command {
     private let settings: StreamSettingsFields
 
     init?(_ fields: inout Fields) {
-        let app = fields.ownApp()
-        let stream = fields.name("stream", allowsStar: true)
+        let app = fields.read(Self.app)
+        let stream = fields.read(Self.stream)
         settings = StreamSettingsFields(&fields)
         var login: (String, String)?
-        if !(fields.isNull("user") && fields.isNull("pass")) {
-            let user = fields.requiredText("user", maximum: 128)
-            let pass = fields.requiredText("pass", maximum: 72)
+        if !(fields.isNull(Self.user.name) && fields.isNull(Self.pass.name)) {
+            let user = fields.read(Self.user)
+            let pass = fields.read(Self.pass)
             if let user, let pass { login = (user, pass) }
         }
         self.login = login
@@ -156,16 +161,19 @@ struct AddStreamUser: Command {
 
 /// `sevu.liststreamusers`.
 struct ListStreamUsers: Command {
+    private static let app = StreamFields.app.saying("Of this application.")
+    private static let stream = CommandField.optional("stream", .streamName(allowsStar: true), "Of this stream.")
+
     static let description = CommandDescription(
         name: "sevu.liststreamusers", isMutating: false, text: "Lists who may publish what.",
-        fields: [.optional("app", "Of this application."), .optional("stream", "Of this stream.")],
+        fields: .list(app, stream),
         payload: "`stream_users`, a list of rows as `sevu.retrievestreamuser` has them.")
 
     private let app, stream: String?
 
     init?(_ fields: inout Fields) {
-        app = fields.ownApp(isRequired: false)
-        stream = fields.name("stream", isRequired: false, allowsStar: true)
+        app = fields.read(Self.app)
+        stream = fields.read(Self.stream)
     }
 
     func run(_ context: CommandContext) async throws -> Reply {
@@ -228,14 +236,16 @@ struct RemoveStreamUser: Command {
 
 /// `sevu.updatestream`: settings of a stream.
 struct UpdateStream: Command {
+    private static let id = CommandField.optional("stream_id", .id, "The stream's id; or else:")
+    private static let app = StreamFields.app.saying("the application")
+    private static let stream = CommandField.optional(
+        "stream", .streamName(allowsStar: true), "and the stream's name.")
+
     static let description = CommandDescription(
         name: "sevu.updatestream", isMutating: true,
         text:
             "Changes a stream's settings; what is not given stays. Protection holds for viewers who come from now on.",
-        fields: [
-            .optional("stream_id", "The stream's id; or else:"), .optional("app", "the application"),
-            .optional("stream", "and the stream's name."),
-        ] + StreamSettingsFields.descriptions,
+        fields: .list(id, app, stream) + StreamSettingsFields.descriptions,
         payload: "the stream's settings.")
 
     private enum Selection: Sendable {
@@ -248,12 +258,12 @@ struct UpdateStream: Command {
 
     init?(_ fields: inout Fields) {
         settings = StreamSettingsFields(&fields)
-        if fields.isGiven("stream_id") || (!fields.isGiven("app") && !fields.isGiven("stream")) {
-            guard let id = fields.requiredInteger("stream_id", 1...Int.max) else { return nil }
-            selection = .id(Int64(id))
+        if fields.isGiven(Self.id) || (!fields.isGiven(Self.app) && !fields.isGiven(Self.stream)) {
+            guard let id = fields.read(Self.id, isRequired: true) else { return nil }
+            selection = .id(id)
         } else {
-            let app = fields.ownApp()
-            let stream = fields.name("stream", allowsStar: true)
+            let app = fields.read(Self.app, isRequired: true)
+            let stream = fields.read(Self.stream, isRequired: true)
             guard let app, let stream else { return nil }
             selection = .name(app: app, stream: stream)
         }

@@ -18,29 +18,29 @@ extension JSONObject {
 
 /// `sevu.request`: a new ticket.
 struct RequestTicket: Command {
+    private static let app = CommandField.required(
+        "app", .text(maximum: WildcardList.maximumLength),
+        "Application names, `|` between several, `*` for any characters; each begins with `<user>-`, or is `*` alone.")
+    private static let video = CommandField.required(
+        "video", .text(maximum: WildcardList.maximumLength),
+        "Stream names or VOD paths, `|` between several, `*` for any characters.")
+    private static let pass = CommandField.required(
+        "pass", .text(maximum: 255),
+        "Text of your choice, different for every ticket; at most 255 bytes; it is logged and may hold your user's id.")
+    private static let ip = CommandField.required(
+        "ip", .text(maximum: AddressRule.maximumLength),
+        "Addresses, CIDR blocks, `auto`, `auto/N`, `|` between several; `0.0.0.0/0` is anybody.")
+    private static let uses = CommandField.required(
+        "uses", .integer(0...1_000_000_000), "How often playback may start, 0 to 1,000,000,000; 0 is unlimited.")
+    private static let expires = CommandField.optional(
+        "expire", .date, aliases: ["expires", "expire_date"],
+        "`YYYY-MM-DD HH:MM:SS` UTC, ISO 8601, RFC 2822, Unix seconds or `+N minutes|hours|days|weeks|months`; a week "
+            + "by default. Also `expires`, `expire_date`.")
+
     static let description = CommandDescription(
         name: "sevu.request", isMutating: true, isForTickets: true,
         text: "Creates a ticket, whose `key` and `pass` let a player in.",
-        fields: [
-            .required(
-                "app",
-                "Application names, `|` between several, `*` for any characters; each begins with "
-                    + "`<user>-`, or is `*` alone."
-            ),
-            .required("video", "Stream names or VOD paths, `|` between several, `*` for any characters."),
-            .required(
-                "pass",
-                "Text of your choice, different for every ticket; at most 255 bytes; it is logged and may "
-                    + "hold your user's id."
-            ),
-            .required("ip", "Addresses, CIDR blocks, `auto`, `auto/N`, `|` between several; `0.0.0.0/0` is anybody."),
-            .required("uses", "How often playback may start, 0 to 1,000,000,000; 0 is unlimited."),
-            .optional(
-                "expire",
-                "`YYYY-MM-DD HH:MM:SS` UTC, ISO 8601, RFC 2822, Unix seconds or `+N "
-                    + "minutes|hours|days|weeks|months`; a week by default. Also `expires`, `expire_date`."
-            ),
-        ],
+        fields: .list(app, video, pass, ip, uses, expires),
         payload:
             "`ticket` with `key`, `pass`, `ip`, `video`, `app`, `uses`, `active`, `created_date`, "
             + "`expire_date`, `used_date`, all strings."
@@ -51,13 +51,12 @@ struct RequestTicket: Command {
     private let expires: Date
 
     init?(_ fields: inout Fields) {
-        let app = fields.requiredText("app", maximum: WildcardList.maximumLength)
-        let video = fields.requiredText("video", maximum: WildcardList.maximumLength)
-        let pass = fields.requiredText("pass", maximum: 255)
-        let ip = fields.requiredText("ip", maximum: AddressRule.maximumLength)
-        let uses = fields.requiredInteger("uses", 0...1_000_000_000)
-        let name = ["expire", "expires", "expire_date"].first { fields.isGiven($0) }
-        let expires = name.map { fields.date($0) } ?? RequestTicket.defaultExpiry(&fields)
+        let app = fields.read(Self.app)
+        let video = fields.read(Self.video)
+        let pass = fields.read(Self.pass)
+        let ip = fields.read(Self.ip)
+        let uses = fields.read(Self.uses)
+        let expires = fields.isGiven(Self.expires) ? fields.read(Self.expires) : Self.defaultExpiry(&fields)
         if let app {
             RequestTicket.check(&fields) { () throws(FieldProblem) in try WildcardList.validate(app, field: "app") }
             let foreign = WildcardList.names(app).first { !fields.account.owns(app: $0) && $0 != "*" }
@@ -110,12 +109,14 @@ extension WildcardList {
     }
 }
 
+private let ticketKey = CommandField.required("key", .text(maximum: 128), "The ticket's key.")
+
 /// `sevu.status`: a ticket as it stands.
 struct TicketStatus: Command {
     static let description = CommandDescription(
         name: "sevu.status", isMutating: false, isForTickets: true,
         text: "Looks a ticket up: what it is good for, what is left of it, when it was used last.",
-        fields: [.required("key", "The ticket's key.")],
+        fields: .list(ticketKey),
         payload:
             "the ticket's fields, both beside the envelope and under `ticket`. `uses` is what remains (0 "
             + "also when unlimited: then `uses_total` is 0); `uses_total` what it was made with; "
@@ -125,7 +126,7 @@ struct TicketStatus: Command {
     private let key: String
 
     init?(_ fields: inout Fields) {
-        guard let key = fields.requiredText("key", maximum: 128) else { return nil }
+        guard let key = fields.read(ticketKey) else { return nil }
         self.key = key
     }
 
@@ -147,12 +148,12 @@ struct RevokeTicket: Command {
     static let description = CommandDescription(
         name: "sevu.revoke", isMutating: true, isForTickets: true,
         text: "Switches a ticket off. Whoever plays with it is cut off within a second.",
-        fields: [.required("key", "The ticket's key.")], payload: "nothing more.")
+        fields: .list(ticketKey), payload: "nothing more.")
 
     private let key: String
 
     init?(_ fields: inout Fields) {
-        guard let key = fields.requiredText("key", maximum: 128) else { return nil }
+        guard let key = fields.read(ticketKey) else { return nil }
         self.key = key
     }
 
