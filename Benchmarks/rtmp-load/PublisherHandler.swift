@@ -24,7 +24,8 @@ final class PublisherHandler: ChannelInboundHandler, @unchecked Sendable {
     }
 
     func channelActive(context: ChannelHandlerContext) {
-        flush(context)
+        write(context)
+        context.flush()
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
@@ -44,7 +45,8 @@ final class PublisherHandler: ChannelInboundHandler, @unchecked Sendable {
         } catch {
             context.close(promise: nil)
         }
-        flush(context)
+        write(context)
+        context.flush()
     }
 
     func channelInactive(context: ChannelHandlerContext) {
@@ -60,23 +62,24 @@ final class PublisherHandler: ChannelInboundHandler, @unchecked Sendable {
             let timestamp = base &+ message.timestamp
             guard timestamp <= elapsed else { break }
             session.send(message.type, timestamp: timestamp, body: message.body)
-            flush(context)
+            write(context)
             next += 1
             if next == recording.messages.count {
                 next = 0
                 base &+= recording.duration
             }
         }
+        context.flush()
         let wait = Int64(base &+ recording.messages[next].timestamp) - Int64(elapsed)
-        context.eventLoop.assumeIsolated().scheduleTask(in: .milliseconds(max(1, wait))) {
+        context.eventLoop.assumeIsolated().scheduleTask(in: .milliseconds(max(10, wait))) {
             self.sendWhatIsDue(context)
         }
     }
 
-    private func flush(_ context: ChannelHandlerContext) {
+    private func write(_ context: ChannelHandlerContext) {
         if let output = session.takeOutput() {
             counts.add(bytes: output.readableBytes)
-            context.writeAndFlush(wrapOutboundOut(output), promise: nil)
+            context.write(wrapOutboundOut(output), promise: nil)
         }
     }
 }
