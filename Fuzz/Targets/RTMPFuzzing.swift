@@ -181,6 +181,7 @@ enum RTMPFuzzing {
             AMF0Encoder.encode(value, into: &written)
             var limits = AMFLimits()
             limits.maxValues = .max
+            limits.maxTextBytes = .max
             limits.maxDepth += 1
             var again = AMF0Decoder(written, limits: limits)
             var rewritten = ByteBuffer()

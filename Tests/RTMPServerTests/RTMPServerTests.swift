@@ -81,18 +81,23 @@ import Testing
 
     // MARK: Peers that do not read
 
-    /// A command whose answer is as long as itself.
-    private static let question = TestPeer.bytes(
-        RTMPCommand("FCPublish", transactionID: 1, arguments: [.string(String(repeating: "x", count: 4_000))])
-            .message(streamID: 0))
+    /// Commands whose answers are longer than themselves: the name stands in them in its first 256 bytes.
+    private static let questions: ByteBuffer = {
+        let question = TestPeer.bytes(
+            RTMPCommand("FCPublish", transactionID: 1, arguments: [.string(String(repeating: "x", count: 256))])
+                .message(streamID: 0))
+        var questions = ByteBuffer()
+        for _ in 0..<16 { questions.writeImmutableBuffer(question) }
+        return questions
+    }()
 
     @Test("A peer that asks and does not read is closed, and little waits for it until then")
     func repliesAreBounded() async throws {
         try await ServerScene.run(slowPeer: .seconds(1)) { scene in
             let peer = try await scene.peer(reads: false)
             try await eventually("its connection") { scene.server.connectionCount == 1 }
-            // 8 MB: more than the kernel takes for it.
-            for _ in 0..<2_000 { peer.offer(Self.question) }
+            // Answers of 8 MB: more than the kernel takes for it.
+            for _ in 0..<1_250 { peer.offer(Self.questions) }
             var most = 0
             try await eventually("its end") {
                 most = max(most, scene.memory.used)
@@ -256,11 +261,12 @@ import Testing
 
     // MARK: Limits on what is written down
 
-    @Test("A refused publish with texts of 60 KB leaves a short row")
+    @Test("A refused publish with long texts leaves a short row")
     func refusedWithLongTexts() async throws {
         try await ServerScene.run { scene in
-            let long = String(repeating: "x", count: 15_000)
-            let encoder = try await scene.peer(connect: ["flashVer": long])
+            // A stream's name with its query may have 4 KiB.
+            let long = String(repeating: "x", count: 2_000)
+            let encoder = try await scene.peer(connect: ["flashVer": String(repeating: "x", count: 60_000)])
             await encoder.command("createStream", transaction: 2)
             await encoder.command("publish", .string(long + "?user=\(long)&pass=p"), "live", stream: 1)
             try await eventually("the refusal") { encoder.isClosed }

@@ -60,7 +60,7 @@ struct AMFTests {
         object["a"] = 9
         object["z"] = nil
         object["b"] = "x"
-        #expect(object.properties.map(\.key) == ["a", "m", "b"])
+        #expect(object.members.map(\.name) == ["a", "m", "b"])
         #expect(object["a"] == 9)
     }
 
@@ -148,5 +148,106 @@ struct AMFTests {
                     } == .malformedAMF, "\(text) cut at \(length)")
             }
         }
+    }
+
+    /// `onMetaData` as AMF0 with an AMF3 object: one string of `size` bytes in an array, and `count` references to it.
+    static func referenceBomb(size: Int, count: Int) -> ByteBuffer {
+        var bomb = hex("02 000A 6F6E4D65746144617461 11 09")
+        func u29(_ value: Int) {
+            // Four bytes: seven bits each, the last one eight.
+            bomb.writeInteger(UInt8(0x80 | value >> 22 & 0x7F))
+            bomb.writeInteger(UInt8(0x80 | value >> 15 & 0x7F))
+            bomb.writeInteger(UInt8(0x80 | value >> 8 & 0x7F))
+            bomb.writeInteger(UInt8(value & 0xFF))
+        }
+        u29((count + 1) << 1 | 1)
+        bomb.writeImmutableBuffer(hex("01 06"))
+        u29(size << 1 | 1)
+        bomb.writeRepeatingByte(1, count: size)
+        for _ in 0..<count { bomb.writeImmutableBuffer(hex("0600")) }
+        return bomb
+    }
+
+    @Test("Texts given by reference count in full, as values and as names")
+    func referencedTextsCount() throws {
+        let message = { RTMPMessage(type: .dataAMF0, streamID: 1, body: $0) }
+        // 16,000 × 200,000 bytes would be 3 GB.
+        #expect(
+            code { _ = try RTMPDataMessage(message(AMFTests.referenceBomb(size: 200_000, count: 16_000))) }
+                == .amfLimitExceeded)
+        #expect(
+            code { _ = try RTMPDataMessage(message(AMFTests.referenceBomb(size: 100_000, count: 10))) }
+                == .amfLimitExceeded)
+        let largest = try RTMPDataMessage(message(AMFTests.referenceBomb(size: 100_000, count: 9)))
+        #expect(largest.values.first?.array?.count == 10)
+        #expect(largest.values.reduce(0) { $0 + $1.expandedSize } <= 1_048_576 + 32 * 11)
+
+        // A dynamic object whose names refer to the first of them: 0A 0B 01, then "aaaa…" null, then reference 0 null …
+        var names = hex("11 0A 0B 01 A101")
+        names.writeRepeatingByte(0x61, count: 2_112)
+        names.writeInteger(UInt8(1))
+        for _ in 0..<1_000 { names.writeImmutableBuffer(hex("00 01")) }
+        names.writeInteger(UInt8(1))
+        #expect(
+            code {
+                var decoder = AMF0Decoder(names)
+                _ = try decoder.decode()
+            } == .amfLimitExceeded)
+    }
+
+    @Test("Names of an AMF3 class that is referred to count in full each time")
+    func referencedTraitsCount() throws {
+        // An array of objects: the first one's traits have one name of 1,000 bytes, the others refer to them.
+        let count = 1_100
+        var bomb = hex("11 09")
+        bomb.writeBytes([UInt8(0x80 | (count << 1 | 1) >> 7), UInt8((count << 1 | 1) & 0x7F), 0x01])
+        bomb.writeImmutableBuffer(hex("0A 13 01 8F51"))
+        bomb.writeRepeatingByte(0x61, count: 1_000)
+        bomb.writeInteger(UInt8(1))
+        for _ in 1..<count { bomb.writeImmutableBuffer(hex("0A 01 01")) }
+        #expect(
+            code {
+                var decoder = AMF0Decoder(bomb)
+                _ = try decoder.decode()
+            } == .amfLimitExceeded)
+    }
+
+    @Test("AMF0's texts count too, and with those of AMF3 inside")
+    func textsOfBothKindsCount() {
+        let limits = AMFLimits(maxTextBytes: 10)
+        for (text, expected) in [
+            ("0A 00000002 02 0005 6161616161 02 0005 6161616161", nil),
+            ("0A 00000002 02 0005 6161616161 02 0006 616161616161", .amfLimitExceeded),
+            ("0C 0000000B 6161616161616161616161", .amfLimitExceeded),
+            ("03 0006 616161616161 02 0005 6161616161 000009", .amfLimitExceeded),
+            ("0A 00000002 02 0005 6161616161 11 06 0D 616161616161", .amfLimitExceeded),
+        ] as [(String, RTMPError.Code?)] {
+            #expect(
+                code {
+                    var decoder = AMF0Decoder(hex(text), limits: limits)
+                    _ = try decoder.decode()
+                } == expected, "\(text)")
+        }
+    }
+
+    @Test("A value's expanded size is its texts and 32 bytes for each value")
+    func expandedSizes() {
+        #expect(AMFValue.number(1).expandedSize == 32)
+        #expect(AMFValue.string("abc").expandedSize == 35)
+        #expect(AMFValue.strictArray(["abc", .null]).expandedSize == 32 + 35 + 32)
+        #expect(AMFValue.typedObject("C", ["ab": "c"]).expandedSize == 32 + 1 + 2 + 33)
+        #expect(AMFValue.byteArray(ByteBuffer(repeating: 0, count: 7)).expandedSize == 39)
+    }
+
+    @Test("Of metadata that is too large the members that fit are kept")
+    func keptMembers() {
+        let table = AMFValue.strictArray(Array(repeating: .number(1), count: 1_000))
+        let metadata = AMFValue.ecmaArray(["width": 1_920, "keyframes": table, "height": 1_080])
+        let kept = metadata.keepingMembers(upTo: 16_384)
+        #expect(kept == .ecmaArray(["width": 1_920, "height": 1_080]))
+        #expect(metadata.keepingMembers(upTo: metadata.expandedSize) == metadata)
+        #expect(kept.keepingMembers(upTo: 70) == .ecmaArray(["width": 1_920]))
+        #expect(table.keepingMembers(upTo: 16_384) == .undefined)
+        #expect(AMFValue.object(["a": 1]).keepingMembers(upTo: 0) == .object([:]))
     }
 }

@@ -89,6 +89,82 @@ struct FuzzTests {
         #expect(decoded > 1_000)
     }
 
+    @Test("Aggregate messages with any parts give events or an error, and never much output")
+    func aggregates() throws {
+        var random = TestRandom(0xA66)
+        var events = 0
+        var errors: [RTMPError.Code: Int] = [:]
+        let publishing = try ServerSessionTests.publishing().session
+        let idle = try RawClient.connected().session
+        let types: [UInt8] = [8, 8, 9, 9, 18, 15, 20, 22, 4]
+        for round in 0..<2_000 {
+            var content = ByteBuffer()
+            for _ in 0..<Int.random(in: 0...40, using: &random) {
+                // Foreign parts are rare, or nothing else would be seen.
+                let type = types[Int.random(in: 0..<(round % 8 == 0 ? types.count : 6), using: &random)]
+                let length = Int.random(in: 0...20, using: &random)
+                content.writeMultipleIntegers(type, UInt8(0), UInt16(length))
+                content.writeInteger(UInt64.random(in: .min ... .max, using: &random))
+                content.moveWriterIndex(to: content.writerIndex - 1)
+                content.writeBytes((0..<length).map { _ in UInt8.random(in: 0...18, using: &random) })
+                content.writeInteger(UInt32(length + 11))
+            }
+            var bytes = ByteBuffer()
+            ChunkEncoder().encode(RTMPMessage(type: .aggregate, streamID: 1, body: content), into: &bytes)
+            var input = Array(bytes.readableBytesView)
+            if round % 4 == 0 { input = FuzzTests.mutate(input, &random) }
+            var session = round % 3 == 0 ? idle : publishing
+            do throws(RTMPError) {
+                try session.receive(ByteBuffer(bytes: input), now: start)
+                while try session.nextEvent() != nil { events += 1 }
+            } catch {
+                errors[error.code, default: 0] += 1
+            }
+            #expect(session.takeOutput()?.readableBytes ?? 0 <= 4_096)
+        }
+        #expect(events > 10_000)
+        #expect(errors[.protocolViolation] ?? 0 > 50)
+    }
+
+    @Test("Whatever AMF3 refers to, what is decoded stays within the limits")
+    func references() {
+        var random = TestRandom(0xAF3)
+        var decoded = 0
+        var refused = 0
+        let limits = AMFLimits(maxValues: 60, maxTextBytes: 120)
+        for _ in 0..<20_000 {
+            // An array of strings, references to them, objects and references to their traits.
+            var body = hex("11 09")
+            let count = Int.random(in: 1...30, using: &random)
+            body.writeBytes([UInt8(count << 1 | 1), 0x01])
+            for _ in 0..<count {
+                switch Int.random(in: 0..<6, using: &random) {
+                case 0:
+                    let length = Int.random(in: 1...60, using: &random)
+                    body.writeBytes([0x06, UInt8(length << 1 | 1)])
+                    body.writeRepeatingByte(UInt8.random(in: 0x61...0x7A, using: &random), count: length)
+                case 1, 2: body.writeBytes([0x06, UInt8.random(in: 0...8, using: &random) << 1])
+                case 3: body.writeImmutableBuffer(hex("0A 1B 01 03 61 01 03 62 01 01"))
+                case 4: body.writeImmutableBuffer(hex("0A 01 01 01 01"))
+                default: body.writeBytes([UInt8.random(in: 0...12, using: &random)])
+                }
+            }
+            var decoder = AMF0Decoder(body, limits: limits)
+            do throws(RTMPError) {
+                let value = try decoder.decode()
+                #expect(value.expandedSize <= limits.maxTextBytes + 32 * limits.maxValues + body.readableBytes)
+                var output = ByteBuffer()
+                AMF0Encoder.encode(value, into: &output)
+                #expect(output.readableBytes <= limits.maxTextBytes + 16 * limits.maxValues)
+                decoded += 1
+            } catch {
+                if error.code == .amfLimitExceeded { refused += 1 }
+            }
+        }
+        #expect(decoded > 1_000)
+        #expect(refused > 100)
+    }
+
     private static func run(_ prepared: ServerSession, _ input: [UInt8]) throws -> Int {
         var session = prepared
         var count = 0

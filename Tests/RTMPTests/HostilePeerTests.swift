@@ -137,4 +137,149 @@ struct HostilePeerTests {
                 } == .malformedMessage)
         }
     }
+
+    @Test("A message that has only begun takes memory by what has come of it")
+    func begunMessagesTakeLittle() throws {
+        var decoder = ChunkDecoder()
+        for id in UInt8(3)...63 {
+            var chunk = bytes([id])
+            chunk.writeImmutableBuffer(hex("000000 800000 09 01000000"))
+            chunk.writeRepeatingByte(0, count: 128)
+            try decoder.receive(chunk, now: start)
+            #expect(try decoder.next() == nil)
+        }
+        #expect(decoder.partialCapacity <= 61 * 4_096)
+    }
+
+    // MARK: Aggregate messages
+
+    private static func part(_ type: UInt8, _ body: ByteBuffer = ByteBuffer(), into aggregate: inout ByteBuffer) {
+        let length = body.readableBytes
+        aggregate.writeMultipleIntegers(type, UInt8(length >> 16), UInt16(truncatingIfNeeded: length))
+        aggregate.writeRepeatingByte(0, count: 7)
+        aggregate.writeImmutableBuffer(body)
+        aggregate.writeInteger(UInt32(length + 11))
+    }
+
+    private static func aggregate(_ parts: Int, _ type: UInt8, _ body: ByteBuffer = ByteBuffer()) -> RTMPMessage {
+        var content = ByteBuffer()
+        for _ in 0..<parts { part(type, body, into: &content) }
+        return RTMPMessage(type: .aggregate, streamID: 1, body: content)
+    }
+
+    @Test(
+        "An aggregate message holds audio, video and data, nothing else",
+        arguments: [1, 3, 4, 20, 17, 22, 0, 99] as [UInt8])
+    func foreignParts(type: UInt8) throws {
+        var client = try RawClient.connected()
+        let command = RTMPCommand("a", transactionID: 1).message(streamID: 1).body
+        #expect(code { try client.send(HostilePeerTests.aggregate(1_000, type, command)) } == .protocolViolation)
+        #expect(try client.replies().isEmpty)
+    }
+
+    @Test("Parts of an aggregate message are paid for like messages", arguments: [8, 9] as [UInt8])
+    func partsArePaidFor(type: UInt8) throws {
+        var publisher = try ServerSessionTests.publishing()
+        #expect(code { try publisher.send(HostilePeerTests.aggregate(100_000, type)) } == .decodeWorkExceeded)
+        #expect((16_000...18_000).contains(publisher.events.count))
+        var idle = try RawClient.connected()
+        #expect(code { try idle.send(HostilePeerTests.aggregate(100_000, type)) } == .decodeWorkExceeded)
+        #expect(idle.events.isEmpty)
+    }
+
+    @Test("An aggregate message's parts come one at a time, and the caller may pause between them")
+    func partsComeOneAtATime() throws {
+        var client = try ServerSessionTests.publishing()
+        var bytes = ByteBuffer()
+        ChunkEncoder().encode(HostilePeerTests.aggregate(3, 8, hex("AF01")), into: &bytes)
+        ChunkEncoder().encode(RTMPMessage(type: .video, streamID: 1, body: hex("17")), into: &bytes)
+        try client.session.receive(bytes, now: start)
+        for isVideo in [false, false, false, true] {
+            guard case .media(let message) = try client.session.nextEvent() else {
+                Issue.record("no media")
+                return
+            }
+            #expect(message.isVideo == isVideo)
+        }
+        #expect(try client.session.nextEvent() == nil)
+    }
+
+    @Test("A data part is no longer than a data message may be")
+    func dataParts() throws {
+        var client = try ServerSessionTests.publishing()
+        let body = ByteBuffer(repeating: 2, count: 262_145)
+        #expect(code { try client.send(HostilePeerTests.aggregate(1, 18, body)) } == .messageTooLarge)
+    }
+
+    @Test("A real encoder's aggregates never run out of work")
+    func honestAggregates() throws {
+        var client = try ServerSessionTests.publishing()
+        let audio = ByteBuffer(repeating: 0xAF, count: 300)
+        for _ in 0..<10 { try client.send(HostilePeerTests.aggregate(3_000, 8, audio)) }
+        #expect(client.events.count == 30_000)
+    }
+
+    @Test("Empty media messages of one who does not publish are counted too")
+    func emptyMedia() throws {
+        var configuration = ServerSession.Configuration()
+        configuration.limits.maxIgnoredMediaBytes = 64_000
+        var client = try RawClient.connected(configuration: configuration)
+        var sent = 0
+        let failure = code {
+            for index in 0..<2_000 {
+                // At a pace that the budget of work allows.
+                let now = start + .milliseconds(Int64(index))
+                try client.send(RTMPMessage(type: .audio, streamID: 1, body: ByteBuffer()), now: now)
+                sent += 1
+            }
+        }
+        #expect(failure == .protocolViolation)
+        #expect(sent == 1_000)
+    }
+
+    // MARK: Replies and what is kept
+
+    @Test("Long names are not sent back, so the replies that wait stay near their limit")
+    func repliesStayNearTheirLimit() throws {
+        let name = AMFValue.string(String(repeating: "é", count: 15_000))
+        for command in ["FCPublish", "FCSubscribe", "FCUnsubscribe"] {
+            var client = try RawClient.connected()
+            let failure = code {
+                for index in 0..<2_000 {
+                    // Slowly, so that the budget of work is not what ends it.
+                    let message = RTMPCommand(command, transactionID: 2, arguments: [name]).message(streamID: 0)
+                    try client.send(message, now: start + .milliseconds(Int64(index)))
+                }
+            }
+            #expect(failure == .tooMuchBuffered)
+            #expect(client.session.takeOutput()?.readableBytes ?? 0 <= 262_144 + 2_048)
+        }
+    }
+
+    @Test("A command has few values")
+    func commandsWithManyValues() throws {
+        var client = try RawClient()
+        let junk = AMFObject((0..<600).map { .init("a\($0)", .null) })
+        #expect(
+            code { try client.send(RTMPCommand("connect", transactionID: 1, object: .object(junk))) }
+                == .amfLimitExceeded)
+    }
+
+    @Test("Metadata that refers to one long text again and again ends the connection")
+    func metadataBomb() throws {
+        var client = try ServerSessionTests.publishing()
+        let body = AMFTests.referenceBomb(size: 200_000, count: 16_000)
+        #expect(
+            code { try client.send(RTMPMessage(type: .dataAMF0, streamID: 1, body: body)) } == .amfLimitExceeded)
+        #expect(client.events.isEmpty)
+    }
+
+    @Test("Names that are too long end the connection instead of being cut", arguments: ["publish", "play"])
+    func longNames(command: String) throws {
+        var client = try RawClient.connected()
+        let name = AMFValue.string(String(repeating: "n", count: 4_097))
+        #expect(
+            code { try client.send(RTMPCommand(command, transactionID: 5, arguments: [name]), streamID: 1) }
+                == .malformedMessage)
+    }
 }

@@ -99,6 +99,50 @@ struct ServerSessionTests {
             client.events.last == .media(MediaMessage(streamID: 1, timestamp: 0, isVideo: false, body: hex("AF00"))))
     }
 
+    static func request(_ object: AMFObject) throws -> ConnectRequest? {
+        var client = try RawClient()
+        try client.send(RTMPCommand("connect", transactionID: 1, object: .object(object)))
+        guard case .connectRequested(let request) = client.events.first else { return nil }
+        return request
+    }
+
+    @Test(
+        "The application comes from tcUrl when a client leaves it out",
+        arguments: [
+            ("rtmp://h:1935/cust-live/play?user=u", "cust-live", "play", "u"), ("rtmps://h/live", "live", nil, nil),
+            ("rtmp://[::1]:1935//live/", "live", nil, nil), ("rtmp://h", "", nil, nil), ("nonsense", "", nil, nil),
+            ("rtmp://h/?user=u", "", nil, "u"),
+        ] as [(String, String, String?, String?)])
+    func applicationFromTCURL(url: String, app: String, instance: String?, user: String?) throws {
+        for object: AMFObject in [["tcUrl": .string(url)], ["app": "", "tcUrl": .string(url)]] {
+            let request = try #require(try ServerSessionTests.request(object))
+            #expect(request.path.app == app)
+            #expect(request.path.instance == instance)
+            #expect(request.parameter("user") == user)
+        }
+        let named = try #require(try ServerSessionTests.request(["app": "/other", "tcUrl": .string(url)]))
+        #expect(named.path.app == "other")
+    }
+
+    @Test("Of connect only named fields are kept, and texts at no more than 256 bytes")
+    func connectIsCut() throws {
+        let long = String(repeating: "é", count: 10_000)
+        let request = try #require(
+            try ServerSessionTests.request([
+                "app": "live", "flashVer": .string("FMLE/" + long), "swfUrl": .string(long), "unknown": "x",
+                "fourCcList": .strictArray(Array(repeating: "hvc1", count: 300)),
+            ]))
+        #expect(request.flashVersion?.utf8.count == 255)
+        #expect(request.swfURL?.utf8.count == 256)
+        #expect(request.pageURL == nil)
+        #expect(request.fourCCs.count == 64)
+        #expect(request.isPublisher)
+        for field in ["app", "tcUrl"] {
+            let name = AMFValue.string(String(repeating: "a", count: 4_097))
+            #expect(code { _ = try ServerSessionTests.request([field: name]) } == .malformedMessage)
+        }
+    }
+
     // MARK: Publish
 
     static func publishing() throws -> RawClient {
@@ -199,7 +243,8 @@ struct ServerSessionTests {
     @Test func aPublisherCanBeEndedFromHere() throws {
         var client = try ServerSessionTests.publishing()
         #expect(
-            client.session.endPublish(streamID: 1, code: "NetStream.Publish.BadName", description: "Taken over.")
+            client.session.endPublish(
+                streamID: 1, code: "NetStream.Publish.BadName", description: "Taken over.")
                 == true)
         #expect(try client.summaries() == ["onStatus 0 NetStream.Publish.BadName"])
         try client.send(RTMPMessage(type: .video, streamID: 1, body: hex("17")))
@@ -283,13 +328,40 @@ struct ServerSessionTests {
         #expect(try client.summaries() == expected)
     }
 
-    @Test func aPlayerStopsAndAnotherStreamMayBePlayed() throws {
+    @Test("A player that plays another stream has stopped the first one before it asks for the second")
+    func playWhilePlaying() throws {
         var client = try ServerSessionTests.playing()
         try client.send(RTMPCommand("play", transactionID: 6, arguments: ["other"]), streamID: 1)
+        #expect(client.session.awaitsAnswer)
         client.session.acceptPlay(streamID: 1)
         try client.send(RTMPCommand("deleteStream", transactionID: 0, arguments: [1]))
+        #expect(
+            client.events == [
+                .playStopped(streamID: 1),
+                .playRequested(
+                    PlayRequest(streamID: 1, name: StreamName("other"), start: -2, duration: -1, reset: true)),
+                .playStopped(streamID: 1),
+            ])
+    }
+
+    @Test("What comes behind a switch of streams waits for its answer")
+    func playWhilePlayingWaits() throws {
+        var client = try ServerSessionTests.playing()
+        var bytes = ByteBuffer()
+        for name in ["second", "third"] {
+            let play = RTMPCommand("play", transactionID: 0, arguments: [.string(name), -2, -1, false])
+            ChunkEncoder().encode(play.message(streamID: 1), into: &bytes)
+        }
+        try client.receive(bytes)
         #expect(client.events.count == 2)
-        #expect(client.events.last == .playStopped(streamID: 1))
+        client.session.refusePlay(streamID: 1, description: "No such stream.")
+        try client.drain()
+        // The second play was refused, so nothing stops when the third is asked for.
+        guard client.events.count == 3, case .playRequested(let request) = client.events.last else {
+            Issue.record("\(client.events)")
+            return
+        }
+        #expect(request.name.name == "third")
     }
 
     @Test func getStreamLengthAndUnknownCommands() throws {

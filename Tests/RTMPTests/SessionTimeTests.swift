@@ -68,4 +68,52 @@ struct SessionTimeTests {
             #expect(client.session.peerAcknowledgedBytes == total)
         }
     }
+
+    @Test("A player that was silent while it watched has the whole idle time after the stream's end")
+    func idleTimeBeginsAtTheEnd() throws {
+        let end = start + .seconds(100)
+        for notice in [ServerSession.PlayNotice.ended, .failed("Revoked.")] {
+            var client = try ServerSessionTests.playing()
+            client.session.notify(notice, streamID: 1)
+            #expect(client.session.expired(now: end) == nil)
+            #expect(client.session.expired(now: end + .seconds(29)) == nil)
+            #expect(client.session.deadline == end + .seconds(30))
+        }
+        var publisher = try ServerSessionTests.publishing()
+        publisher.session.endPublish(streamID: 1, code: "NetStream.Publish.BadName", description: "d")
+        #expect(publisher.session.expired(now: end) == nil)
+        #expect(publisher.session.deadline == end + .seconds(30))
+    }
+
+    @Test("A client that waits for an answer is not idle, and one that only closes streams is")
+    func idleTimeIsTheClients() throws {
+        var client = try RawClient.connected()
+        let late = start + .seconds(29)
+        try client.send(RTMPCommand("closeStream", transactionID: 0).message(streamID: 1), now: late)
+        #expect(client.session.deadline == start + .seconds(30))
+        try client.send(RTMPCommand("play", transactionID: 0, arguments: ["cam"]).message(streamID: 1), now: late)
+        #expect(client.session.deadline == nil)
+        client.session.refusePlay(streamID: 1, description: "No such stream.")
+        #expect(client.session.expired(now: late) == nil)
+        #expect(client.session.deadline == late + .seconds(30))
+    }
+
+    @Test("No acknowledgement is added while earlier output waits, and the next one says it all")
+    func acknowledgementsDoNotPileUp() throws {
+        var client = try ServerSessionTests.publishing()
+        try client.send(ProtocolControlMessage.windowAcknowledgementSize(1_024).message)
+        _ = try client.replies()
+        var message = ByteBuffer()
+        ChunkEncoder().encode(
+            RTMPMessage(type: .video, streamID: 1, body: ByteBuffer(repeating: 0, count: 2_000)), into: &message)
+        for _ in 0..<10 {
+            try client.session.receive(message, now: start, acknowledges: false)
+            try client.drain()
+        }
+        #expect(try client.replies().isEmpty)
+        try client.receive(message)
+        let replies = try client.replies()
+        #expect(replies.map(\.type) == [.acknowledgement])
+        #expect(replies.first?.body.getInteger(at: 0, as: UInt32.self) == UInt32(client.session.bytesReceived))
+    }
 }

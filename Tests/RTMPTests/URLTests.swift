@@ -76,7 +76,7 @@ struct URLTests {
         let path = AppPath(text)
         #expect(path.app == app)
         #expect(path.instance == instance)
-        #expect(path.parameters.items.count == parameters.count)
+        #expect(path.parameters.members.count == parameters.count)
         for (name, value) in parameters { #expect(path.parameters[name] == value) }
     }
 

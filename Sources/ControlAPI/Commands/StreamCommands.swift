@@ -199,8 +199,8 @@ enum StreamRow {
         if let object = value.object {
             var members: [JSONObject.Member] = []
             var names: Set<String> = []
-            for property in object.properties where names.insert(property.key).inserted {
-                members.append(.init(property.key, json(property.value)))
+            for member in object.members where names.insert(member.name).inserted {
+                members.append(.init(member.name, json(member.value)))
             }
             return .object(JSONObject(members))
         }

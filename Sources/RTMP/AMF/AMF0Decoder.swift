@@ -6,12 +6,11 @@ import NIOCore
 /// `undefined`: following them would let a few bytes describe a tree of any size, and commands never use them.
 public struct AMF0Decoder: Sendable {
     private var buffer: ByteBuffer
-    private let limits: AMFLimits
-    private var values = 0
+    private var allowance: AMFAllowance
 
     public init(_ buffer: ByteBuffer, limits: AMFLimits = AMFLimits()) {
         self.buffer = buffer
-        self.limits = limits
+        allowance = AMFAllowance(limits)
     }
 
     /// Whether all bytes have been read.
@@ -26,19 +25,14 @@ public struct AMF0Decoder: Sendable {
 
     /// The next value.
     /// - Throws: `malformedAMF` when the bytes end early or hold an unknown marker, `amfLimitExceeded` when it is
-    ///   nested too deep or has too many values.
+    ///   nested too deep, has too many values or too much text.
     public mutating func decode() throws(RTMPError) -> AMFValue {
         try value(depth: 0)
     }
 
     private mutating func value(depth: Int) throws(RTMPError) -> AMFValue {
-        guard depth <= limits.maxDepth else {
-            throw RTMPError(.amfLimitExceeded, "AMF nested deeper than \(limits.maxDepth).")
-        }
-        values += 1
-        guard values <= limits.maxValues else {
-            throw RTMPError(.amfLimitExceeded, "More than \(limits.maxValues) AMF values.")
-        }
+        try allowance.enter(depth: depth)
+        try allowance.take(values: 1)
         switch try byte() {
         case 0x00: return .number(try double())
         case 0x01: return .boolean(try byte() != 0)
@@ -75,7 +69,7 @@ public struct AMF0Decoder: Sendable {
                 buffer.moveReaderIndex(forwardBy: 1)
                 return object
             }
-            object.properties.append(.init(key, try value(depth: depth + 1)))
+            object.members.append(.init(key, try value(depth: depth + 1)))
         }
     }
 
@@ -83,9 +77,7 @@ public struct AMF0Decoder: Sendable {
         let count = try longWord()
         // Every value takes a byte at least.
         guard count <= UInt32(clamping: buffer.readableBytes) else { throw endsEarly() }
-        guard Int(count) <= limits.maxValues else {
-            throw RTMPError(.amfLimitExceeded, "More than \(limits.maxValues) AMF values.")
-        }
+        guard Int(count) <= allowance.values else { throw allowance.tooManyValues() }
         var elements: [AMFValue] = []
         // Nested arrays may all claim the same bytes: not more than a little is believed.
         elements.reserveCapacity(Int(min(count, 64)))
@@ -96,16 +88,17 @@ public struct AMF0Decoder: Sendable {
     }
 
     private mutating func amf3(depth: Int) throws(RTMPError) -> AMFValue {
-        var decoder = AMF3Decoder(buffer, limits: limits, depth: depth, values: values)
+        var decoder = AMF3Decoder(buffer, allowance: allowance, depth: depth)
         let value = try decoder.decode()
         buffer = decoder.remaining
-        values = decoder.values
+        allowance = decoder.allowance
         return value
     }
 
     private mutating func shortString() throws(RTMPError) -> String {
         let length = Int(try word())
         guard let string = buffer.readString(length: length) else { throw endsEarly() }
+        try allowance.take(text: length)
         return string
     }
 
@@ -113,6 +106,7 @@ public struct AMF0Decoder: Sendable {
         let length = try longWord()
         guard length <= UInt32(clamping: buffer.readableBytes), let string = buffer.readString(length: Int(length))
         else { throw endsEarly() }
+        try allowance.take(text: Int(length))
         return string
     }
 

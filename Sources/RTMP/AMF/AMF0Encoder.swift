@@ -2,7 +2,7 @@ import NIOCore
 
 /// Writes AMF0.
 ///
-/// A property whose key is longer than 65,535 bytes, which AMF0 cannot hold, is left out; a byte array, which AMF0 does
+/// A member whose name is longer than 65,535 bytes, which AMF0 cannot hold, is left out; a byte array, which AMF0 does
 /// not have, is written as `undefined`.
 public enum AMF0Encoder {
     /// Appends one value.
@@ -27,7 +27,7 @@ public enum AMF0Encoder {
             shortString(name, into: &output)
             encode(object, into: &output)
         case .ecmaArray(let object):
-            output.writeMultipleIntegers(UInt8(0x08), UInt32(clamping: object.properties.count))
+            output.writeMultipleIntegers(UInt8(0x08), UInt32(clamping: object.members.count))
             encode(object, into: &output)
         case .strictArray(let values):
             output.writeMultipleIntegers(UInt8(0x0A), UInt32(clamping: values.count))
@@ -58,9 +58,9 @@ public enum AMF0Encoder {
     }
 
     private static func encode(_ object: AMFObject, into output: inout ByteBuffer) {
-        for property in object.properties where property.key.utf8.count <= 0xFFFF {
-            shortString(property.key, into: &output)
-            encode(property.value, into: &output)
+        for member in object.members where member.name.utf8.count <= 0xFFFF {
+            shortString(member.name, into: &output)
+            encode(member.value, into: &output)
         }
         output.writeMultipleIntegers(UInt16(0), UInt8(0x09))
     }

@@ -2,7 +2,8 @@ import NIOCore
 
 /// Reads AMF3 values, as far as commands hold them: everything but vectors, dictionaries and externalizable objects.
 ///
-/// String and trait references are followed. References to whole objects become `undefined`: following them would let a
+/// String and trait references are followed, and what they give counts as if it stood there: see
+/// ``AMFLimits/maxTextBytes``. References to whole objects become `undefined`: following them would let a
 /// few bytes describe a tree of any size.
 struct AMF3Decoder: Sendable {
     private struct Traits: Sendable {
@@ -12,17 +13,15 @@ struct AMF3Decoder: Sendable {
     }
 
     private var buffer: ByteBuffer
-    private let limits: AMFLimits
     private let startDepth: Int
-    private(set) var values: Int
+    private(set) var allowance: AMFAllowance
     private var strings: [String] = []
     private var traits: [Traits] = []
 
-    init(_ buffer: ByteBuffer, limits: AMFLimits, depth: Int = 0, values: Int = 0) {
+    init(_ buffer: ByteBuffer, allowance: AMFAllowance, depth: Int = 0) {
         self.buffer = buffer
-        self.limits = limits
+        self.allowance = allowance
         startDepth = depth
-        self.values = values
     }
 
     var remaining: ByteBuffer {
@@ -35,10 +34,8 @@ struct AMF3Decoder: Sendable {
     }
 
     private mutating func value(depth: Int) throws(RTMPError) -> AMFValue {
-        guard depth <= limits.maxDepth else {
-            throw RTMPError(.amfLimitExceeded, "AMF nested deeper than \(limits.maxDepth).")
-        }
-        try count(1)
+        try allowance.enter(depth: depth)
+        try allowance.take(values: 1)
         switch try byte() {
         case 0x00: return .undefined
         case 0x01: return .null
@@ -70,16 +67,16 @@ struct AMF3Decoder: Sendable {
         while true {
             let key = try string()
             if key.isEmpty { break }
-            named.properties.append(.init(key, try value(depth: depth + 1)))
+            named.members.append(.init(key, try value(depth: depth + 1)))
         }
         guard length <= buffer.readableBytes else { throw endsEarly() }
         var elements: [AMFValue] = []
         for _ in 0..<length {
             elements.append(try value(depth: depth + 1))
         }
-        guard !named.properties.isEmpty else { return .strictArray(elements) }
+        guard !named.members.isEmpty else { return .strictArray(elements) }
         for (index, element) in elements.enumerated() {
-            named.properties.append(.init(String(index), element))
+            named.members.append(.init(String(index), element))
         }
         return .ecmaArray(named)
     }
@@ -88,14 +85,16 @@ struct AMF3Decoder: Sendable {
         let header = try u29()
         guard header & 1 != 0 else { return .undefined }
         let traits = try objectTraits(header)
+        try allowance.take(text: traits.className.utf8.count)
         var object = AMFObject()
         for key in traits.keys {
-            object.properties.append(.init(key, try value(depth: depth + 1)))
+            try allowance.take(text: key.utf8.count)
+            object.members.append(.init(key, try value(depth: depth + 1)))
         }
         while traits.isDynamic {
             let key = try string()
             if key.isEmpty { break }
-            object.properties.append(.init(key, try value(depth: depth + 1)))
+            object.members.append(.init(key, try value(depth: depth + 1)))
         }
         return traits.className.isEmpty ? .object(object) : .typedObject(traits.className, object)
     }
@@ -115,7 +114,7 @@ struct AMF3Decoder: Sendable {
         let keys = Int(header >> 4)
         // Every key takes a byte at least, and so does its value.
         guard keys <= buffer.readableBytes else { throw endsEarly() }
-        try count(keys)
+        try allowance.take(values: keys)
         for _ in 0..<keys {
             new.keys.append(try string())
         }
@@ -130,6 +129,8 @@ struct AMF3Decoder: Sendable {
             guard strings.indices.contains(index) else {
                 throw RTMPError(.malformedAMF, "AMF3 refers to a string that is not there.")
             }
+            // The text takes memory once, but each time it is written out it is there in full.
+            try allowance.take(text: strings[index].utf8.count)
             return strings[index]
         }
         let string = try text(Int(header >> 1))
@@ -145,15 +146,8 @@ struct AMF3Decoder: Sendable {
 
     private mutating func text(_ length: Int) throws(RTMPError) -> String {
         guard let string = buffer.readString(length: length) else { throw endsEarly() }
+        try allowance.take(text: length)
         return string
-    }
-
-    private mutating func count(_ new: Int) throws(RTMPError) {
-        // Both are bounded by the message's size.
-        values += new
-        guard values <= limits.maxValues else {
-            throw RTMPError(.amfLimitExceeded, "More than \(limits.maxValues) AMF values.")
-        }
     }
 
     /// A 29-bit integer in one to four bytes; the fourth has eight bits.

@@ -1,6 +1,7 @@
+import Basics
 import NIOCore
 
-/// A value of AMF0 or AMF3 (Adobe's AMF 0 and AMF 3 specifications). Objects keep the order of their properties.
+/// A value of AMF0 or AMF3 (Adobe's AMF 0 and AMF 3 specifications). Objects keep the order of their members.
 public indirect enum AMFValue: Sendable, Hashable {
     case number(Double)
     case boolean(Bool)
@@ -39,7 +40,7 @@ public indirect enum AMFValue: Sendable, Hashable {
         }
     }
 
-    /// The properties of an object, typed object or ECMA array.
+    /// The members of an object, typed object or ECMA array.
     public var object: AMFObject? {
         switch self {
         case .object(let value), .typedObject(_, let value), .ecmaArray(let value): value
@@ -51,12 +52,12 @@ public indirect enum AMFValue: Sendable, Hashable {
     public var array: [AMFValue]? {
         switch self {
         case .strictArray(let values): values
-        case .ecmaArray(let object): object.properties.map(\.value)
+        case .ecmaArray(let object): object.members.map(\.value)
         default: nil
         }
     }
 
-    /// A property of an object; nil when there is none or this is no object.
+    /// A member of an object; nil when there is none or this is no object.
     public subscript(key: String) -> AMFValue? {
         object?[key]
     }
@@ -82,44 +83,56 @@ extension AMFValue: ExpressibleByStringLiteral, ExpressibleByFloatLiteral, Expre
     }
 }
 
-/// The properties of an AMF object, in the order of the wire.
-public struct AMFObject: Sendable, Hashable, ExpressibleByDictionaryLiteral {
-    /// A named value.
-    public struct Property: Sendable, Hashable {
-        public var key: String
-        public var value: AMFValue
+/// The members of an AMF object, in the order of the wire.
+public typealias AMFObject = NameValueList<AMFValue>
 
-        public init(_ key: String, _ value: AMFValue) {
-            self.key = key
-            self.value = value
+extension AMFValue {
+    /// About how many bytes of memory the value takes once it is kept or written out: its texts in full, however often they
+    /// were given by reference, and 32 for each value and member. Never negative, and saturating.
+    public var expandedSize: Int {
+        let own = 32
+        switch self {
+        case .number, .boolean, .null, .undefined, .date: return own
+        case .string(let text), .xml(let text): return own.addingSaturated(text.utf8.count)
+        case .byteArray(let bytes): return own.addingSaturated(bytes.readableBytes)
+        case .strictArray(let values): return values.reduce(own) { $0.addingSaturated($1.expandedSize) }
+        case .object(let object), .ecmaArray(let object): return own.addingSaturated(object.expandedSize)
+        case .typedObject(let name, let object):
+            return own.addingSaturated(name.utf8.count).addingSaturated(object.expandedSize)
         }
     }
 
-    public var properties: [Property]
+    /// An object with those of its members, in their order, that fit in `limit` bytes of ``expandedSize``; any other value that
+    /// is larger than that becomes `undefined`. For what is kept of an encoder's metadata: a seek table of 200 KB is left
+    /// out, width and height stay.
+    public func keepingMembers(upTo limit: Int) -> AMFValue {
+        switch self {
+        case .object(let object): return .object(object.keepingMembers(upTo: limit - 32))
+        case .ecmaArray(let object): return .ecmaArray(object.keepingMembers(upTo: limit - 32))
+        case .typedObject(_, let object): return .object(object.keepingMembers(upTo: limit - 32))
+        default: return expandedSize <= limit ? self : .undefined
+        }
+    }
+}
 
-    public init(_ properties: [Property] = []) {
-        self.properties = properties
+extension AMFObject {
+    /// See ``AMFValue/expandedSize``.
+    public var expandedSize: Int {
+        members.reduce(0) { $0.addingSaturated(AMFObject.size($1)) }
     }
 
-    public init(dictionaryLiteral elements: (String, AMFValue)...) {
-        properties = elements.map { Property($0.0, $0.1) }
+    func keepingMembers(upTo limit: Int) -> AMFObject {
+        var rest = limit
+        return AMFObject(
+            members.filter { member in
+                let size = AMFObject.size(member)
+                guard size <= rest else { return false }
+                rest -= size
+                return true
+            })
     }
 
-    /// Reading gives the first property of that name; writing replaces it or appends; writing nil removes all of them.
-    public subscript(key: String) -> AMFValue? {
-        get {
-            properties.first { $0.key == key }?.value
-        }
-        set {
-            guard let newValue else {
-                properties.removeAll { $0.key == key }
-                return
-            }
-            if let index = properties.firstIndex(where: { $0.key == key }) {
-                properties[index].value = newValue
-            } else {
-                properties.append(Property(key, newValue))
-            }
-        }
+    private static func size(_ member: Member) -> Int {
+        member.name.utf8.count.addingSaturated(member.value.expandedSize)
     }
 }

@@ -17,7 +17,7 @@ public struct AdobeChallengeIssuer: Sendable {
         return time + code(time, user)
     }
 
-    /// Whether a challenge is ours, for this user, and not older than `lifetime` seconds.
+    /// Whether a challenge was issued with this secret, for this user, and is not older than `lifetime` seconds.
     public func isValid(_ challenge: String, user: String, now: UInt32, lifetime: UInt32 = 60) -> Bool {
         guard challenge.utf8.count == 40, let issued = UInt32(challenge.prefix(8), radix: 16),
             issued <= now, now - issued <= lifetime

@@ -19,6 +19,9 @@ public struct ChunkDecoder: Sendable {
         input.readableBytes + leftover.readableBytes
     }
 
+    /// First allocation for a message that spans chunks, in bytes: the announced length is not believed beyond this.
+    private static let firstBodyCapacity = 4_096
+
     private let limits: RTMPLimits
     private var input = ByteBuffer()
     /// The beginning of a chunk header that the last buffer cut off: fewer than 18 bytes.
@@ -195,7 +198,8 @@ public struct ChunkDecoder: Sendable {
             }
             partialMessages += 1
             streams[index].isPartial = true
-            streams[index].body = ByteBufferAllocator().buffer(capacity: min(length, limits.initialBodyCapacity))
+            streams[index].body = ByteBufferAllocator().buffer(
+                capacity: min(length, max(count, ChunkDecoder.firstBodyCapacity)))
         }
         partialBytes += count
         guard partialBytes <= limits.maxPartialBytes else {
@@ -234,6 +238,18 @@ public struct ChunkDecoder: Sendable {
         partialBytes -= streams[index].body.readableBytes
         streams[index].isPartial = false
         streams[index].body = ByteBuffer()
+    }
+
+    /// Memory that unfinished messages have taken, in bytes.
+    var partialCapacity: Int {
+        streams.streams.reduce(0) { $1.isPartial ? $0 + $1.body.storageCapacity : $0 }
+    }
+
+    /// Pays for a part of an aggregate message with `payload` bytes, as for a chunk: each part is a message to deal with.
+    mutating func chargePart(payload: Int) throws(RTMPError) {
+        guard budget.charge(payload: payload) else {
+            throw RTMPError(.decodeWorkExceeded, "Too many parts for too few bytes in aggregate messages.")
+        }
     }
 
     private mutating func setChunkSize(_ body: ByteBuffer) throws(RTMPError) {

@@ -23,7 +23,7 @@ public struct RTMPMessageType: RawRepresentable, Sendable, Hashable, CustomStrin
     public static let commandAMF0 = RTMPMessageType(rawValue: 20)
     public static let aggregate = RTMPMessageType(rawValue: 22)
 
-    /// The chunk stream we send this type on: fixed, so that shared bytes fit every connection.
+    /// The chunk stream this type is sent on: fixed, so that shared bytes fit every connection.
     @inlinable
     public var outgoingChunkStreamID: UInt8 {
         switch self {

@@ -1,22 +1,25 @@
 import NIOCore
 
-/// What both sides of a connection do alike once the handshake is over: chunks in both directions, acknowledgements,
-/// windows and pings.
+/// What both sides of a connection do alike once the handshake is over: chunks in both directions, aggregate messages taken
+/// apart, acknowledgements, windows and pings.
 struct MessageLink: Sendable {
     /// What comes out of it.
     enum Inbound: Sendable {
+        /// Never an aggregate message: its parts come one by one.
         case message(RTMPMessage)
         case userControl(UserControlEvent)
         case setPeerBandwidth(UInt32)
     }
 
-    /// Wanted by us: an acknowledgement every so many bytes. 2.5 MB as most servers announce.
+    /// This side asks for an acknowledgement every so many bytes: 2.5 MB as most servers do.
     static let windowSize: UInt32 = 2_500_000
 
-    private(set) var decoder: ChunkDecoder
+    private let limits: RTMPLimits
+    private var decoder: ChunkDecoder
+    /// The rest of an aggregate message. It goes before what the decoder has.
+    private var aggregate: AggregateParts?
     private var encoder = ChunkEncoder()
-    private(set) var output = ByteBuffer()
-    private let maxOutputBytes: Int
+    private var output = ByteBuffer()
 
     /// Bytes received after the handshake.
     private(set) var bytesReceived: UInt64 = 0
@@ -29,8 +32,8 @@ struct MessageLink: Sendable {
     private(set) var unansweredPing: NIODeadline?
 
     init(limits: RTMPLimits) {
+        self.limits = limits
         decoder = ChunkDecoder(limits: limits)
-        maxOutputBytes = limits.maxOutputBytes
     }
 
     // MARK: Receiving
@@ -52,13 +55,14 @@ struct MessageLink: Sendable {
     /// The next thing for the session to know; what concerns the link alone is dealt with here.
     /// - Throws: what the decoder throws, and `tooMuchBuffered` when the peer does not read what it asks for.
     mutating func next() throws(RTMPError) -> Inbound? {
-        while let message = try decoder.next() {
-            guard output.readableBytes <= maxOutputBytes else {
-                throw RTMPError(.tooMuchBuffered, "More than \(maxOutputBytes) bytes of replies wait to be sent.")
+        while let message = try nextMessage() {
+            guard output.readableBytes <= limits.maxOutputBytes else {
+                throw RTMPError(
+                    .tooMuchBuffered, "More than \(limits.maxOutputBytes) bytes of replies wait to be sent.")
             }
             switch message.type {
             case .acknowledgement:
-                if case .acknowledgement(let count) = try control(message) { noteAcknowledgement(count) }
+                if case .acknowledgement(let count) = try control(message) { acknowledge(count) }
             case .windowAcknowledgementSize:
                 if case .windowAcknowledgementSize(let size) = try control(message), size > 0 { peerWindow = size }
             case .setPeerBandwidth:
@@ -74,12 +78,32 @@ struct MessageLink: Sendable {
         return nil
     }
 
+    private mutating func nextMessage() throws(RTMPError) -> RTMPMessage? {
+        while true {
+            if let part = try aggregate?.next() {
+                try decoder.chargePart(payload: part.body.readableBytes)
+                let limit = limits.maxSize(of: part.type)
+                guard part.body.readableBytes <= limit else {
+                    throw RTMPError(
+                        .messageTooLarge,
+                        "\(part.type) of \(part.body.readableBytes) bytes in an aggregate message; at most \(limit) are taken."
+                    )
+                }
+                return part
+            }
+            aggregate = nil
+            guard let message = try decoder.next() else { return nil }
+            guard message.type == .aggregate else { return message }
+            aggregate = AggregateParts(message)
+        }
+    }
+
     private func control(_ message: RTMPMessage) throws(RTMPError) -> ProtocolControlMessage {
         try ProtocolControlMessage(type: message.type, body: message.body)
     }
 
     /// The peer counts modulo 2³²; smaller steps back (a peer that starts anew) are ignored.
-    private mutating func noteAcknowledgement(_ count: UInt32) {
+    private mutating func acknowledge(_ count: UInt32) {
         let step = count &- UInt32(truncatingIfNeeded: peerAcknowledgedBytes)
         if step < 0x8000_0000 { peerAcknowledgedBytes &+= UInt64(step) }
     }
@@ -100,6 +124,33 @@ struct MessageLink: Sendable {
 
     mutating func send(_ command: RTMPCommand, streamID: UInt32 = 0) {
         send(command.message(streamID: streamID))
+    }
+
+    /// Answers a command, unless it asked for none.
+    mutating func answer(_ command: RTMPCommand, _ value: AMFValue) {
+        guard command.transactionID != 0 else { return }
+        send(RTMPCommand("_result", transactionID: command.transactionID, arguments: [value]))
+    }
+
+    /// Answers a command that is not known, unless it asked for no answer.
+    mutating func refuse(_ command: RTMPCommand) {
+        guard command.transactionID != 0 else { return }
+        let status = RTMPStatus(level: .error, code: "NetConnection.Call.Failed", description: "Unknown method.")
+        send(RTMPCommand("_error", transactionID: command.transactionID, arguments: [.object(status.object)]))
+    }
+
+    /// Sends one of Flash Media Server's notices, such as `onFCPublish`, on the connection.
+    mutating func sendNotice(_ method: String, _ code: String, _ description: String) {
+        let object = RTMPStatus(level: .status, code: code, description: description).object
+        send(RTMPCommand(method, transactionID: 0, arguments: [.object(object)]))
+    }
+
+    /// Sends `onStatus` on a message stream.
+    /// - Parameter details: the stream's name.
+    mutating func send(_ status: RTMPStatus, streamID: UInt32, details: String? = nil) {
+        var object = status.object
+        if let details { object["details"] = .string(details) }
+        send(RTMPCommand("onStatus", transactionID: 0, arguments: [.object(object)]), streamID: streamID)
     }
 
     mutating func setChunkSize(_ size: Int) {

@@ -1,3 +1,4 @@
+import Basics
 import NIOCore
 
 /// A client wants to publish.
@@ -55,13 +56,28 @@ public struct RTMPStatus: Sendable, Hashable {
         self.description = description
     }
 
+    /// Of a peer's information object; texts are cut at 256 bytes.
     init(_ value: AMFValue) {
         level = value["level"]?.string.flatMap(Level.init(rawValue:)) ?? .status
-        code = value["code"]?.string ?? ""
-        description = value["description"]?.string ?? ""
+        code = value["code"]?.string?.cut() ?? ""
+        description = value["description"]?.string?.cut() ?? ""
     }
 
     var object: AMFObject {
         ["level": .string(level.rawValue), "code": .string(code), "description": .string(description)]
+    }
+}
+
+extension StreamName {
+    /// The first argument of `publish` or `play`.
+    /// - Throws: `malformedMessage` when it is missing or longer than `maxSize` bytes: cut short it would mean something else.
+    init(of command: RTMPCommand, maxSize: Int) throws(RTMPError) {
+        guard let raw = command.argument(0).string else {
+            throw RTMPError(.malformedMessage, "A \(command.name) without a stream name.")
+        }
+        guard raw.utf8.count <= maxSize else {
+            throw RTMPError(.malformedMessage, "A \(command.name) whose stream name is longer than \(maxSize) bytes.")
+        }
+        self.init(raw)
     }
 }

@@ -32,7 +32,7 @@ public struct RTMPDestination: PushDestination, Hashable {
         let (name, query) = RTMPDestination.split(stream)
         if query != nil { secrets.append(name) }
         for text in [stream, app] {
-            secrets += RTMPParameters(query: RTMPDestination.split(text).query ?? "").items.map(\.value)
+            secrets += RTMPParameters(query: RTMPDestination.split(text).query ?? "").members.map(\.value)
         }
         if let password { secrets.append(password) }
         return secrets.filter { !$0.isEmpty }
