@@ -58,7 +58,7 @@ public struct FragmentWriter: Sendable {
 
     /// Writes a fragment with all that waits: the end of a segment. Writes nothing when nothing waits.
     ///
-    /// - Parameter nextVideo: when the next picture is decoded, if that is known.
+    /// - Parameter nextVideo: when the next video frame is decoded, if that is known.
     public mutating func finish(nextVideo: MediaTime? = nil, into buffer: inout ByteBuffer) {
         writeAll(videoEnd: nextVideo.flatMap { video?.ticks($0) }, audioEnd: nil, into: &buffer)
         pendingBytes = 0

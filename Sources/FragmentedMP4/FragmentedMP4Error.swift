@@ -1,6 +1,6 @@
 /// Why an initialization segment or a fragment could not be written.
 public enum FragmentedMP4Error: Error, Sendable, Hashable, CustomStringConvertible {
-    /// There is neither a picture nor a sound track.
+    /// There is neither a video nor an audio track.
     case noTracks
     /// The access unit's codec is not the one its track was declared with.
     case undeclaredCodec

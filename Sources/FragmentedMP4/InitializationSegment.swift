@@ -3,7 +3,7 @@ import NIOCore
 
 /// The start of a fragmented file: what the tracks are, and no samples (ISO/IEC 14496-12 §8.8, RFC 8216 §3.3).
 public enum InitializationSegment {
-    /// `ftyp` and `moov`. Pictures are track 1 at 90 kHz, sound is track 2 at its sample rate.
+    /// `ftyp` and `moov`. Video is track 1 at 90 kHz, audio is track 2 at its sample rate.
     public static func make(tracks: TrackSet) throws(FragmentedMP4Error) -> ByteBuffer {
         guard !tracks.isEmpty else { throw .noTracks }
         // Sample entries first: they can fail, the boxes around them cannot.

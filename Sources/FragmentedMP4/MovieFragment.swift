@@ -33,7 +33,7 @@ enum MovieFragment {
             writer.fullBox("tfdt", version: 1) { writer in
                 writer.write(UInt64(clamping: track.samples.first?.time ?? 0))
             }
-            // Data offset, then for each sample its duration and size, for pictures also flags and a composition
+            // Data offset, then for each sample its duration and size, for video also flags and a composition
             // offset, which version 1 makes signed.
             let isVideo = track.kind == .video
             writer.fullBox("trun", version: 1, flags: isVideo ? 0x0f01 : 0x0301) { writer in

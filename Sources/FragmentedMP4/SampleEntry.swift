@@ -38,7 +38,7 @@ enum SampleEntry {
         return writer.buffer
     }
 
-    /// A picture's side in 16 bits; 0 ("look into the stream") when it is unknown or does not fit.
+    /// A side of the video in 16 bits; 0 ("look into the stream") when it is unknown or does not fit.
     static func pixels(_ side: Int?) -> UInt16 {
         side.flatMap(UInt16.init(exactly:)) ?? 0
     }

@@ -19,7 +19,7 @@ struct TrackFragment {
     let timescale: Int64
     let origin: MediaTime
     var samples: [Sample] = []
-    /// Where the next frame of sound starts if the track has no gap.
+    /// Where the next audio frame starts if the track has no gap.
     private var expected: Int64?
     /// The latest known distance between two samples, for the last one of a file.
     private var usualDuration: Int64 = 0
@@ -73,7 +73,7 @@ struct TrackFragment {
         return UInt32(clamping: sample.nominalDuration ?? usualDuration)
     }
 
-    /// How long one frame of sound lasts; nil where the codec does not say.
+    /// How long one audio frame lasts; nil where the codec does not say.
     private func frameDuration(of payload: ByteBuffer) -> Int64? {
         switch configuration {
         case .aac(let value): Int64(value.samplesPerFrame)
@@ -87,4 +87,12 @@ struct TrackFragment {
     func ticks(_ time: MediaTime) -> Int64 {
         (time - origin).ticks(timescale: timescale)
     }
+}
+
+/// The sample flags used here (ISO/IEC 14496-12 §8.8.3.1).
+enum SampleFlags {
+    /// Depends on no other sample.
+    static let sync: UInt32 = 0x0200_0000
+    /// Depends on others, and is no sync sample.
+    static let nonSync: UInt32 = 0x0101_0000
 }

@@ -8,12 +8,12 @@ struct CutRule {
         var elapsed: MediaTime
         var isVideo: Bool
         var isKeyframe: Bool
-        /// The segment has a picture track.
+        /// The segment has a video track.
         var hasVideo: Bool
         /// The segment's first access unit is a keyframe.
         var startsWithKeyframe: Bool
-        /// From the latest picture of the segment (or its start) to the unit.
-        var sinceLastPicture: MediaTime
+        /// From the latest video frame of the segment (or its start) to the unit.
+        var sinceLastVideo: MediaTime
         /// Bytes of the segment with the unit in it.
         var bytes: Int
     }
@@ -22,10 +22,10 @@ struct CutRule {
     /// the segment.
     private let keyframeDuration: MediaTime
     private let audioDuration: MediaTime
-    /// How long pictures may be missing before sound is cut without them: well over what encoders delay pictures by.
-    let pictureSilence: MediaTime
-    /// How far pictures may be behind the sound of the same moment.
-    private let pictureDelay = MediaTime(milliseconds: 1_000)
+    /// How long video may be missing before audio is cut without it: well over what encoders delay video by.
+    let videoSilence: MediaTime
+    /// How far video may be behind the audio of the same moment.
+    private let videoDelay = MediaTime(milliseconds: 1_000)
     private let maximumDuration: MediaTime
     private let maximumBytes: Int
 
@@ -34,7 +34,7 @@ struct CutRule {
         let early = min(MediaTime(nanoseconds: duration.nanoseconds / 10), MediaTime(milliseconds: 250))
         keyframeDuration = duration - early
         audioDuration = duration
-        pictureSilence = max(duration + duration, MediaTime(milliseconds: 5_000))
+        videoSilence = max(duration + duration, MediaTime(milliseconds: 5_000))
         maximumDuration = configuration.maximumSegmentDuration
         maximumBytes = configuration.maximumSegmentBytes
     }
@@ -47,8 +47,37 @@ struct CutRule {
             // A segment that did not start with a keyframe ends at the next one, so that the one after it does.
             return isOverlong || facts.isKeyframe && (facts.elapsed >= keyframeDuration || !facts.startsWithKeyframe)
         }
-        // Sound comes a little ahead of its pictures: the next of them may be the keyframe that is waited for.
-        if isOverlong, facts.sinceLastPicture >= pictureDelay { return true }
-        return facts.elapsed >= pictureSilence && facts.sinceLastPicture >= pictureSilence
+        // Audio comes a little ahead of its video: the next video frame may be the keyframe that is waited for.
+        if isOverlong, facts.sinceLastVideo >= videoDelay { return true }
+        return facts.elapsed >= videoSilence && facts.sinceLastVideo >= videoSilence
+    }
+}
+
+/// Decides whether the first segment, or the first after a discontinuity, may start with an access unit.
+struct KeyframeWait {
+    enum Decision: Equatable {
+        case wait
+        case start
+        /// The video that was announced stays away: audio goes out alone.
+        case startWithoutVideo
+    }
+
+    private var start: MediaTime?
+    private var lastVideo: MediaTime?
+
+    mutating func decide(
+        _ unit: AccessUnit, expectsVideo: Bool, videoSilence: MediaTime, maximumDuration: MediaTime
+    ) -> Decision {
+        guard expectsVideo else { return .start }
+        let isVideo = unit.codec.isVideo
+        if isVideo, unit.isKeyframe { return .start }
+        let start = self.start ?? unit.decodeTime
+        self.start = start
+        if isVideo {
+            lastVideo = unit.decodeTime
+            // Intra refresh: there may be no keyframe ever again, and decoders can start without.
+            return unit.decodeTime - start >= maximumDuration ? .start : .wait
+        }
+        return unit.decodeTime - (lastVideo ?? start) >= videoSilence ? .startWithoutVideo : .wait
     }
 }

@@ -1,3 +1,4 @@
+import Media
 import NIOCore
 
 /// The text of a master playlist (RFC 8216 §4.3.4): the variants of one stream, the preferred one first.
@@ -40,5 +41,106 @@ public struct MasterPlaylist: Sendable, Hashable {
             attributes.append("FRAME-RATE=\(PlaylistText.rate(rate))")
         }
         return attributes.joined(separator: ",")
+    }
+}
+
+/// A variant of a stream in a master playlist.
+public struct Rendition: Sendable, Hashable {
+    /// Its media playlist, relative to the master playlist.
+    public var uri: String
+    /// `BANDWIDTH`: the peak, in bits per second.
+    public var peakBandwidth: Int
+    /// `AVERAGE-BANDWIDTH`, if known.
+    public var averageBandwidth: Int?
+    /// RFC 6381 names; empty ones are left out.
+    public var codecs: [String]
+    /// Nil for audio alone.
+    public var resolution: Resolution?
+    public var frameRate: Double?
+
+    public init(
+        uri: String, peakBandwidth: Int, averageBandwidth: Int? = nil, codecs: [String],
+        resolution: Resolution? = nil, frameRate: Double? = nil
+    ) {
+        self.uri = uri
+        self.peakBandwidth = peakBandwidth
+        self.averageBandwidth = averageBandwidth
+        self.codecs = codecs
+        self.resolution = resolution
+        self.frameRate = frameRate
+    }
+}
+
+/// What `EXT-X-STREAM-INF` says about a playlist's bit rates, measured.
+enum BandwidthMeter {
+    /// Rounded up; 0 for a duration that is not above zero.
+    static func bitsPerSecond(bytes: Int, duration: MediaTime) -> Int {
+        guard duration > .zero, bytes > 0 else { return 0 }
+        let rate = Double(bytes) * 8 / duration.seconds
+        return rate < 1e15 ? Int(rate.rounded(.up)) : 1_000_000_000_000_000
+    }
+
+    /// All segments together.
+    static func average(of segments: [Segment]) -> Int {
+        var bytes = 0
+        var duration = MediaTime.zero
+        for segment in segments {
+            bytes += segment.bytes.readableBytes
+            duration += segment.duration
+        }
+        return bitsPerSecond(bytes: bytes, duration: duration)
+    }
+
+    /// The peak segment bit rate (RFC 8216 §4.3.4.2): the largest of any run of segments that together last between
+    /// half and one and a half target durations; the average when there is no such run.
+    static func peak(of segments: [Segment], targetDuration: Int) -> Int {
+        let target = Double(targetDuration)
+        var peak = 0
+        for start in segments.indices {
+            var bytes = 0
+            var duration = MediaTime.zero
+            for segment in segments[start...] {
+                bytes += segment.bytes.readableBytes
+                duration += segment.duration
+                if duration.seconds > target * 1.5 { break }
+                if duration.seconds >= target * 0.5 {
+                    peak = max(peak, bitsPerSecond(bytes: bytes, duration: duration))
+                }
+            }
+        }
+        return max(peak, average(of: segments))
+    }
+
+    /// Video frames per second, moved to the nearest customary rate within half a percent; nil without two in a segment.
+    static func frameRate(of segments: [Segment]) -> Double? {
+        var steps = 0
+        var span = MediaTime.zero
+        for segment in segments where segment.videoFrames > 1 {
+            steps += segment.videoFrames - 1
+            span += segment.videoSpan
+        }
+        guard steps > 0, span > .zero else { return nil }
+        let measured = Double(steps) / span.seconds
+        let customary = [24_000 / 1_001.0, 24, 25, 30_000 / 1_001.0, 30, 48, 50, 60_000 / 1_001.0, 60, 120]
+        let nearest = customary.min { abs($0 - measured) < abs($1 - measured) }
+        if let nearest, abs(nearest - measured) <= nearest * 0.005 { return nearest }
+        return measured
+    }
+}
+
+/// The address of a media playlist inside a viewing session, relative to the master playlist.
+///
+/// The session stands in the path, so segments inherit it without a query, a cookie or a header. The ticket's key and
+/// pass, and nothing else, stand in the query again: a node that does not know the session can then open another.
+public enum SessionPath {
+    /// `sess_<session>/<playlist>`, and `?key=…&pass=…` when there is a ticket.
+    public static func uri(
+        session: String, playlist: String = "chunklist.m3u8", key: String? = nil, pass: String? = nil
+    ) -> String {
+        var query: [String] = []
+        if let key { query.append("key=\(PlaylistText.percentEncoded(key))") }
+        if let pass { query.append("pass=\(PlaylistText.percentEncoded(pass))") }
+        let path = "sess_\(PlaylistText.percentEncoded(session))/\(PlaylistText.percentEncoded(playlist))"
+        return query.isEmpty ? path : "\(path)?\(query.joined(separator: "&"))"
     }
 }

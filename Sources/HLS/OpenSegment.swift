@@ -3,8 +3,8 @@ import NIOCore
 
 /// The segment that is being written.
 ///
-/// Its clock is that of the track it starts with, the pictures' as a rule. The other track's times are taken as they
-/// are where they agree with that clock; an encoder whose sound is minutes away from its pictures must not make segments
+/// Its clock is that of the track it starts with, video's as a rule. The other track's times are taken as they
+/// are where they agree with that clock; an encoder whose audio is minutes away from its video must not make segments
 /// that last minutes, so otherwise only their steps count.
 struct OpenSegment {
     let firstTime: MediaTime
@@ -22,10 +22,10 @@ struct OpenSegment {
     /// The other track's time when the leading one was there.
     private var otherAnchor: MediaTime?
 
-    /// Where the latest picture is, from the segment's start; zero before there is one.
-    private(set) var lastPicturePosition = MediaTime.zero
+    /// Where the latest video frame is, from the segment's start; zero before there is one.
+    private(set) var lastVideoPosition = MediaTime.zero
     private(set) var lastTime: MediaTime
-    private(set) var pictures = 0
+    private(set) var videoFrames = 0
     /// Access units of both tracks.
     private(set) var units = 0
 
@@ -70,15 +70,15 @@ struct OpenSegment {
             Self.extend(&other, to: unit.decodeTime)
         }
         if isVideo {
-            pictures += 1
-            lastPicturePosition = position
+            videoFrames += 1
+            lastVideoPosition = position
         }
         lastTime = unit.decodeTime
         units += 1
     }
 
-    /// From the first picture to the latest one.
-    var pictureSpan: MediaTime {
+    /// From the first video frame to the latest one.
+    var videoSpan: MediaTime {
         (leadsWithVideo ? lead : other).map { $0.time - $0.start } ?? .zero
     }
 

@@ -1,3 +1,4 @@
+import Basics
 import Media
 import NIOCore
 
@@ -19,14 +20,14 @@ public struct Segment: Sendable {
     public let isDiscontinuity: Bool
     /// When its first access unit happened, in Unix milliseconds.
     public let programDateTime: Int64
-    /// Its first access unit is a keyframe, so that playback may start here (sound alone: always).
+    /// Its first access unit is a keyframe, so that playback may start here (audio alone: always).
     public let startsWithKeyframe: Bool
     /// Decode times of the first access unit and of the latest one.
     public let firstTime: MediaTime
     public let lastTime: MediaTime
-    /// Pictures in it, and the time from the first one's decoding to the last one's: for the measured frame rate.
-    public let pictures: Int
-    public let pictureSpan: MediaTime
+    /// Video frames in it, and the time from the first one's decoding to the last one's: for the measured frame rate.
+    public let videoFrames: Int
+    public let videoSpan: MediaTime
     /// What it carries.
     public let tracks: TrackSet
     public let bytes: ByteBuffer
@@ -39,7 +40,7 @@ public struct Segment: Sendable {
         position: SequenceNumbers.Position, container: SegmentContainer, initialization: InitializationFile?,
         duration: MediaTime,
         isDiscontinuity: Bool, programDateTime: Int64, startsWithKeyframe: Bool, firstTime: MediaTime,
-        lastTime: MediaTime, pictures: Int, pictureSpan: MediaTime, tracks: TrackSet, bytes: ByteBuffer
+        lastTime: MediaTime, videoFrames: Int, videoSpan: MediaTime, tracks: TrackSet, bytes: ByteBuffer
     ) {
         let sequence = position.media
         self.sequence = sequence
@@ -53,8 +54,8 @@ public struct Segment: Sendable {
         self.startsWithKeyframe = startsWithKeyframe
         self.firstTime = firstTime
         self.lastTime = lastTime
-        self.pictures = pictures
-        self.pictureSpan = pictureSpan
+        self.videoFrames = videoFrames
+        self.videoSpan = videoSpan
         self.tracks = tracks
         self.bytes = bytes
         let date = String(programDateTime, radix: 16)
@@ -64,5 +65,77 @@ public struct Segment: Sendable {
     /// Bits per second over its duration.
     public var bandwidth: Int {
         BandwidthMeter.bitsPerSecond(bytes: bytes.readableBytes, duration: duration)
+    }
+}
+
+/// The file format of a segment.
+public enum SegmentContainer: Sendable, Hashable {
+    /// MPEG-TS, which every HLS player reads.
+    case transportStream
+    /// Fragmented MP4 with an initialization file (`EXT-X-MAP`), for the codecs that players do not take
+    /// in MPEG-TS.
+    case fragmentedMP4
+
+    /// The end of a segment's name, with its dot.
+    public var fileExtension: String {
+        switch self {
+        case .transportStream: ".ts"
+        case .fragmentedMP4: ".m4s"
+        }
+    }
+
+    /// The `Content-Type` of a segment.
+    public var contentType: String {
+        switch self {
+        case .transportStream: "video/mp2t"
+        case .fragmentedMP4: "video/mp4"
+        }
+    }
+}
+
+/// The initialization section that fragmented MP4 segments need (`EXT-X-MAP`).
+public struct InitializationFile: Sendable, Hashable {
+    /// `init_<sequence>.mp4`, with the sequence number of the first segment that uses it: another configuration has
+    /// another name, so caches may keep it for ever.
+    public let name: String
+    public let bytes: ByteBuffer
+    /// A strong entity tag with its quotation marks.
+    public let entityTag: String
+
+    init(name: String, bytes: ByteBuffer) {
+        self.name = name
+        self.bytes = bytes
+        entityTag = EntityHash.tag(of: bytes.readableBytesView)
+    }
+
+    /// The `Content-Type`.
+    public static let contentType = "video/mp4"
+}
+
+/// A file that a media playlist names.
+public enum PlaylistFile: Sendable {
+    case segment(Segment)
+    case initialization(InitializationFile)
+
+    public var bytes: ByteBuffer {
+        switch self {
+        case .segment(let segment): segment.bytes
+        case .initialization(let file): file.bytes
+        }
+    }
+
+    public var contentType: String {
+        switch self {
+        case .segment(let segment): segment.container.contentType
+        case .initialization: InitializationFile.contentType
+        }
+    }
+
+    /// A strong entity tag with its quotation marks.
+    public var entityTag: String {
+        switch self {
+        case .segment(let segment): segment.entityTag
+        case .initialization(let file): file.entityTag
+        }
     }
 }

@@ -70,7 +70,7 @@ struct SegmentMuxer {
 
     /// Writes all that is left.
     ///
-    /// - Parameter nextVideo: when the next picture is decoded, if a picture is next.
+    /// - Parameter nextVideo: when the next video frame is decoded, if video is next.
     mutating func finish(nextVideo: MediaTime?, into bytes: inout ByteBuffer) {
         transportStream?.flush(into: &bytes)
         fragments?.finish(nextVideo: nextVideo, into: &bytes)

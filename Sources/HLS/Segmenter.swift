@@ -3,16 +3,16 @@ import NIOCore
 
 /// Cuts a stream's access units into segments (RFC 8216 §3), without I/O and without a clock of its own.
 ///
-/// * With pictures, a segment starts at the first keyframe at or after the segment duration; sound goes into the segment
-///   that is open when it comes. Sound alone is cut by time.
-/// * Without a keyframe for `maximumSegmentDuration` or `maximumSegmentBytes`, and where pictures stay away while sound
+/// * With video, a segment starts at the first keyframe at or after the segment duration; audio goes into the segment
+///   that is open when it comes. Audio alone is cut by time.
+/// * Without a keyframe for `maximumSegmentDuration` or `maximumSegmentBytes`, and where video stays away while audio
 ///   goes on, it cuts anyway; such a segment says that it does not start with a keyframe.
-/// * Pictures that were announced but do not come do not hold up sound: after a while sound is packaged alone, and the
-///   pictures join with a discontinuity.
+/// * Video that was announced but does not come does not hold up audio: after a while audio is packaged alone, and the
+///   video joins with a discontinuity.
 /// * Other tracks or another configuration take effect at the next keyframe, with a discontinuity and, in MP4, another
 ///   initialization file. A jump of over three seconds, and `discontinuity(now:)`, end the segment at once.
 ///
-/// What cannot be used (sound before the first keyframe, an access unit its muxer refuses) is left out and counted.
+/// What cannot be used (audio before the first keyframe, an access unit its muxer refuses) is left out and counted.
 public struct Segmenter: Sendable {
     public let configuration: SegmenterConfiguration
     /// Access units that went into no segment.
@@ -67,7 +67,7 @@ public struct Segmenter: Sendable {
     }
 
     /// Says what the stream consists of, at its start and whenever it changes. It takes effect at the next keyframe (for
-    /// sound alone at the next frame); until then access units of a track that changed are left out.
+    /// audio alone at the next frame); until then access units of a track that changed are left out.
     ///
     /// - Throws: when no container takes these tracks; the ones before stay in force.
     public mutating func setTracks(_ tracks: TrackSet) throws(SegmenterError) {
@@ -157,7 +157,7 @@ public struct Segmenter: Sendable {
     /// Opens a segment if one may start with this access unit.
     private mutating func startIfPossible(with unit: AccessUnit, now: Int64) {
         let decision = wait.decide(
-            unit, expectsVideo: wanted.video != nil, pictureSilence: cutRule.pictureSilence,
+            unit, expectsVideo: wanted.video != nil, videoSilence: cutRule.videoSilence,
             maximumDuration: configuration.maximumSegmentDuration)
         switch decision {
         case .wait: break
@@ -169,7 +169,7 @@ public struct Segmenter: Sendable {
     /// The tracks of the segment that starts with this access unit; nil when the open one goes on.
     private func tracksOfSegmentStarting(with unit: AccessUnit) -> TrackSet? {
         // Asked for piece by piece: a copy of either would count references for every access unit.
-        guard let position = open?.position(of: unit), let lastPicture = open?.lastPicturePosition else { return nil }
+        guard let position = open?.position(of: unit), let lastVideo = open?.lastVideoPosition else { return nil }
         let isVideo = unit.codec.isVideo
         if videoChanged || audioChanged {
             if wanted.video == nil ? !isVideo : isVideo && unit.isKeyframe { return wanted }
@@ -181,7 +181,7 @@ public struct Segmenter: Sendable {
             isKeyframe: unit.isKeyframe,
             hasVideo: muxer?.hasVideo ?? false,
             startsWithKeyframe: open?.startsWithKeyframe ?? true,
-            sinceLastPicture: position - lastPicture,
+            sinceLastVideo: position - lastVideo,
             bytes: (open?.bytes.readableBytes ?? 0) + (muxer?.pendingBytes ?? 0) + unit.payload.readableBytes)
         return cutRule.cuts(facts) ? muxer?.tracks : nil
     }
@@ -219,8 +219,8 @@ public struct Segmenter: Sendable {
         }
         let duration = next.map(segment.position(of:)) ?? segment.length
         if changesTracks, isFresh, duration < configuration.segmentDuration {
-            // The tracks were still being told: nobody has seen this moment, and players that begin with sound alone
-            // do not take pictures later.
+            // The tracks were still being told: nobody has seen this moment, and players that begin with audio alone
+            // do not take video later.
             abandon(segment)
             return nil
         }
@@ -243,8 +243,8 @@ public struct Segmenter: Sendable {
             startsWithKeyframe: segment.startsWithKeyframe,
             firstTime: segment.firstTime,
             lastTime: segment.lastTime,
-            pictures: segment.pictures,
-            pictureSpan: segment.pictureSpan,
+            videoFrames: segment.videoFrames,
+            videoSpan: segment.videoSpan,
             tracks: tracks,
             bytes: bytes)
     }

@@ -2,7 +2,7 @@ import Media
 
 /// How a stream is cut into segments and how much of it is kept. Values outside their range are brought into it.
 public struct SegmenterConfiguration: Sendable, Hashable {
-    /// The length aimed at; a segment ends at the first keyframe at or after it (sound alone: at the first frame).
+    /// The length aimed at; a segment ends at the first keyframe at or after it (audio alone: at the first frame).
     /// 0.5 s to 30 s.
     public let segmentDuration: MediaTime
     /// How many segments a playlist lists, 3 to 120. It lists more while fewer would be shorter than three target

@@ -10,7 +10,7 @@ struct ClockReference: Sendable {
     static let interval = MediaTime(milliseconds: 100)
     /// A unit takes a reference along when the last one is this old, so that frames of 1/30 s need none in between.
     private static let renewal = MediaTime(milliseconds: 50)
-    /// Above this a gap is a jump of the timeline, not slow pictures: it is not filled.
+    /// Above this a gap is a jump of the timeline, not slow video: it is not filled.
     private static let longestGap = MediaTime(milliseconds: 3_000)
 
     private var last: MediaTime?

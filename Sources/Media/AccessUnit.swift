@@ -1,13 +1,13 @@
 import NIOCore
 
-/// One coded picture, or one coded frame of sound, as the encoder made it.
+/// One coded picture, or one coded audio frame, as the encoder made it.
 public struct AccessUnit: Sendable, Equatable {
     public var codec: Codec
     /// When it is decoded, on the stream's unwrapped timeline.
     public var decodeTime: MediaTime
-    /// Presentation time minus decode time; signed, zero for sound and for pictures without reordering.
+    /// Presentation time minus decode time; signed, zero for audio and for video without reordering.
     public var compositionOffset: MediaTime
-    /// A picture that a decoder may start on (for sound: always true).
+    /// A picture that a decoder may start on (for audio: always true).
     public var isKeyframe: Bool
     /// The coded bytes, shared with everyone who holds them:
     /// AVC and HEVC as length-prefixed NAL units (the length's size is in the configuration), AV1 as low-overhead OBUs,

@@ -1,4 +1,4 @@
-/// The tracks of a stream as a packager sees them: at most one picture track and one sound track.
+/// The tracks of a stream as a packager sees them: at most one video track and one audio track.
 public struct TrackSet: Sendable, Hashable {
     public var video: CodecConfiguration?
     public var audio: CodecConfiguration?

@@ -11,7 +11,7 @@ import Testing
         var isKeyframe = false
         var hasVideo = true
         var startsWithKeyframe = true
-        var sinceLastPicture: Int64 = 40
+        var sinceLastVideo: Int64 = 40
         var bytes = 1_000
         var cuts: Bool
         var testDescription: String { name }
@@ -32,13 +32,13 @@ import Testing
         Case(name: "audio beside video", elapsed: 20_000, isVideo: false, cuts: false),
         Case(
             name: "audio just ahead of the video that ends a long GOP", elapsed: 30_020, isVideo: false,
-            sinceLastPicture: 60, cuts: false),
+            sinceLastVideo: 60, cuts: false),
         Case(
             name: "audio where the video that would end a long GOP does not come", elapsed: 30_020, isVideo: false,
-            sinceLastPicture: 1_000, cuts: true),
-        Case(name: "sound while pictures pause", elapsed: 5_100, isVideo: false, sinceLastPicture: 4_999, cuts: false),
+            sinceLastVideo: 1_000, cuts: true),
+        Case(name: "sound while pictures pause", elapsed: 5_100, isVideo: false, sinceLastVideo: 4_999, cuts: false),
         Case(
-            name: "sound while pictures stay away", elapsed: 5_100, isVideo: false, sinceLastPicture: 5_000, cuts: true),
+            name: "sound while pictures stay away", elapsed: 5_100, isVideo: false, sinceLastVideo: 5_000, cuts: true),
         Case(name: "sound alone, early", elapsed: 1_999, isVideo: false, hasVideo: false, cuts: false),
         Case(name: "sound alone", elapsed: 2_000, isVideo: false, hasVideo: false, cuts: true),
         Case(name: "the last byte allowed", elapsed: 100, bytes: 65_536, cuts: false),
@@ -51,7 +51,7 @@ import Testing
         let facts = CutRule.Facts(
             elapsed: MediaTime(milliseconds: test.elapsed), isVideo: test.isVideo, isKeyframe: test.isKeyframe,
             hasVideo: test.hasVideo, startsWithKeyframe: test.startsWithKeyframe,
-            sinceLastPicture: MediaTime(milliseconds: test.sinceLastPicture),
+            sinceLastVideo: MediaTime(milliseconds: test.sinceLastVideo),
             bytes: test.bytes)
         #expect(rule.cuts(facts) == test.cuts)
     }

@@ -103,7 +103,7 @@ import Testing
             #expect(segment.bytes.getInteger(at: start + 188 + 4, as: UInt16.self) == 0x0002)
             let read = try await ProbedPacket.all(of: segment.name, in: folder)
             #expect(read.first { $0.isVideo }?.isKeyframe == true)
-            #expect(read.filter(\.isVideo).count == segment.pictures)
+            #expect(read.filter(\.isVideo).count == segment.videoFrames)
             _ = try await cleanOutput(
                 of: ["ffmpeg", "-v", "error", "-xerror", "-i", segment.name, "-f", "null", "-"], in: folder)
         }

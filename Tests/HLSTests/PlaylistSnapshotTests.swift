@@ -107,7 +107,7 @@ import Testing
         #expect(
             snapshot.listed.map { PlaylistText.seconds($0.duration) }.prefix(4)
                 == .init(repeating: "2.000000", count: 4))
-        #expect(snapshot.listed.map(\.pictures) == [50, 50, 50, 50, 5])
+        #expect(snapshot.listed.map(\.videoFrames) == [50, 50, 50, 50, 5])
         let rendition = snapshot.rendition(uri: "chunklist.m3u8")
         #expect(rendition.codecs == ["avc1.64000b", "mp4a.40.2"])
         #expect(rendition.resolution == Resolution(width: 160, height: 90))

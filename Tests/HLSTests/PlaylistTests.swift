@@ -100,8 +100,8 @@ import Testing
     @Test(arguments: [
         (50, 1_960, 25.0), (60, 1_969, 30_000 / 1_001.0), (60, 1_967, 30), (120, 1_985, 60_000 / 1_001.0),
         (36, 2_000, 17.5), (1, 0, nil), (0, 0, nil),
-    ]) func theFrameRateIsACustomaryOneWhereItIsNearOne(_ pictures: Int, _ span: Int64, _ rate: Double?) {
-        let segment = SyntheticStream.segment(0, pictures: pictures, pictureSpan: span)
+    ]) func theFrameRateIsACustomaryOneWhereItIsNearOne(_ frames: Int, _ span: Int64, _ rate: Double?) {
+        let segment = SyntheticStream.segment(0, videoFrames: frames, videoSpan: span)
         #expect(BandwidthMeter.frameRate(of: [segment]) == rate)
     }
 }

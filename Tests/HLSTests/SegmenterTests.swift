@@ -22,7 +22,7 @@ import Testing
         #expect(segments.map(\.name) == ["media_0.ts", "media_1.ts"])
         #expect(segments.map(\.firstTime.milliseconds) == [1_000, 3_400])
         #expect(segments.map(\.programDateTime) == [1_700_000_001_000, 1_700_000_003_400])
-        #expect(segments.map(\.pictures) == [60, 60])
+        #expect(segments.map(\.videoFrames) == [60, 60])
         #expect(segmenter.discardedUnits == 0)
     }
 

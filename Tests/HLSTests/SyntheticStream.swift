@@ -58,8 +58,8 @@ enum SyntheticStream {
     static func segment(
         _ sequence: Int64, milliseconds: Int64 = 2_000, bytes: Int = 1_000, discontinuity: Bool = false,
         discontinuitySequence: Int64 = 0,
-        keyframe: Bool = true, date: Int64 = 0, initialization: InitializationFile? = nil, pictures: Int = 50,
-        pictureSpan: Int64 = 1_960
+        keyframe: Bool = true, date: Int64 = 0, initialization: InitializationFile? = nil, videoFrames: Int = 50,
+        videoSpan: Int64 = 1_960
     ) -> Segment {
         let container: SegmentContainer = initialization == nil ? .transportStream : .fragmentedMP4
         return Segment(
@@ -67,8 +67,8 @@ enum SyntheticStream {
             container: container,
             initialization: initialization, duration: MediaTime(milliseconds: milliseconds),
             isDiscontinuity: discontinuity, programDateTime: date, startsWithKeyframe: keyframe,
-            firstTime: .zero, lastTime: .zero, pictures: pictures,
-            pictureSpan: MediaTime(milliseconds: pictureSpan), tracks: TrackSet(),
+            firstTime: .zero, lastTime: .zero, videoFrames: videoFrames,
+            videoSpan: MediaTime(milliseconds: videoSpan), tracks: TrackSet(),
             bytes: ByteBuffer(repeating: 0, count: bytes))
     }
 }
