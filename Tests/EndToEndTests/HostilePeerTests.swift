@@ -11,7 +11,6 @@ import Testing
         var code: String
     }
 
-    private static let clientHandshake: [UInt8] = [3] + [UInt8](repeating: 0, count: 1536 * 2)
     /// Random, and the same in every run.
     private static let noise: [UInt8] = {
         var state: UInt64 = 0x9E37_79B9_7F4A_7C15
@@ -38,20 +37,21 @@ import Testing
         Attack(name: "noise", bytes: noise, code: "handshakeVersion"),
         Attack(name: "silence", bytes: [], code: "timeout"),
         Attack(name: "half a handshake", bytes: [3] + [UInt8](repeating: 0, count: 700), code: "timeout"),
-        Attack(name: "no connect", bytes: clientHandshake, code: "timeout"),
-        Attack(name: "noise after the handshake", bytes: clientHandshake + noise, code: ""),
+        Attack(name: "no connect", bytes: RTMPBytes.handshake, code: "timeout"),
+        Attack(name: "noise after the handshake", bytes: RTMPBytes.handshake + noise, code: ""),
         Attack(
-            name: "a chunk size of 2³¹", bytes: clientHandshake + setChunkSize(0x8000_0000), code: "invalidChunkSize"),
-        Attack(name: "a chunk size of 0", bytes: clientHandshake + setChunkSize(0), code: "invalidChunkSize"),
+            name: "a chunk size of 2³¹", bytes: RTMPBytes.handshake + setChunkSize(0x8000_0000),
+            code: "invalidChunkSize"),
+        Attack(name: "a chunk size of 0", bytes: RTMPBytes.handshake + setChunkSize(0), code: "invalidChunkSize"),
         Attack(
-            name: "a message of 16 MB", bytes: clientHandshake + [4, 0, 0, 0, 0xFF, 0xFF, 0xFF, 9, 1, 0, 0, 0],
+            name: "a message of 16 MB", bytes: RTMPBytes.handshake + [4, 0, 0, 0, 0xFF, 0xFF, 0xFF, 9, 1, 0, 0, 0],
             code: "messageTooLarge"),
         Attack(
             name: "chunks of one byte",
-            bytes: clientHandshake + setChunkSize(1) + [4, 0, 0, 0, 1, 0, 0, 9, 1, 0, 0, 0, 0]
+            bytes: RTMPBytes.handshake + setChunkSize(1) + [4, 0, 0, 0, 1, 0, 0, 9, 1, 0, 0, 0, 0]
                 + (0..<65_535).flatMap { _ in [0xC4, 0] as [UInt8] },
             code: "decodeWorkExceeded"),
-        Attack(name: "a deep object", bytes: clientHandshake + deepObject, code: "amfLimitExceeded"),
+        Attack(name: "a deep object", bytes: RTMPBytes.handshake + deepObject, code: "amfLimitExceeded"),
     ]
 
     @Test func rtmpPeersThatBreakTheRulesAreSentAwayAlone() async throws {

@@ -95,4 +95,28 @@ import Testing
         }
         try await scene.finish()
     }
+
+    @Test("Refused encoders with names of 4 KB cost a few short lines, and are not what the log is full of")
+    func refusedEncoders() async throws {
+        let scene = try await AttackScene()
+        let long = String(repeating: "n", count: 4_000)
+        let before = scene.origin.log.utf8.count
+        try await scene.play(memory: 64 << 20) { scene in
+            for _ in 0..<10 {
+                var peers: [RawPeer] = []
+                for _ in 0..<20 {
+                    let peer = try await RawPeer.connect(port: scene.origin.rtmpPort)
+                    await peer.offer(
+                        RTMPBytes.opening() + RTMPBytes.createStream + RTMPBytes.publish("\(long)?user=\(long)&pass=p"))
+                    peers.append(peer)
+                }
+                for peer in peers { try await eventually("its refusal") { peer.isClosed } }
+                #expect(peers.allSatisfy { $0.text.contains("NetStream.Publish.BadName") })
+            }
+        }
+        // Each line has two texts of 256 bytes, and one network has twenty lines a minute.
+        #expect(scene.origin.logLines("publisher refused") <= 42)
+        #expect(scene.origin.log.utf8.count - before < 42 * 1_000)
+        try await scene.finish()
+    }
 }

@@ -1,6 +1,7 @@
 import Live
 import NIOCore
 import RTMP
+import TestSupport
 import Testing
 
 @testable import RTMPServer
@@ -12,7 +13,7 @@ import Testing
         let connect = RTMPCommand("connect", transactionID: 1, object: .object(object))
         try session.receive(TestPeer.bytes(connect.message(streamID: 0)), now: .uptimeNanoseconds(1))
         guard case .connectRequested(let request)? = try session.nextEvent() else {
-            throw TimedOut(description: "no connect")
+            throw ProgramFailure(description: "no connect")
         }
         return RTMPClient(request)
     }

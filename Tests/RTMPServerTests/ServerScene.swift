@@ -6,6 +6,7 @@ import Logging
 import NIOCore
 import NIOPosix
 import Storage
+import TestSupport
 import Usher
 
 @testable import RTMPServer
@@ -27,8 +28,7 @@ struct ServerScene: Sendable {
         slowPeer: Duration = .seconds(20), observer: (any StageObserver)? = nil,
         _ body: (ServerScene) async throws -> Void
     ) async throws {
-        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("playhouse-test-\(UUID())")
-        defer { try? FileManager.default.removeItem(at: folder) }
+        let folder = try Folder()
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         let store = try await SQLiteStore.open(folder: folder.path)
         let secret = try ServerSecret.load(folder: folder.path)
@@ -111,18 +111,5 @@ struct ServerScene: Sendable {
 
     func report(_ stream: String) async -> HubReport? {
         await stage.hub(at: StreamAddress(app: "demo-origin", instance: "live", stream: stream))?.report()
-    }
-}
-
-struct TimedOut: Error, CustomStringConvertible {
-    let description: String
-}
-
-/// Waits until something holds, looking again every few milliseconds. The limit is generous and never what is tested.
-func eventually(_ what: @autoclosure () -> String, _ holds: () async throws -> Bool) async throws {
-    let deadline = ContinuousClock.now + .seconds(30)
-    while try await !holds() {
-        guard ContinuousClock.now < deadline else { throw TimedOut(description: "\(what()) did not come") }
-        try await Task.sleep(for: .milliseconds(5))
     }
 }

@@ -2,6 +2,7 @@ import NIOCore
 import NIOPosix
 import RTMP
 import Synchronization
+import TestSupport
 
 /// A client on a real socket that sends what it is told, in any order, and notes what comes back.
 final class TestPeer: Sendable {
