@@ -3,8 +3,7 @@ import NIOCore
 import RTMP
 import TestSupport
 
-/// An encoder on a plain socket that sends without looking at answers, and tells an orderly end from a reset, which NIO's
-/// channels do not.
+/// An encoder on a plain socket that sends without looking at answers, and notices a reset, which NIO's channels hide.
 final class BlockingPeer: Sendable {
     private let descriptor: Int32
 
@@ -49,16 +48,18 @@ final class BlockingPeer: Sendable {
             type: .video, streamID: 1,
             body: ByteBuffer(bytes: [0x17, 1, 0, 0, 0] + [UInt8](repeating: 0, count: 50_000))))
 
-    /// Sends as far as the other side takes it.
+    /// - Returns: false when the other side has reset the connection: then a client's system may forget what it has not read.
+    @discardableResult
     func send(_ bytes: ByteBuffer) {
         var rest = Array(bytes.readableBytesView)[...]
         while !rest.isEmpty {
             let sent = rest.withUnsafeBytes {
                 Foundation.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
             }
-            guard sent > 0 else { return }
+            guard sent > 0 else { return false }
             rest = rest.dropFirst(sent)
         }
+        return true
     }
 
     /// Whether what waits to be read holds the text; nothing is taken.
@@ -68,13 +69,13 @@ final class BlockingPeer: Sendable {
         return count > 0 && String(decoding: bytes.prefix(count), as: UTF8.self).contains(text)
     }
 
-    /// Reads until the other side has ended the connection, in order or with a reset.
-    func receiveToTheEnd() -> (text: String, isOrderly: Bool) {
+    /// Reads until the other side has ended the connection.
+    func receiveToTheEnd() -> String {
         var all: [UInt8] = []
         var bytes = [UInt8](repeating: 0, count: 65_536)
         while true {
             let count = recv(descriptor, &bytes, bytes.count, 0)
-            guard count > 0 else { return (String(decoding: all, as: UTF8.self), count == 0) }
+            guard count > 0 else { return String(decoding: all, as: UTF8.self) }
             all += bytes.prefix(count)
         }
     }
