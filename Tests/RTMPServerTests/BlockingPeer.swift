@@ -50,7 +50,7 @@ final class BlockingPeer: Sendable {
 
     /// - Returns: false when the other side has reset the connection: then a client's system may forget what it has not read.
     @discardableResult
-    func send(_ bytes: ByteBuffer) {
+    func send(_ bytes: ByteBuffer) -> Bool {
         var rest = Array(bytes.readableBytesView)[...]
         while !rest.isEmpty {
             let sent = rest.withUnsafeBytes {
