@@ -119,4 +119,20 @@ import Testing
         #expect(scene.origin.log.utf8.count - before < 42 * 1_000)
         try await scene.finish()
     }
+
+    @Test("An aggregate of many thousand parts does not keep the event loop to itself", arguments: [20, 8])
+    func aggregates(type: UInt8) async throws {
+        let scene = try await AttackScene(["server.event_loops: 1"])
+        try await scene.account.openStream("flood")
+        // 8 MiB: commands that nobody knows, or audio of one byte.
+        let body = type == 20 ? Array(RTMPBytes.unknownCommand.dropFirst(12)) : [0xAF]
+        let flood = RTMPBytes.aggregate(
+            type: type, body: body, count: 8_380_000 / (body.count + 15), stream: type == 20 ? 0 : 1)
+        try await scene.play(memory: 96 << 20) { scene in
+            let peer = try await RawPeer.connect(port: scene.origin.rtmpPort)
+            await peer.offer(RTMPBytes.opening() + RTMPBytes.createStream + RTMPBytes.publish("flood") + flood)
+            try await eventually("its end") { peer.isClosed }
+        }
+        try await scene.finish()
+    }
 }
