@@ -183,4 +183,50 @@ import Testing
         #expect(segments(in: playlist) == (1...3).map { "media_\($0).ts" })
         #expect(playlist?.contains("#EXT-X-DISCONTINUITY\n#EXT-X-PROGRAM-DATE-TIME") == true)
     }
+
+    @Test("A segment that a reader still holds is counted until the reader lets go of it")
+    func heldByAReader() async throws {
+        let test = await TestStage()
+        let publication = try await test.publish()
+        try await test.send(file, to: publication)
+        var held = test.outputs.file(named: "media_1.ts", at: address)?.bytes.getSlice(at: 0, length: 188)
+        let size = try #require(test.outputs.file(named: "media_1.ts", at: address)?.bytes.readableBytes)
+        try await test.end(publication)
+        await test.loop.advanceTime(by: .seconds(61))
+        #expect(test.outputs.count == 0)
+        try await eventually { test.memory.used == size }
+        #expect(held?.readableBytes == 188)
+        held = nil
+        try await eventually { test.memory.used == 0 }
+    }
+
+    @Test("What is kept of a stream costs no more memory than its bytes and the segment being written")
+    func ownSize() async throws {
+        let test = await TestStage()
+        let publication = try await test.publish()
+        try await test.send(file, to: publication)
+        let playlist = try #require(test.outputs.output(at: address)?.current)
+        let storage = playlist.snapshot.listed.reduce(0) { $0 + $1.bytes.storageCapacity }
+        let bytes = playlist.snapshot.listed.reduce(0) { $0 + $1.bytes.readableBytes }
+        #expect(storage == bytes)
+        #expect(test.memory.used(by: 1) >= bytes)
+    }
+
+    @Test("When memory is short, a live playlist becomes as short as it may be, and longer again afterwards")
+    func shortPlaylist() async throws {
+        let ceiling = 1 << 30
+        let test = await TestStage(memory: ceiling)
+        let publication = try await test.publish()
+        try await test.send(file, to: publication, until: 5_100)
+        #expect(segments(in: test.mediaPlaylist()).count == 5)
+        let others = ceiling / 100 * 92
+        test.memory.change(by: others)
+        try await test.send(file, to: publication, from: 5_100, until: 6_100)
+        // The recording's keyframes are a little less than a second apart: the last three are not three target durations.
+        #expect(segments(in: test.mediaPlaylist()) == (3...6).map { "media_\($0).ts" })
+        #expect(test.outputs.file(named: "media_2.ts", at: address) == nil)
+        test.memory.change(by: -others)
+        try await test.send(file, to: publication, from: 6_100, until: 7_100)
+        #expect(segments(in: test.mediaPlaylist()) == (3...7).map { "media_\($0).ts" })
+    }
 }
