@@ -123,4 +123,19 @@ import Testing
             #expect(lines <= 600, "\(source.path) has \(lines) lines")
         }
     }
+
+    @Test("Every source file that the architecture document names exists")
+    func namedFilesExist() throws {
+        let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent()
+        let text = try String(contentsOf: root.appendingPathComponent("docs/architecture.md"), encoding: .utf8)
+        let names = text.matches(of: /`([A-Za-z0-9\/+]+\/[A-Za-z0-9+]+\.swift)`/).map { String($0.1) }
+        #expect(names.count > 30)
+        for name in names {
+            let exists = ["Sources/\(name)", name].contains {
+                FileManager.default.fileExists(atPath: root.appendingPathComponent($0).path)
+            }
+            #expect(exists, "\(name)")
+        }
+    }
 }
