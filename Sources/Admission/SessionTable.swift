@@ -76,12 +76,6 @@ struct SessionTable {
         return touch(index, address: facts.address, now: now)
     }
 
-    /// The same for whoever knows no more than the address.
-    mutating func use(_ id: String, address: String, now: Date) -> Bool {
-        guard let index = sessions.index(forKey: id) else { return false }
-        return touch(index, address: address, now: now)
-    }
-
     private mutating func touch(_ index: Dictionary<String, Session>.Index, address: String, now: Date) -> Bool {
         let session = sessions[index].value
         guard isRunning(session, now: now), let address = IPAddress(address), session.network.contains(address) else {
@@ -152,7 +146,7 @@ struct SessionTable {
         for id in entry.sessions {
             guard let session = sessions[id] else { continue }
             switch TicketDecision.decide(ticket: ticket, facts: session.facts, now: now, countsUse: false) {
-            case .admitted: sessions[id]?.expires = ticket.expires
+            case .granted: sessions[id]?.expires = ticket.expires
             case .refused(let reason): ends += end(id, reason == .expired ? .expired : .revoked)
             }
         }

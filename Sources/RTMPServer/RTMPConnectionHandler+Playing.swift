@@ -37,11 +37,11 @@ extension RTMPConnectionHandler {
             guard try await services.admissions.protection(app: stream.app, stream: stream.stream) == .sevu else {
                 return .allowed(hub, session: nil)
             }
-            let entry = try await services.admissions.open(facts) { [weak self] _ in
+            let verdict = try await services.admissions.admit(connection: facts) { [weak self] _ in
                 self?.onLoop { $0.revoke(streamID) }
             }
-            switch entry {
-            case .admitted(let sessionID): return .allowed(hub, session: sessionID)
+            switch verdict {
+            case .granted(let session): return .allowed(hub, session: session)
             case .refused: return .refused
             }
         } catch {

@@ -64,8 +64,8 @@ public protocol TicketStore: Sendable {
     func setTicketActive(key: String, accountID: AccountID, _ isActive: Bool) async throws -> Ticket?
     /// Joins the running session of the same ticket, address, app and video if the request may, for which no use need be
     /// left. Else decides, and if admitted charges a use, claims an `auto` network, opens the session and writes the attempt row, all in
-    /// one transaction in which no other node can get between.
-    func admit(_ request: AdmissionRequest) async throws -> AdmissionOutcome
+    /// one transaction in which no other node can get between. When refused, the attempt is logged.
+    func admit(_ request: AdmissionRequest) async throws -> Verdict<AdmittedSession>
     /// The id of the running session that `admit` would join for this request. Reads only.
     func sessionToJoin(_ request: AdmissionRequest) async throws -> String?
     /// Marks sessions as still in use, so that they are joined again after a restart or on another node.

@@ -73,8 +73,8 @@ struct Scene: Sendable {
     /// A viewer's first two requests: master and media playlist.
     func enter(_ node: Admissions, _ facts: ViewerFacts? = nil) async throws -> String? {
         let facts = facts ?? self.facts()
-        guard let id = try await node.preview(facts).sessionID else { return nil }
-        return try await node.enter(sessionID: id, facts: facts).sessionID
+        guard let id = try await node.offer(facts).grant else { return nil }
+        return try await node.admit(facts, session: id).grant
     }
 
     var usedCount: Int? {

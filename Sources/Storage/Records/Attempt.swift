@@ -1,5 +1,6 @@
 import Basics
 import Foundation
+import Usher
 
 /// One row of the attempt log: a session start that was admitted, or a refusal.
 public struct Attempt: Sendable, Hashable {
