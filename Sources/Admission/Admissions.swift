@@ -1,6 +1,7 @@
 import Basics
 import Foundation
 import Logging
+import NIOCore
 import Storage
 import Synchronization
 import Usher
@@ -48,39 +49,34 @@ public enum AdmissionError: Error, Sendable, Hashable, CustomStringConvertible {
 /// revocations on other nodes by asking the store for changed tickets. Of streams that are not protected nothing but
 /// `protection` is asked. All methods may be called from any task.
 public final class Admissions: ViewerAdmission {
-    private struct State {
-        var sessions: SessionTable
+    private struct State: Sendable {
         var pending: PendingTable
         var cache = ProtectionCache()
-        /// Admissions under way, which count as sessions already.
-        var entering = 0
-        /// Every ticket change up to this one has been taken in; nil before the first question.
-        var polledRevision: Int64?
-        var lastSweep = Date.distantPast
         var isStoreFailing = false
     }
 
     private let store: any Store
     private let configuration: AdmissionConfiguration
     private let logger: Logger
-    private let now: @Sendable () -> Date
+    private let now: @Sendable () -> Moment
+    private let sessions: ViewingSessions
     private let state: Mutex<State>
+    /// When sessions were last used, of those that the store is to hear of; never more than there may be sessions.
+    private let touches = Mutex<[String: Date]>([:])
     private let protectedStreams: [Wildcard]
 
     public init(
         store: any Store, configuration: AdmissionConfiguration = AdmissionConfiguration(),
-        logger: Logger = Logger(label: "admission"), now: @escaping @Sendable () -> Date = { Date() }
+        logger: Logger = Logger(label: "admission"), now: @escaping @Sendable () -> Moment = { .now() }
     ) {
         self.store = store
         self.configuration = configuration
         self.logger = logger
         self.now = now
         protectedStreams = configuration.protectedStreams.map { Wildcard($0) }
+        sessions = ViewingSessions(timeout: configuration.sessionTimeout)
         state = Mutex(
-            State(
-                sessions: SessionTable(timeout: configuration.sessionTimeout),
-                pending: PendingTable(
-                    maximum: configuration.maximumPending, timeout: configuration.pendingTimeout)))
+            State(pending: PendingTable(maximum: configuration.maximumPending, timeout: configuration.pendingTimeout)))
     }
 
     // MARK: What is known of streams
@@ -88,28 +84,21 @@ public final class Admissions: ViewerAdmission {
     /// By ticket if the configuration lists the stream, else as its settings say, else its app's `*` settings, else the
     /// configured default. At most `protectionCacheTime` old.
     public func protection(app: String, stream: String) async throws -> Protection {
-        let name = SessionTable.StreamName(app: app, stream: stream)
-        let date = now()
-        let (known, generation) = state.withLock { ($0.cache.protection(name, now: date), $0.cache.generation) }
+        let name = ViewingSessions.StreamName(app: app, stream: stream)
+        let steady = now().steady
+        let (known, generation) = state.withLock { ($0.cache.protection(name, now: steady), $0.cache.generation) }
         if let known { return known }
         // The configuration's list is the operator's word: no setting opens what it protects.
         let protection: Protection
-        if isAlwaysProtected(app: app, stream: stream) {
+        if protectedStreams.contains(where: { $0.matches("\(app)/\(stream)") }) {
             protection = .sevu
         } else {
             protection =
                 try await store.streamSettings(app: app, stream: stream)?.protection ?? configuration.defaultProtection
         }
-        state.withLock {
-            $0.cache.set(
-                protection, for: name, until: date.addingTimeInterval(configuration.protectionCacheTime),
-                generation: generation)
-        }
+        let time = TimeAmount.milliseconds(Int64(configuration.protectionCacheTime * 1_000))
+        state.withLock { $0.cache.set(protection, for: name, until: steady + time, generation: generation) }
         return protection
-    }
-
-    private func isAlwaysProtected(app: String, stream: String) -> Bool {
-        protectedStreams.contains { $0.matches("\(app)/\(stream)") }
     }
 
     /// What a stream starts with when its settings are made without a word on protection.
@@ -124,79 +113,74 @@ public final class Admissions: ViewerAdmission {
 
     /// Sessions of a stream on this node: HLS viewers with a ticket and connections.
     public func viewerCount(app: String, stream: String) -> Int {
-        state.withLock { $0.sessions.viewerCount(SessionTable.StreamName(app: app, stream: stream)) }
+        sessions.viewerCount(ViewingSessions.StreamName(app: app, stream: stream))
     }
 
     /// Sessions on this node.
     public var sessionCount: Int {
-        state.withLock { $0.sessions.count }
+        sessions.count
     }
 
     /// The account that an app's attempts are logged for. 0, which no account has, when nobody owns the app: then no ticket is
     /// good for it.
     private func owner(ofApp app: String) async throws -> AccountID {
-        let date = now()
-        if let known = state.withLock({ $0.cache.owner(app: app, now: date) }) { return known }
+        let steady = now().steady
+        if let known = state.withLock({ $0.cache.owner(app: app, now: steady) }) { return known }
         guard let account = try await store.account(owningApp: app) else { return 0 }
-        state.withLock { $0.cache.set(owner: account.id, of: app, until: date.addingTimeInterval(10)) }
+        state.withLock { $0.cache.set(owner: account.id, of: app, until: steady + .seconds(10)) }
         return account.id
     }
 
     // MARK: Viewers
 
     public func offer(_ facts: ViewerFacts) async throws -> Verdict<String> {
-        let date = now()
+        let moment = now()
+        let viewer = ViewingSessions.Viewer(facts)
+        if let running = runningSession(of: viewer, facts, now: moment) { return .granted(running) }
         let accountID = try await owner(ofApp: facts.app)
-        let known = try await ticket(facts, accountID: accountID)
-        let verdict = TicketDecision.decide(ticket: known, facts: facts, now: date)
-        let joinable = TicketDecision.decide(ticket: known, facts: facts, now: date, countsUse: false)
-        if case .granted = joinable,
-            let running = state.withLock({ $0.sessions.session(of: SessionTable.Viewer(facts), now: date) })
-        {
-            return .granted(running.id)
-        }
-        switch verdict {
+        let ticket = try await ticket(facts, accountID: accountID)
+        switch TicketDecision.decide(ticket: ticket, facts: facts, now: moment.date) {
         case .granted:
-            let id = SessionID.make()
-            state.withLock { $0.pending.add(id, facts, now: date) }
-            return .granted(id)
+            return .granted(state.withLock { $0.pending.id(for: viewer, now: moment.steady) })
         case .refused(let reason):
             // The last use may have been this viewer's own, on another node or before a restart.
             if reason == .noUsesRemaining,
-                let running = try await store.sessionToJoin(request(facts, accountID: accountID, id: "", now: date))
+                let running = try await store.sessionToJoin(
+                    request(facts, accountID: accountID, id: "", now: moment.date))
             {
                 return .granted(running)
             }
             try await store.recordRefusal(
-                Attempt(accountID: accountID, date: date, facts: facts, isSuccess: false, reason: reason.rawValue),
+                Attempt(accountID: accountID, date: moment.date, facts: facts, isSuccess: false, reason: reason.rawValue),
                 foldingWindow: configuration.foldingWindow)
             return .refused(reason)
         }
     }
 
-    /// An id that is not known here is never adopted. If the facts carry a good key and pass, the viewer joins the session
-    /// the store has for them, or a new one is opened; after a restart that is the presented id itself. Throws what the store
-    /// throws, and `AdmissionError`.
+    /// An id that is not known here is never adopted. If the facts carry a good key and pass, the viewer joins the session that
+    /// runs for them here or elsewhere, or a new one is opened; after a restart that is the presented id itself. Throws what
+    /// the store throws, and `AdmissionError`.
     public func admit(_ facts: ViewerFacts, session: String?) async throws -> Verdict<String> {
-        let date = now()
+        let moment = now()
         var facts = facts
-        var pendingVideo: String?
+        var viewer = ViewingSessions.Viewer(facts)
+        var pendingID: String?
         if let session {
-            let (isPlaying, video) = state.withLock { [facts] state in
-                (
-                    state.sessions.use(session, facts, now: date),
-                    state.pending.video(of: session, for: facts, now: date)
-                )
+            if sessions.use(session, facts, now: moment) { return .granted(session) }
+            let video = state.withLock { $0.pending.video(of: session, for: viewer, now: moment.steady) }
+            if let video {
+                (facts.video, viewer.video) = (video, video)
+                pendingID = session
             }
-            if isPlaying { return .granted(session) }
-            pendingVideo = video
         }
-        if let pendingVideo { facts.video = pendingVideo }
-        try await writeLastUse(of: SessionTable.Viewer(facts), now: date)
+        // The store hears of use in intervals, so whether a session of this node still runs is not for the store to say.
+        if let running = runningSession(of: viewer, facts, now: moment), sessions.use(running, facts, now: moment) {
+            return .granted(running)
+        }
         let accountID = try await owner(ofApp: facts.app)
-        let id = pendingVideo != nil ? session ?? SessionID.make() : SessionID.make()
-        let verdict = try await open(request(facts, accountID: accountID, id: id, now: date))
-        if case .granted = verdict { state.withLock { $0.pending.remove(id) } }
+        let verdict = try await open(
+            request(facts, accountID: accountID, id: pendingID ?? SessionID.make(), now: moment.date), now: moment)
+        if case .granted = verdict, let pendingID { state.withLock { $0.pending.remove(pendingID) } }
         return verdict
     }
 
@@ -209,27 +193,26 @@ public final class Admissions: ViewerAdmission {
         -> Verdict<String>
     {
         let accountID = try await owner(ofApp: facts.app)
+        let moment = now()
         let request = AdmissionRequest(
-            facts: facts, accountID: accountID, now: now(), sessionID: SessionID.make(), joinWindow: nil,
+            facts: facts, accountID: accountID, now: moment.date, sessionID: SessionID.make(), joinWindow: nil,
             foldingWindow: configuration.foldingWindow)
-        return try await open(request, onEnd: onEnd)
+        return try await open(request, now: moment, onEnd: onEnd)
     }
 
     /// Counts as use of the session.
     public func permits(_ facts: ViewerFacts, session: String) -> Bool {
-        let date = now()
-        return state.withLock { $0.sessions.use(session, facts, now: date) }
+        sessions.use(session, facts, now: now())
     }
 
     /// Whether the session is still good.
     public func isRunning(_ session: String) -> Bool {
-        let date = now()
-        return state.withLock { $0.sessions.isRunning(session, now: date) }
+        sessions.isRunning(session, now: now())
     }
 
     /// The connection is gone or plays no more.
     public func close(_ session: String) async {
-        guard state.withLock({ $0.sessions.remove(session) }) != nil else { return }
+        guard sessions.remove(session) else { return }
         do {
             try await store.endSession(id: session)
         } catch {
@@ -238,19 +221,20 @@ public final class Admissions: ViewerAdmission {
         }
     }
 
-    /// The store learns of use in intervals; before it is asked whether a session still runs it must know the latest.
-    private func writeLastUse(of viewer: SessionTable.Viewer, now: Date) async throws {
-        guard let running = state.withLock({ $0.sessions.session(of: viewer, now: now) }) else { return }
-        try await store.touchSessions([SessionTouch(sessionID: running.id, date: running.lastSeen)])
+    /// The viewer's HLS session on this node, if what was presented is good for it by the ticket as last heard of. No use need
+    /// be left.
+    private func runningSession(of viewer: ViewingSessions.Viewer, _ facts: ViewerFacts, now: Moment) -> String? {
+        guard let running = sessions.session(of: viewer, now: now),
+            TicketDecision.decide(ticket: running.ticket, facts: facts, now: now.date, countsUse: false) == .granted(nil)
+        else { return nil }
+        return running.id
     }
 
     /// The presented ticket, if it is of the stream's account.
     private func ticket(_ facts: ViewerFacts, accountID: AccountID) async throws -> Ticket? {
         guard let key = facts.key, !key.isEmpty, let ticket = try await store.ticket(key: key),
             ticket.accountID == accountID
-        else {
-            return nil
-        }
+        else { return nil }
         return ticket
     }
 
@@ -263,62 +247,49 @@ public final class Admissions: ViewerAdmission {
     /// The one way into the store: decides, charges or joins, and makes it a session of this node.
     ///
     /// - Parameter onEnd: makes it a connection's session.
-    private func open(_ request: AdmissionRequest, onEnd: SessionTable.OnEnd? = nil) async throws -> Verdict<String> {
+    private func open(_ request: AdmissionRequest, now: Moment, onEnd: ViewingSessions.OnEnd? = nil) async throws
+        -> Verdict<String>
+    {
         let polled = try await baseline()
-        try state.withLock { state in
-            guard state.sessions.count + state.entering < configuration.maximumSessions else {
-                throw AdmissionError.tooManySessions
-            }
-            state.entering += 1
-        }
-        defer { state.withLock { $0.entering -= 1 } }
-        let verdict = try await store.admit(request)
-        return try await begin(verdict, of: request, polled: polled, onEnd: onEnd)
+        guard sessions.reserve(maximum: configuration.maximumSessions) else { throw AdmissionError.tooManySessions }
+        defer { sessions.release() }
+        return try await begin(try await store.admit(request), of: request, now: now, polled: polled, onEnd: onEnd)
     }
 
     /// Makes what the store granted a session of this node.
     ///
     /// - Parameter polled: the revision up to which changes had been taken in before the store was asked.
     func begin(
-        _ verdict: Verdict<AdmittedSession>, of request: AdmissionRequest, polled: Int64,
-        onEnd: SessionTable.OnEnd? = nil
+        _ verdict: Verdict<AdmittedSession>, of request: AdmissionRequest, now: Moment, polled: Int64,
+        onEnd: ViewingSessions.OnEnd? = nil
     ) async throws -> Verdict<String> {
         guard case .granted(let admitted) = verdict else { return verdict.map(\.id) }
-        let mayBeStale = state.withLock { state in
-            state.sessions.add(
-                admitted.id, ticket: admitted.ticket, facts: request.facts, now: request.now, onEnd: onEnd)
-            return state.polledRevision != polled
-        }
+        let known = sessions.add(admitted.id, ticket: admitted.ticket, facts: request.facts, now: now, onEnd: onEnd)
         // A change that was taken in while the store admitted did not find this session, and will not come again.
-        if mayBeStale, try await !isStillCovered(admitted.id, by: admitted.ticket) { return .refused(.revoked) }
-        return .granted(admitted.id)
-    }
-
-    /// Asks the store for the ticket once more, and takes its sessions along if it changed.
-    private func isStillCovered(_ id: String, by ticket: Ticket) async throws -> Bool {
+        guard known != polled else { return .granted(admitted.id) }
         do {
-            let current = try await store.ticket(key: ticket.key)
-            guard let current, current.isActive, now() < current.expires else {
-                state.withLock { _ = $0.sessions.remove(id) }
-                return false
+            let current = try await store.ticket(key: admitted.ticket.key)
+            if let current { ticketChanged(current) }
+            let verdict = TicketDecision.decide(
+                ticket: current, facts: request.facts, now: self.now().date, countsUse: false)
+            switch verdict {
+            case .granted where isRunning(admitted.id): return .granted(admitted.id)
+            case .granted, .refused(.unknownTicket): sessions.remove(admitted.id)
+            case .refused(let reason):
+                sessions.remove(admitted.id)
+                return .refused(reason)
             }
-            ticketChanged(current)
-            return isRunning(id)
+            return .refused(.revoked)
         } catch {
-            state.withLock { _ = $0.sessions.remove(id) }
+            sessions.remove(admitted.id)
             throw error
         }
     }
 
     /// The revision up to which ticket changes are known, asked for once before the first session.
     func baseline() async throws -> Int64 {
-        if let known = state.withLock({ $0.polledRevision }) { return known }
-        let current = try await store.currentTicketRevision()
-        return state.withLock { state in
-            let revision = state.polledRevision ?? current
-            state.polledRevision = revision
-            return revision
-        }
+        if let known = sessions.revision { return known }
+        return sessions.revision(orFirst: try await store.currentTicketRevision())
     }
 
     // MARK: Changes
@@ -326,44 +297,53 @@ public final class Admissions: ViewerAdmission {
     /// Takes in a ticket that was changed here (revoked, switched on, given another expiry): sessions it no longer covers
     /// end at once, connections through their `onEnd`.
     public func ticketChanged(_ ticket: Ticket) {
-        let date = now()
-        let ends = state.withLock { $0.sessions.update(ticket, now: date) }
-        for end in ends { end() }
+        for end in sessions.update([ticket], now: now()) { end() }
     }
 
     /// Follows changes of tickets and the clock until cancelled: the body of a service. Writes back the last uses at the end.
     public func run() async {
-        while !Task.isCancelled {
-            await poll()
-            try? await Task.sleep(for: configuration.pollInterval)
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask {
+                while !Task.isCancelled {
+                    await self.poll()
+                    try? await Task.sleep(for: self.configuration.pollInterval)
+                }
+            }
+            // In a task of its own: revocations are heard of however long the store takes to write.
+            group.addTask {
+                while !Task.isCancelled {
+                    await self.writeTouches()
+                    try? await Task.sleep(for: self.configuration.touchInterval)
+                }
+            }
         }
         await writeUses()
     }
 
-    /// One round of `run`.
+    /// One round of `run`: ends what has run out, lets go of idle sessions, and hears of changed tickets. Writes nothing.
     func poll() async {
-        let date = now()
-        let (ends, isSweepDue) = state.withLock { state in
-            let isDue = date.timeIntervalSince(state.lastSweep) >= configuration.touchInterval
-            if isDue { state.lastSweep = date }
-            return (state.sessions.expire(now: date), isDue)
-        }
-        for end in ends { end() }
+        let moment = now()
+        for end in sessions.expire(now: moment) { end() }
+        keep(sessions.sweep(now: moment).touches)
         do {
             try await takeInChanges()
-            if isSweepDue { try await writeTouches() }
-            noteStore(isFailing: false, nil)
+            tellOfStore(isFailing: false, nil)
         } catch {
-            noteStore(isFailing: true, error)
+            tellOfStore(isFailing: true, error)
         }
     }
 
     /// Writes back when sessions were last used, so that a restart goes on with them.
     public func writeUses() async {
-        do {
-            try await writeTouches()
-        } catch {
-            noteStore(isFailing: true, error)
+        keep(sessions.unwritten(now: now()))
+        await writeTouches()
+    }
+
+    private func keep(_ new: [(id: String, date: Date)]) {
+        touches.withLock { touches in
+            for touch in new where touches.count < configuration.maximumSessions || touches[touch.id] != nil {
+                touches[touch.id] = touch.date
+            }
         }
     }
 
@@ -374,33 +354,33 @@ public final class Admissions: ViewerAdmission {
             let changes = try await store.ticketChanges(after: revision, limit: limit)
             guard let last = changes.last else { return }
             revision = last.revision
-            let date = now()
-            // In one step: whoever sees the new revision finds the sessions ended, and who adds one after sees it.
-            let ends = state.withLock { state in
-                state.polledRevision = max(state.polledRevision ?? 0, last.revision)
-                return changes.flatMap { state.sessions.update($0, now: date) }
-            }
-            for end in ends { end() }
+            for end in sessions.update(changes, upTo: last.revision, now: now()) { end() }
             if changes.count < limit { return }
         }
     }
 
-    private func writeTouches() async throws {
-        let date = now()
-        let touches = state.withLock { state in
-            state.pending.removeExpired(now: date)
-            return state.sessions.sweep(now: date)
+    /// Writes what `poll` has collected, in steps, so that no single transaction is long. What cannot be written is lost: the
+    /// next touch of the same session says more.
+    func writeTouches() async {
+        let taken = touches.withLock { touches in
+            defer { touches = [:] }
+            return touches
         }
-        // In steps, so that no single transaction is long.
-        var rest = touches[...]
+        // In the order of their index in the database.
+        var rest = taken.sorted { $0.key < $1.key }[...]
         while !rest.isEmpty {
-            try await store.touchSessions(rest.prefix(500).map { SessionTouch(sessionID: $0.id, date: $0.date) })
+            do {
+                try await store.touchSessions(rest.prefix(500).map { SessionTouch(sessionID: $0.key, date: $0.value) })
+            } catch {
+                logger.debug("uses of sessions not stored", metadata: ["error": "\(error)"])
+                return
+            }
             rest = rest.dropFirst(500)
         }
     }
 
-    /// Said once when it begins and once when it is over, not with every round.
-    private func noteStore(isFailing: Bool, _ error: (any Error)?) {
+    /// Says it once when it begins and once when it is over, not with every round.
+    private func tellOfStore(isFailing: Bool, _ error: (any Error)?) {
         let isNew = state.withLock { state in
             defer { state.isStoreFailing = isFailing }
             return state.isStoreFailing != isFailing
