@@ -151,7 +151,8 @@ public final class Admissions: ViewerAdmission {
                 return .granted(running)
             }
             try await store.recordRefusal(
-                Attempt(accountID: accountID, date: moment.date, facts: facts, isSuccess: false, reason: reason.rawValue),
+                Attempt(
+                    accountID: accountID, date: moment.date, facts: facts, isSuccess: false, reason: reason.rawValue),
                 foldingWindow: configuration.foldingWindow)
             return .refused(reason)
         }
@@ -225,7 +226,8 @@ public final class Admissions: ViewerAdmission {
     /// be left.
     private func runningSession(of viewer: ViewingSessions.Viewer, _ facts: ViewerFacts, now: Moment) -> String? {
         guard let running = sessions.session(of: viewer, now: now),
-            TicketDecision.decide(ticket: running.ticket, facts: facts, now: now.date, countsUse: false) == .granted(nil)
+            TicketDecision.decide(ticket: running.ticket, facts: facts, now: now.date, countsUse: false)
+                == .granted(nil)
         else { return nil }
         return running.id
     }

@@ -26,7 +26,9 @@ struct ProtectionCache: Sendable {
         return entry.value
     }
 
-    mutating func set(_ protection: Protection, for stream: ViewingSessions.StreamName, until: NIODeadline, generation: Int) {
+    mutating func set(
+        _ protection: Protection, for stream: ViewingSessions.StreamName, until: NIODeadline, generation: Int
+    ) {
         guard generation == self.generation else { return }
         if protections.count >= Self.maximum { protections.removeAll() }
         protections[stream] = Entry(value: protection, until: until)

@@ -140,6 +140,13 @@ final class ViewingSessions: Sendable {
         directory.withLock { $0.counts[stream] ?? 0 }
     }
 
+    /// For tests: which memory a ticket's sessions lie in, so that a copy shows.
+    func storageOfSessions(ofTicket key: String) -> UInt? {
+        directory.withLock { directory in
+            directory.tickets[key].map { unsafeBitCast($0.sessions, to: UInt.self) }
+        }
+    }
+
     // MARK: One session
 
     /// Whether the session runs and may be used for `facts` now; if so it counts as used.
@@ -350,7 +357,9 @@ final class ViewingSessions: Sendable {
     func unwritten(now: Moment) -> [(id: String, date: Date)] {
         shards.flatMap { locked in
             locked.shard.withLock { shard in
-                shard.sessions.filter { $0.value.lastSeen > $0.value.written }.map { ($0.key, now.date(of: $0.value.lastSeen)) }
+                shard.sessions.filter { $0.value.lastSeen > $0.value.written }.map {
+                    ($0.key, now.date(of: $0.value.lastSeen))
+                }
             }
         }
     }

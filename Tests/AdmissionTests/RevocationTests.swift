@@ -129,7 +129,8 @@ import Usher
             let outcome = try await scene.store.admit(request)
             _ = try await scene.store.setTicketActive(key: "k", accountID: 7, false)
             await node.poll()
-            let taken = try await node.begin(outcome, of: request, polled: polled, onEnd: ends.note)
+            let taken = try await node.begin(
+                outcome, of: request, now: scene.clock.both, polled: polled, onEnd: ends.note)
             #expect(taken == .refused(.revoked))
             #expect(node.sessionCount == 0)
             await node.poll()
