@@ -271,17 +271,14 @@ public final class Admissions: ViewerAdmission {
         guard known != polled else { return .granted(admitted.id) }
         do {
             let current = try await store.ticket(key: admitted.ticket.key)
-            if let current { ticketChanged(current) }
             let verdict = TicketDecision.decide(
                 ticket: current, facts: request.facts, now: self.now().date, countsUse: false)
-            switch verdict {
-            case .granted where isRunning(admitted.id): return .granted(admitted.id)
-            case .granted, .refused(.unknownTicket): sessions.remove(admitted.id)
-            case .refused(let reason):
+            guard let current, case .granted = verdict else {
                 sessions.remove(admitted.id)
-                return .refused(reason)
+                return verdict.map { _ in admitted.id }
             }
-            return .refused(.revoked)
+            ticketChanged(current)
+            return isRunning(admitted.id) ? .granted(admitted.id) : .refused(.revoked)
         } catch {
             sessions.remove(admitted.id)
             throw error
