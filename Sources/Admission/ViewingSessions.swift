@@ -13,7 +13,7 @@ import Usher
 final class ViewingSessions: Sendable {
     typealias OnEnd = @Sendable (EndReason) -> Void
 
-    /// What makes two HLS requests one session (decisions: SEVU, one use).
+    /// What makes two HLS requests one session (docs/decisions/0005-tickets.md).
     struct Viewer: Hashable, Sendable {
         var key: String
         var address: String

@@ -18,7 +18,7 @@ public enum Verdict<Grant: Sendable & Hashable>: Sendable, Hashable {
     }
 }
 
-/// Why a viewer was refused. The texts are what attempt logs hold and clients compare (decisions: SEVU, reasons);
+/// Why a viewer was refused. The texts are what attempt logs hold and clients compare (docs/decisions/0005-tickets.md);
 /// viewers themselves see only 403.
 public enum RefusalReason: String, Sendable, Hashable, CaseIterable {
     case unknownTicket = "Invalid Auth Token"
