@@ -56,7 +56,7 @@ extension RTMPConnectionHandler {
         services.log.log(
             .warning, "publisher refused", refusal.message, address: address,
             ["stream": "\(stream)", "user": "\(info.user)"])
-        await services.events.publishRefused(stream, info, refusal, isAuthenticated: false)
+        services.events.publishRefused(stream, info, refusal, isAuthenticated: false)
     }
 
     private func answerConnect(_ step: ChallengeAuthentication.Step) {

@@ -63,7 +63,7 @@ extension RTMPConnectionHandler {
         services.log.log(
             .warning, "publisher refused", refusal.message, address: address,
             ["stream": "\(stream)", "user": "\(info.user)"])
-        await services.events.publishRefused(stream, info, refusal, isAuthenticated: isAuthenticated)
+        services.events.publishRefused(stream, info, refusal, isAuthenticated: isAuthenticated)
         onLoop { handler in
             handler.session.refusePublish(
                 streamID: streamID, code: refusal.statusCode, description: refusal.message)

@@ -52,6 +52,8 @@ public protocol StreamStore: Sendable {
     func streamUsers(accountID: AccountID, app: String?, stream: String?) async throws -> [StreamUser]
     /// Those who may publish to a stream: users of the stream itself and of the app's `*`.
     func publishers(app: String, stream: String) async throws -> [StreamUser]
+    /// Users of an app's streams with that name who can log in by Adobe's challenge, by id, at most `limit`.
+    func challengeUsers(app: String, user: String, limit: Int) async throws -> [StreamUser]
     func removeStreamUser(id: Int64) async throws -> Bool
 }
 
@@ -132,7 +134,9 @@ public protocol PushStore: Sendable {
 
 /// The origin's event log.
 public protocol EventStore: Sendable {
-    func recordEvent(_ event: OriginEvent) async throws
+    /// Adds a row, and gives it with its id. An event that has an id already is written over its row's metadata.
+    @discardableResult
+    func recordEvent(_ event: OriginEvent) async throws -> OriginEvent
     /// Newest first; `stream` nil: all of the app.
     func events(accountID: AccountID, app: String, stream: String?, limit: Int, offset: Int) async throws
         -> [OriginEvent]
