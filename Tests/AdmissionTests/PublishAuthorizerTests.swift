@@ -62,6 +62,15 @@ private struct Logins: Sendable {
             PublishCredentials(user: user, pass: pass, challenged: challenged), from: address ?? self.address)
     }
 
+    /// The user that is let in; nil when the encoder is refused.
+    func user(
+        _ stream: String = "show", user: String? = nil, pass: String? = nil, challenged: ChallengedUser? = nil
+    ) async -> String? {
+        let result = await publish(stream, user: user, pass: pass, challenged: challenged)
+        if case .success(let grant) = result { return grant.user }
+        return nil
+    }
+
     func refusal(
         _ stream: String = "show", app: String = "demo-origin", instance: String = "live", user: String? = nil,
         pass: String? = nil
@@ -84,9 +93,9 @@ private struct Logins: Sendable {
     @Test("Who may publish, and why others may not")
     func decisions() async throws {
         try await Logins.run { logins in
-            #expect(try await logins.publish(user: "ann", pass: "wonderland").get().user == "ann")
-            #expect(try await logins.publish("open").get().user == "")
-            #expect(try await logins.publish("open", user: "who", pass: "ever").get().user == "")
+            #expect(await logins.user(user: "ann", pass: "wonderland") == "ann")
+            #expect(await logins.user("open") == "")
+            #expect(await logins.user("open", user: "who", pass: "ever") == "")
             #expect(await logins.refusal() == .missingCredentials)
             #expect(await logins.refusal(user: "ann", pass: "guess") == .wrongCredentials)
             #expect(await logins.refusal(user: "bob", pass: "wonderland") == .wrongCredentials)
@@ -137,10 +146,10 @@ private struct Logins: Sendable {
     @Test("An encoder that was let in before gets in again, whatever others behind its address do")
     func aKnownEncoder() async throws {
         try await Logins.run(perMinute: 2) { logins in
-            #expect(try await logins.publish(user: "ann", pass: "wonderland").get().user == "ann")
+            #expect(await logins.user(user: "ann", pass: "wonderland") == "ann")
             for _ in 1...5 { _ = await logins.publish("none", user: "ann", pass: "guess") }
             #expect(await logins.refusal("open") == .tooManyFailures)
-            #expect(try await logins.publish(user: "ann", pass: "wonderland").get().user == "ann")
+            #expect(await logins.user(user: "ann", pass: "wonderland") == "ann")
         }
     }
 }
@@ -227,7 +236,7 @@ private struct Logins: Sendable {
                 Issue.record("not accepted")
                 return
             }
-            #expect(try await logins.publish(challenged: user).get().user == "ann")
+            #expect(await logins.user(challenged: user) == "ann")
             #expect(await logins.refusal("open") == nil)
             let wrong = try #require(next(asked, password: "guess", tried: "?authmod=adobe&user=ann"))
             for _ in 1...3 {

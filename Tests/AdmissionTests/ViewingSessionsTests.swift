@@ -1,6 +1,7 @@
 import Foundation
 import NIOCore
 import Storage
+import TestSupport
 import Testing
 import Usher
 
@@ -149,22 +150,5 @@ import Usher
         let known = pending.id(for: third, now: start.steady + .seconds(61))
         #expect(pending.video(of: known, for: third, now: start.steady + .seconds(61)) == "s")
         #expect(pending.video(of: id, for: viewer, now: start.steady + .seconds(61)) == nil)
-    }
-}
-
-/// The same numbers for the same seed.
-private struct SeededGenerator: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) {
-        state = seed
-    }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
-        return mixed ^ (mixed >> 31)
     }
 }
