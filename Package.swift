@@ -111,7 +111,9 @@ let package = Package(
             name: "LiveTests", dependencies: ["TestSupport", "Live", "Media", "RTMP", nio, nioEmbedded, logging]),
         .testTarget(
             name: "AdmissionTests",
-            dependencies: ["TestSupport", "Basics", "Admission", "Storage", "Usher", nio, logging]),
+            dependencies: [
+                "TestSupport", "Basics", "RTMP", "Live", "Admission", "Storage", "Usher", nio, nioPosix, logging,
+            ]),
         .testTarget(
             name: "RTMPServerTests",
             dependencies: [

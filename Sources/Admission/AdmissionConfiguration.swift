@@ -15,8 +15,9 @@ public struct AdmissionConfiguration: Sendable {
     public var pendingTimeout: TimeInterval
     /// How often the store is asked for tickets that changed, and expiry is looked at: revocation takes at most twice this.
     public var pollInterval: Duration
-    /// How often the use of sessions is written back.
-    public var touchInterval: TimeInterval
+    /// How often the uses of sessions that are due are written back. Each session is due at most once in a third of
+    /// `sessionTimeout`.
+    public var touchInterval: Duration
     /// How long a stream's protection is remembered.
     public var protectionCacheTime: TimeInterval
     /// For streams that have no settings of their own and none of their app.
@@ -27,7 +28,7 @@ public struct AdmissionConfiguration: Sendable {
     public init(
         sessionTimeout: TimeInterval = 60, foldingWindow: TimeInterval = 10, maximumSessions: Int = 200_000,
         maximumPending: Int = 50_000, pendingTimeout: TimeInterval = 60,
-        pollInterval: Duration = .milliseconds(400), touchInterval: TimeInterval = 5,
+        pollInterval: Duration = .milliseconds(400), touchInterval: Duration = .seconds(1),
         protectionCacheTime: TimeInterval = 1, defaultProtection: Protection = .none, protectedStreams: [String] = []
     ) {
         self.sessionTimeout = sessionTimeout

@@ -1,77 +1,104 @@
 import Basics
 import Foundation
 import Logging
+import NIOCore
 import Storage
 import Synchronization
 import Usher
 
-/// The door: who may watch, the same for every protocol, and the sessions that run on this node because of it.
+/// What a server of playlists asks of admission: `Admissions`, or a stand-in in tests. Every method may be called from any task.
+public protocol ViewerAdmission: Sendable {
+    /// How viewers are let in to a stream.
+    func protection(app: String, stream: String) async throws -> Protection
+
+    /// Whether the viewer would be admitted now, and the session to play under: a running one or one on offer. Nothing is
+    /// charged. A refusal is logged as an attempt.
+    func offer(_ facts: ViewerFacts) async throws -> Verdict<String>
+
+    /// Admits the viewer, or keeps the session going: called for each media playlist that is given out. The first call for a
+    /// session charges its use. A refusal is logged as an attempt.
+    ///
+    /// - Parameter session: the id presented; nil: none was.
+    /// - Returns: the session that plays now. It is another one than `session` when that is unknown, over, or somebody else's;
+    ///   then the viewer belongs on the path of the granted one, for what is asked for under the presented one is refused.
+    func admit(_ facts: ViewerFacts, session: String?) async throws -> Verdict<String>
+
+    /// Whether a session runs and may be used by this viewer for this stream. For every segment, so it never waits.
+    func permits(_ facts: ViewerFacts, session: String) -> Bool
+}
+
+/// Why a viewing session was ended by this side.
+public enum EndReason: Sendable, Hashable {
+    /// The ticket was revoked or removed, or no longer covers the viewer.
+    case revoked
+    case expired
+}
+
+public enum AdmissionError: Error, Sendable, Hashable, CustomStringConvertible {
+    /// `AdmissionConfiguration.maximumSessions` is reached. Nothing was charged; another try later may succeed.
+    case tooManySessions
+
+    public var description: String {
+        "this node has as many viewers as it may have"
+    }
+}
+
+/// Who may watch, the same for every protocol, and the viewing sessions that run on this node because of it.
 ///
 /// The store decides and counts, so any number of nodes agree; this keeps what must be answered at once, and hears of
 /// revocations on other nodes by asking the store for changed tickets. Of streams that are not protected nothing but
 /// `protection` is asked. All methods may be called from any task.
-public final class Admissions: Sendable {
-    struct State {
-        var sessions: SessionTable
+public final class Admissions: ViewerAdmission {
+    private struct State: Sendable {
         var pending: PendingTable
         var cache = ProtectionCache()
-        /// Admissions under way, which count as sessions already.
-        var entering = 0
-        /// Every ticket change up to this one has been taken in; nil before the first question.
-        var polledRevision: Int64?
-        var lastSweep = Date.distantPast
         var isStoreFailing = false
     }
 
-    let store: any Store
-    let configuration: AdmissionConfiguration
-    let logger: Logger
-    let now: @Sendable () -> Date
-    let state: Mutex<State>
+    private let store: any Store
+    private let configuration: AdmissionConfiguration
+    private let logger: Logger
+    private let now: @Sendable () -> Moment
+    private let sessions: ViewingSessions
+    private let state: Mutex<State>
+    /// When sessions were last used, of those that the store is to hear of; never more than there may be sessions.
+    private let touches = Mutex<[String: Date]>([:])
     private let protectedStreams: [Wildcard]
 
     public init(
         store: any Store, configuration: AdmissionConfiguration = AdmissionConfiguration(),
-        logger: Logger = Logger(label: "admission"), now: @escaping @Sendable () -> Date = { Date() }
+        logger: Logger = Logger(label: "admission"), now: @escaping @Sendable () -> Moment = { .now() }
     ) {
         self.store = store
         self.configuration = configuration
         self.logger = logger
         self.now = now
         protectedStreams = configuration.protectedStreams.map { Wildcard($0) }
+        sessions = ViewingSessions(timeout: configuration.sessionTimeout)
         state = Mutex(
-            State(
-                sessions: SessionTable(timeout: configuration.sessionTimeout),
-                pending: PendingTable(
-                    maximum: configuration.maximumPending, timeout: configuration.pendingTimeout)))
+            State(pending: PendingTable(maximum: configuration.maximumPending, timeout: configuration.pendingTimeout)))
     }
 
-    /// How viewers are let in to a stream: by ticket if the configuration lists it, else as its settings say, else its
-    /// app's `*` settings, else the configured default. At most
-    /// `protectionCacheTime` old.
+    // MARK: What is known of streams
+
+    /// By ticket if the configuration lists the stream, else as its settings say, else its app's `*` settings, else the
+    /// configured default. At most `protectionCacheTime` old.
     public func protection(app: String, stream: String) async throws -> Protection {
-        let name = SessionTable.StreamName(app: app, stream: stream)
-        let date = now()
-        let (known, generation) = state.withLock { ($0.cache.protection(name, now: date), $0.cache.generation) }
+        let name = ViewingSessions.StreamName(app: app, stream: stream)
+        let steady = now().steady
+        let (known, generation) = state.withLock { ($0.cache.protection(name, now: steady), $0.cache.generation) }
         if let known { return known }
         // The configuration's list is the operator's word: no setting opens what it protects.
         let protection: Protection
-        if isAlwaysProtected(app: app, stream: stream) {
+        if protectedStreams.contains(where: { $0.matches("\(app)/\(stream)") }) {
             protection = .sevu
         } else {
             protection =
                 try await store.streamSettings(app: app, stream: stream)?.protection ?? configuration.defaultProtection
         }
-        state.withLock {
-            $0.cache.set(
-                protection, for: name, until: date.addingTimeInterval(configuration.protectionCacheTime),
-                generation: generation)
-        }
+        let time = TimeAmount.milliseconds(Int64(configuration.protectionCacheTime * 1_000))
+        state.withLock { $0.cache.set(protection, for: name, until: steady + time, generation: generation) }
         return protection
-    }
-
-    private func isAlwaysProtected(app: String, stream: String) -> Bool {
-        protectedStreams.contains { $0.matches("\(app)/\(stream)") }
     }
 
     /// What a stream starts with when its settings are made without a word on protection.
@@ -86,85 +113,284 @@ public final class Admissions: Sendable {
 
     /// Sessions of a stream on this node: HLS viewers with a ticket and connections.
     public func viewerCount(app: String, stream: String) -> Int {
-        state.withLock { $0.sessions.viewerCount(SessionTable.StreamName(app: app, stream: stream)) }
+        sessions.viewerCount(ViewingSessions.StreamName(app: app, stream: stream))
     }
 
     /// Sessions on this node.
     public var sessionCount: Int {
-        state.withLock { $0.sessions.count }
+        sessions.count
     }
 
-    /// The account that logs what happens at an app's door. 0, which no account has, when nobody owns the app: then no
-    /// ticket is good for it.
-    func owner(ofApp app: String) async throws -> AccountID {
-        let date = now()
-        if let known = state.withLock({ $0.cache.owner(app: app, now: date) }) { return known }
+    /// The account that an app's attempts are logged for. 0, which no account has, when nobody owns the app: then no ticket is
+    /// good for it.
+    private func owner(ofApp app: String) async throws -> AccountID {
+        let steady = now().steady
+        if let known = state.withLock({ $0.cache.owner(app: app, now: steady) }) { return known }
         guard let account = try await store.account(owningApp: app) else { return 0 }
-        state.withLock { $0.cache.set(owner: account.id, of: app, until: date.addingTimeInterval(10)) }
+        state.withLock { $0.cache.set(owner: account.id, of: app, until: steady + .seconds(10)) }
         return account.id
     }
 
-    /// The one way into the store: decides, charges or joins, and takes up the session.
+    // MARK: Viewers
+
+    public func offer(_ facts: ViewerFacts) async throws -> Verdict<String> {
+        let moment = now()
+        let viewer = ViewingSessions.Viewer(facts)
+        if let running = runningSession(of: viewer, facts, now: moment) { return .granted(running) }
+        let accountID = try await owner(ofApp: facts.app)
+        let ticket = try await ticket(facts, accountID: accountID)
+        switch TicketDecision.decide(ticket: ticket, facts: facts, now: moment.date) {
+        case .granted:
+            return .granted(state.withLock { $0.pending.id(for: viewer, now: moment.steady) })
+        case .refused(let reason):
+            // The last use may have been this viewer's own, on another node or before a restart.
+            if reason == .noUsesRemaining,
+                let running = try await store.sessionToJoin(
+                    request(facts, accountID: accountID, id: "", now: moment.date))
+            {
+                return .granted(running)
+            }
+            try await store.recordRefusal(
+                Attempt(
+                    accountID: accountID, date: moment.date, facts: facts, isSuccess: false, reason: reason.rawValue),
+                foldingWindow: configuration.foldingWindow)
+            return .refused(reason)
+        }
+    }
+
+    /// An id that is not known here is never adopted. If the facts carry a good key and pass, the viewer joins the session that
+    /// runs for them here or elsewhere, or a new one is opened; after a restart that is the presented id itself. Throws what
+    /// the store throws, and `AdmissionError`.
+    public func admit(_ facts: ViewerFacts, session: String?) async throws -> Verdict<String> {
+        let moment = now()
+        var facts = facts
+        var viewer = ViewingSessions.Viewer(facts)
+        var pendingID: String?
+        if let session {
+            if sessions.use(session, facts, now: moment) { return .granted(session) }
+            let video = state.withLock { $0.pending.video(of: session, for: viewer, now: moment.steady) }
+            if let video {
+                (facts.video, viewer.video) = (video, video)
+                pendingID = session
+            }
+        }
+        // The store hears of use in intervals, so whether a session of this node still runs is not for the store to say.
+        if let running = runningSession(of: viewer, facts, now: moment), sessions.use(running, facts, now: moment) {
+            return .granted(running)
+        }
+        let accountID = try await owner(ofApp: facts.app)
+        let verdict = try await open(
+            request(facts, accountID: accountID, id: pendingID ?? SessionID.make(), now: moment.date), now: moment)
+        if case .granted = verdict, let pendingID { state.withLock { $0.pending.remove(pendingID) } }
+        return verdict
+    }
+
+    /// Admits a connection to play (RTMP, SRT) and charges a use for it, whatever else runs. A refusal is logged as an attempt.
+    ///
+    /// - Parameter onEnd: called once, on any thread, when the ticket is revoked or runs out, perhaps before the caller has
+    ///   dealt with this method's answer (`isRunning` tells). Not called after `close`.
+    /// - Throws: what the store throws, and `AdmissionError`.
+    public func admit(connection facts: ViewerFacts, onEnd: @escaping @Sendable (EndReason) -> Void) async throws
+        -> Verdict<String>
+    {
+        let accountID = try await owner(ofApp: facts.app)
+        let moment = now()
+        let request = AdmissionRequest(
+            facts: facts, accountID: accountID, now: moment.date, sessionID: SessionID.make(), joinWindow: nil,
+            foldingWindow: configuration.foldingWindow)
+        return try await open(request, now: moment, onEnd: onEnd)
+    }
+
+    /// Counts as use of the session.
+    public func permits(_ facts: ViewerFacts, session: String) -> Bool {
+        sessions.use(session, facts, now: now())
+    }
+
+    /// Whether the session is still good.
+    public func isRunning(_ session: String) -> Bool {
+        sessions.isRunning(session, now: now())
+    }
+
+    /// The connection is gone or plays no more.
+    public func close(_ session: String) async {
+        guard sessions.remove(session) else { return }
+        do {
+            try await store.endSession(id: session)
+        } catch {
+            // It costs nothing that the store believes it open: a connection's session is never joined.
+            logger.debug("session end not stored", metadata: ["error": "\(error)"])
+        }
+    }
+
+    /// The viewer's HLS session on this node, if what was presented is good for it by the ticket as last heard of. No use need
+    /// be left.
+    private func runningSession(of viewer: ViewingSessions.Viewer, _ facts: ViewerFacts, now: Moment) -> String? {
+        guard let running = sessions.session(of: viewer, now: now),
+            TicketDecision.decide(ticket: running.ticket, facts: facts, now: now.date, countsUse: false)
+                == .granted(nil)
+        else { return nil }
+        return running.id
+    }
+
+    /// The presented ticket, if it is of the stream's account.
+    private func ticket(_ facts: ViewerFacts, accountID: AccountID) async throws -> Ticket? {
+        guard let key = facts.key, !key.isEmpty, let ticket = try await store.ticket(key: key),
+            ticket.accountID == accountID
+        else { return nil }
+        return ticket
+    }
+
+    private func request(_ facts: ViewerFacts, accountID: AccountID, id: String, now: Date) -> AdmissionRequest {
+        AdmissionRequest(
+            facts: facts, accountID: accountID, now: now, sessionID: id, joinWindow: configuration.sessionTimeout,
+            foldingWindow: configuration.foldingWindow)
+    }
+
+    /// The one way into the store: decides, charges or joins, and makes it a session of this node.
     ///
     /// - Parameter onEnd: makes it a connection's session.
-    func admit(_ request: AdmissionRequest, onEnd: SessionTable.OnEnd? = nil) async throws -> AdmissionOutcome {
+    private func open(_ request: AdmissionRequest, now: Moment, onEnd: ViewingSessions.OnEnd? = nil) async throws
+        -> Verdict<String>
+    {
         let polled = try await baseline()
-        try state.withLock { state in
-            guard state.sessions.count + state.entering < configuration.maximumSessions else {
-                throw AdmissionError.tooManySessions
-            }
-            state.entering += 1
-        }
-        defer { state.withLock { $0.entering -= 1 } }
-        let outcome = try await store.admit(request)
-        return try await takeUp(outcome, of: request, polled: polled, onEnd: onEnd)
+        guard sessions.reserve(maximum: configuration.maximumSessions) else { throw AdmissionError.tooManySessions }
+        defer { sessions.release() }
+        return try await begin(try await store.admit(request), of: request, now: now, polled: polled, onEnd: onEnd)
     }
 
-    /// Makes what the store said a session of this node.
+    /// Makes what the store granted a session of this node.
     ///
     /// - Parameter polled: the revision up to which changes had been taken in before the store was asked.
-    func takeUp(
-        _ outcome: AdmissionOutcome, of request: AdmissionRequest, polled: Int64, onEnd: SessionTable.OnEnd? = nil
-    ) async throws -> AdmissionOutcome {
-        let (ticket, id): (Ticket, String)
-        switch outcome {
-        case .opened(let opened): (ticket, id) = (opened, request.sessionID)
-        case .joined(let joined, let sessionID): (ticket, id) = (joined, sessionID)
-        case .refused: return outcome
-        }
-        let mayBeStale = state.withLock { state in
-            state.sessions.add(id, ticket: ticket, facts: request.facts, now: request.now, onEnd: onEnd)
-            return state.polledRevision != polled
-        }
+    func begin(
+        _ verdict: Verdict<AdmittedSession>, of request: AdmissionRequest, now: Moment, polled: Int64,
+        onEnd: ViewingSessions.OnEnd? = nil
+    ) async throws -> Verdict<String> {
+        guard case .granted(let admitted) = verdict else { return verdict.map(\.id) }
+        let known = sessions.add(admitted.id, ticket: admitted.ticket, facts: request.facts, now: now, onEnd: onEnd)
         // A change that was taken in while the store admitted did not find this session, and will not come again.
-        if mayBeStale, try await !isStillCovered(id, by: ticket) { return .refused(.revoked) }
-        return outcome
-    }
-
-    /// Asks the store for the ticket once more, and takes its sessions along if it changed.
-    private func isStillCovered(_ id: String, by ticket: Ticket) async throws -> Bool {
+        guard known != polled else { return .granted(admitted.id) }
         do {
-            let current = try await store.ticket(key: ticket.key)
-            guard let current, current.isActive, now() < current.expires else {
-                state.withLock { _ = $0.sessions.remove(id) }
-                return false
+            let current = try await store.ticket(key: admitted.ticket.key)
+            let verdict = TicketDecision.decide(
+                ticket: current, facts: request.facts, now: self.now().date, countsUse: false)
+            guard let current, case .granted = verdict else {
+                sessions.remove(admitted.id)
+                return verdict.map { _ in admitted.id }
             }
             ticketChanged(current)
-            return isRunning(id)
+            return isRunning(admitted.id) ? .granted(admitted.id) : .refused(.revoked)
         } catch {
-            state.withLock { _ = $0.sessions.remove(id) }
+            sessions.remove(admitted.id)
             throw error
         }
     }
 
     /// The revision up to which ticket changes are known, asked for once before the first session.
     func baseline() async throws -> Int64 {
-        if let known = state.withLock({ $0.polledRevision }) { return known }
-        let current = try await store.currentTicketRevision()
-        return state.withLock { state in
-            let revision = state.polledRevision ?? current
-            state.polledRevision = revision
-            return revision
+        if let known = sessions.revision { return known }
+        return sessions.revision(orFirst: try await store.currentTicketRevision())
+    }
+
+    // MARK: Changes
+
+    /// Takes in a ticket that was changed here (revoked, switched on, given another expiry): sessions it no longer covers
+    /// end at once, connections through their `onEnd`.
+    public func ticketChanged(_ ticket: Ticket) {
+        for end in sessions.update([ticket], now: now()) { end() }
+    }
+
+    /// Follows changes of tickets and the clock until cancelled: the body of a service. Writes back the last uses at the end.
+    public func run() async {
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask {
+                while !Task.isCancelled {
+                    await self.poll()
+                    try? await Task.sleep(for: self.configuration.pollInterval)
+                }
+            }
+            // In a task of its own: revocations are heard of however long the store takes to write.
+            group.addTask {
+                while !Task.isCancelled {
+                    await self.writeTouches()
+                    try? await Task.sleep(for: self.configuration.touchInterval)
+                }
+            }
+        }
+        await writeUses()
+    }
+
+    /// One round of `run`: ends what has run out, lets go of idle sessions, and hears of changed tickets. Writes nothing.
+    func poll() async {
+        let moment = now()
+        for end in sessions.expire(now: moment) { end() }
+        keep(sessions.sweep(now: moment).touches)
+        do {
+            try await takeInChanges()
+            tellOfStore(isFailing: false, nil)
+        } catch {
+            tellOfStore(isFailing: true, error)
+        }
+    }
+
+    /// Writes back when sessions were last used, so that a restart goes on with them.
+    public func writeUses() async {
+        keep(sessions.unwritten(now: now()))
+        await writeTouches()
+    }
+
+    private func keep(_ new: [(id: String, date: Date)]) {
+        touches.withLock { touches in
+            for touch in new where touches.count < configuration.maximumSessions || touches[touch.id] != nil {
+                touches[touch.id] = touch.date
+            }
+        }
+    }
+
+    private func takeInChanges() async throws {
+        let limit = 1_000
+        var revision = try await baseline()
+        while !Task.isCancelled {
+            let changes = try await store.ticketChanges(after: revision, limit: limit)
+            guard let last = changes.last else { return }
+            revision = last.revision
+            for end in sessions.update(changes, upTo: last.revision, now: now()) { end() }
+            if changes.count < limit { return }
+        }
+    }
+
+    /// Writes what `poll` has collected, in steps, so that no single transaction is long. What cannot be written is lost: the
+    /// next touch of the same session says more.
+    func writeTouches() async {
+        let taken = touches.withLock { touches in
+            defer { touches = [:] }
+            return touches
+        }
+        // In the order of their index in the database.
+        var rest = taken.sorted { $0.key < $1.key }[...]
+        while !rest.isEmpty {
+            do {
+                try await store.touchSessions(rest.prefix(500).map { SessionTouch(sessionID: $0.key, date: $0.value) })
+            } catch {
+                logger.debug("uses of sessions not stored", metadata: ["error": "\(error)"])
+                return
+            }
+            rest = rest.dropFirst(500)
+        }
+    }
+
+    /// Says it once when it begins and once when it is over, not with every round.
+    private func tellOfStore(isFailing: Bool, _ error: (any Error)?) {
+        let isNew = state.withLock { state in
+            defer { state.isStoreFailing = isFailing }
+            return state.isStoreFailing != isFailing
+        }
+        guard isNew, !Task.isCancelled else { return }
+        if isFailing {
+            logger.error(
+                "the store does not answer, revocations are not heard of",
+                metadata: ["error": "\(error.map { "\($0)" } ?? "")"])
+        } else {
+            logger.info("the store answers again")
         }
     }
 }

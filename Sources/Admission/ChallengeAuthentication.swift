@@ -40,23 +40,33 @@ public struct ChallengeAuthentication: Sendable {
             return isAsked ? .rejected(.needAuthentication) : .notNeeded
         }
         guard let user = request.parameter("user"), !user.isEmpty else { return .rejected(.needAuthentication) }
-        guard authorizer.failures.allows(address) else { return .rejected(.authenticationFailed(opaque: "")) }
+        let app = request.path.app
+        let login = "\(app) \(user)"
         let seconds = UInt32(clamping: Int64(now.timeIntervalSince1970))
-        let known = await authorizer.challengeVerifiers(app: request.path.app, user: user)
         guard let response = request.parameter("response"), let answer = request.parameter("challenge") else {
+            guard authorizer.failures.allows(address, login: login) else {
+                return .rejected(.authenticationFailed(opaque: ""))
+            }
             let challenge = issuer.issue(user: user, now: seconds)
-            let salt = known?.salt ?? String(Hexadecimal.encode(secret.hmac("salt \(user)")).prefix(16))
+            let known = await authorizer.challengeSalt(app: app, user: user)
+            let salt = known ?? String(Hexadecimal.encode(secret.hmac("salt \(user)")).prefix(16))
             return .rejected(.challenge(user: user, salt: salt, challenge: challenge, opaque: challenge))
         }
+        guard let entry = authorizer.failures.enter(address, login: login) else {
+            return .rejected(.authenticationFailed(opaque: ""))
+        }
         let opaque = request.parameter("opaque") ?? ""
-        if let known, issuer.isValid(opaque, user: user, now: seconds) {
-            let right = known.verifiers.filter { _, verifier in
+        // Only a challenge of ours makes the store read and the verifiers be opened.
+        if issuer.isValid(opaque, user: user, now: seconds) {
+            let right = await authorizer.challengeVerifiers(app: app, user: user).filter { _, verifier in
                 AdobeAuthentication.verify(
                     response: response, verifier: verifier, challenge: opaque, opaque: opaque, clientChallenge: answer)
             }
-            if !right.isEmpty { return .accepted(user: ChallengedUser(name: user, ids: Set(right.keys))) }
+            if !right.isEmpty {
+                authorizer.failures.succeeded(entry)
+                return .accepted(user: ChallengedUser(name: user, ids: Set(right.keys)))
+            }
         }
-        authorizer.failures.note(address)
         return .rejected(.authenticationFailed(opaque: opaque))
     }
 }

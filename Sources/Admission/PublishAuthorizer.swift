@@ -1,4 +1,4 @@
-import Foundation
+import Basics
 import Live
 import Logging
 import RTMP
@@ -26,20 +26,26 @@ public struct PublishAuthorizer: Sendable {
     public func authorize(_ stream: StreamAddress, _ credentials: PublishCredentials, from address: String) async
         -> Result<PublishGrant, PublishRefusal>
     {
-        guard stream.isValid else { return .failure(.invalidName) }
-        guard stream == stream.forPlayback else { return .failure(.playbackName) }
-        guard failures.allows(address) else { return .failure(.tooManyFailures) }
+        let user = credentials.user ?? credentials.challenged?.name ?? ""
+        // Counted before anything is looked at: a thousand connections at once are no more tries than one after the other.
+        guard let entry = failures.enter(address, login: "\(stream) \(user)") else {
+            return .failure(.tooManyFailures)
+        }
         do throws(PublishRefusal) {
-            return .success(try await decide(stream, credentials))
+            let grant = try await decide(stream, credentials, address)
+            failures.succeeded(entry)
+            return .success(grant)
         } catch {
-            if error.isSuspicious { failures.note(address) }
+            if !error.isSuspicious { failures.takeBack(entry) }
             return .failure(error)
         }
     }
 
-    private func decide(_ stream: StreamAddress, _ credentials: PublishCredentials) async throws(PublishRefusal)
-        -> PublishGrant
+    private func decide(_ stream: StreamAddress, _ credentials: PublishCredentials, _ address: String)
+        async throws(PublishRefusal) -> PublishGrant
     {
+        guard stream.isValid else { throw .invalidName }
+        guard stream == stream.forPlayback else { throw .playbackName }
         let account: Account
         let users: [StreamUser]
         let settings: StreamSettings?
@@ -58,7 +64,7 @@ public struct PublishAuthorizer: Sendable {
         }
         guard account.suspension == nil else { throw .suspended }
         guard !users.isEmpty else { throw .unknownStream }
-        let user = try await verify(credentials, users)
+        let user = try await verify(credentials, users, address)
         var grant = PublishGrant(accountID: account.id, user: user, settings: StreamGrantSettings())
         if let settings {
             grant.settings.reconnectWindow = settings.reconnectWindow
@@ -68,34 +74,40 @@ public struct PublishAuthorizer: Sendable {
     }
 
     /// - Returns: the user's name; empty where publishing is open.
-    private func verify(_ credentials: PublishCredentials, _ users: [StreamUser]) async throws(PublishRefusal)
-        -> String
+    private func verify(_ credentials: PublishCredentials, _ users: [StreamUser], _ address: String)
+        async throws(PublishRefusal) -> String
     {
         if let challenged = credentials.challenged, users.contains(where: { challenged.ids.contains($0.id) }) {
             return challenged.name
         }
+        var isBusy = false
         if let name = credentials.user, let pass = credentials.pass {
-            let known = users.first { $0.user == name }
             // An unknown user costs the same work as a known one: answers do not tell which names exist.
-            let isRight = await passwords.verify(pass, against: known?.passwordHash)
-            if isRight, known != nil { return name }
+            let hash = users.first { $0.user == name }?.passwordHash
+            switch await passwords.verify(pass, against: hash, from: address) {
+            case .right: return name
+            case .wrong: break
+            case .busy: isBusy = true
+            }
         }
         // Open streams take any publisher, also one that shows credentials.
         if users.contains(where: { $0.user == nil && $0.passwordHash == nil }) { return "" }
+        if isBusy { throw .unavailable("too many logins are being checked, try again") }
         throw credentials.isEmpty ? .missingCredentials : .wrongCredentials
     }
 
-    /// What verifies the passwords of an app's users of that name, who share one salt, by their ids; nil when there are none.
-    func challengeVerifiers(app: String, user: String) async -> (salt: String, verifiers: [Int64: String])? {
-        guard let account = try? await store.account(owningApp: app),
-            let users = try? await store.streamUsers(accountID: account.id, app: app, stream: nil)
-        else { return nil }
-        let known = users.filter { $0.user == user && $0.sealedChallengeVerifier != nil }
-        guard let salt = known.first?.challengeSalt else { return nil }
+    /// The salt of an app's users of that name; nil when there are none. Reads one row, for nothing has been proved yet.
+    func challengeSalt(app: String, user: String) async -> String? {
+        try? await store.challengeUsers(app: app, user: user, limit: 1).first?.challengeSalt
+    }
+
+    /// What verifies the passwords of an app's users of that name, who share one salt, by their ids.
+    func challengeVerifiers(app: String, user: String) async -> [Int64: String] {
+        guard let users = try? await store.challengeUsers(app: app, user: user, limit: 10_000) else { return [:] }
         var verifiers: [Int64: String] = [:]
-        for user in known where user.challengeSalt == salt {
+        for user in users where user.challengeSalt == users.first?.challengeSalt {
             if let sealed = user.sealedChallengeVerifier { verifiers[user.id] = try? secret.open(sealed) }
         }
-        return (salt, verifiers)
+        return verifiers
     }
 }

@@ -28,7 +28,7 @@ public enum PublishRefusal: Error, Sendable, Hashable {
         case .unknownStream: "no stream user may publish this stream"
         case .missingCredentials: "user and pass are required to publish this stream"
         case .wrongCredentials: "user or pass is wrong for this stream"
-        case .tooManyFailures: "too many failed attempts from this address, try again in a minute"
+        case .tooManyFailures: "too many failures from this address, try again in a minute"
         case .busy: "the stream is being published already"
         case .overloaded: "the server holds as much as it may"
         case .unavailable(let reason): reason
@@ -44,10 +44,10 @@ public enum PublishRefusal: Error, Sendable, Hashable {
         }
     }
 
-    /// Whether it counts against the address (`api.rate_limit` failures a minute).
+    /// Whether it counts against the address (`api.rate_limit` failures a minute): a login was refused or a name was guessed.
     var isSuspicious: Bool {
         switch self {
-        case .wrongCredentials, .missingCredentials: true
+        case .wrongCredentials, .missingCredentials, .unknownStream, .unknownApp, .invalidName: true
         default: false
         }
     }

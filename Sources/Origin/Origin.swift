@@ -20,6 +20,7 @@ final class Origin: Sendable {
     let store: SQLiteStore
     let group: MultiThreadedEventLoopGroup
     let threads: NIOThreadPool
+    let events: OriginEventLog
     let rtmpPort: Int
     /// In the order they are started; a shutdown goes backwards: HTTP first, so that no player sees the end of playlists
     /// that a restart continues, then RTMP, then what they work with.
@@ -46,6 +47,7 @@ final class Origin: Sendable {
         let outputs = OutputTable(
             configuration: configuration.delivery, store: store, memory: memory, logger: logger)
         let events = OriginEventLog(store: store, logger: logger)
+        self.events = events
         // In this order a stream is packaged before its publisher is let in, and logged before its pushes are.
         await stage.add(outputs)
         await stage.add(events)
@@ -138,6 +140,7 @@ final class Origin: Sendable {
 
     /// After the services have ended.
     func close() async {
+        await events.flush()
         try? await store.close()
         try? await threads.shutdownGracefully()
         try? await group.shutdownGracefully()

@@ -301,7 +301,7 @@ final class RTMPConnection: ChannelDuplexHandler, @unchecked Sendable {
             self.onLoop { $0.answerConnect(step) }
             // A wrong answer to the challenge is a refused login like any other, only that no stream has been named yet.
             guard case .rejected(.authenticationFailed) = step else { return }
-            await self.noteRefusal(
+            self.noteRefusal(
                 of: client.address(of: StreamName("")), client.parameter("user") ?? "", .wrongCredentials, client,
                 isAuthenticated: false)
         }
@@ -337,7 +337,7 @@ final class RTMPConnection: ChannelDuplexHandler, @unchecked Sendable {
             switch await environment.authorizer.authorize(stream, credentials, from: self.remoteAddress) {
             case .failure(let refusal):
                 let user = credentials.user ?? credentials.challenged?.name ?? ""
-                await self.refuse(stream, use, user, refusal, client, isAuthenticated: false)
+                self.refuse(stream, use, user, refusal, client, isAuthenticated: false)
             case .success(let grant):
                 // An encoder that hung up while it was being let in would leave a stream that nobody sends.
                 guard await self.isThere() else { return }
@@ -351,7 +351,7 @@ final class RTMPConnection: ChannelDuplexHandler, @unchecked Sendable {
                         on: self.eventLoop)
                     self.eventLoop.execute { self.begin(publication, use) }
                 } catch {
-                    await self.refuse(
+                    self.refuse(
                         stream, use, grant.user, PublishRefusal(error), client, isAuthenticated: true)
                 }
             }
@@ -404,7 +404,7 @@ final class RTMPConnection: ChannelDuplexHandler, @unchecked Sendable {
     private func refuse(
         _ stream: StreamAddress, _ use: StreamUse, _ user: String, _ refusal: PublishRefusal, _ client: RTMPClient,
         isAuthenticated: Bool
-    ) async {
+    ) {
         onLoop { connection in
             guard connection.publications[use.streamID]?.use == use else { return }
             connection.publications[use.streamID] = nil
@@ -413,18 +413,18 @@ final class RTMPConnection: ChannelDuplexHandler, @unchecked Sendable {
             // Encoders wait for the server to hang up before they say what was wrong.
             connection.close()
         }
-        await noteRefusal(of: stream, user, refusal, client, isAuthenticated: isAuthenticated)
+        noteRefusal(of: stream, user, refusal, client, isAuthenticated: isAuthenticated)
     }
 
     private func noteRefusal(
         of stream: StreamAddress, _ user: String, _ refusal: PublishRefusal, _ client: RTMPClient,
         isAuthenticated: Bool
-    ) async {
+    ) {
         let info = publisherInfo(user, client)
         environment.log.log(
             .warning, "publisher refused", refusal.message, address: remoteAddress,
             ["stream": "\(stream)", "user": "\(info.user)"])
-        await environment.events.publishRefused(stream, info, refusal, isAuthenticated: isAuthenticated)
+        environment.events.publishRefused(stream, info, refusal, isAuthenticated: isAuthenticated)
     }
 
     private func endPublication(_ streamID: UInt32, isOrderly: Bool) {
@@ -495,11 +495,11 @@ final class RTMPConnection: ChannelDuplexHandler, @unchecked Sendable {
             guard try await admissions.protection(app: stream.app, stream: stream.stream) == .sevu else {
                 return .admitted(hub, session: nil)
             }
-            let entry = try await admissions.open(facts) { [weak self] _ in
+            let verdict = try await admissions.admit(connection: facts) { [weak self] _ in
                 self?.onLoop { $0.revoke(use) }
             }
-            switch entry {
-            case .admitted(let sessionID): return .admitted(hub, session: sessionID)
+            switch verdict {
+            case .granted(let session): return .admitted(hub, session: session)
             case .refused: return .refused
             }
         } catch {

@@ -52,6 +52,8 @@ public protocol StreamStore: Sendable {
     func streamUsers(accountID: AccountID, app: String?, stream: String?) async throws -> [StreamUser]
     /// Those who may publish to a stream: users of the stream itself and of the app's `*`.
     func publishers(app: String, stream: String) async throws -> [StreamUser]
+    /// Users of an app's streams with that name who can log in by Adobe's challenge, by id, at most `limit`.
+    func challengeUsers(app: String, user: String, limit: Int) async throws -> [StreamUser]
     func removeStreamUser(id: Int64) async throws -> Bool
 }
 
@@ -64,8 +66,8 @@ public protocol TicketStore: Sendable {
     func setTicketActive(key: String, accountID: AccountID, _ isActive: Bool) async throws -> Ticket?
     /// Joins the running session of the same ticket, address, app and video if the request may, for which no use need be
     /// left. Else decides, and if admitted charges a use, claims an `auto` network, opens the session and writes the attempt row, all in
-    /// one transaction in which no other node can get between.
-    func admit(_ request: AdmissionRequest) async throws -> AdmissionOutcome
+    /// one transaction in which no other node can get between. When refused, the attempt is logged.
+    func admit(_ request: AdmissionRequest) async throws -> Verdict<AdmittedSession>
     /// The id of the running session that `admit` would join for this request. Reads only.
     func sessionToJoin(_ request: AdmissionRequest) async throws -> String?
     /// Marks sessions as still in use, so that they are joined again after a restart or on another node.
@@ -132,7 +134,9 @@ public protocol PushStore: Sendable {
 
 /// The origin's event log.
 public protocol EventStore: Sendable {
-    func recordEvent(_ event: OriginEvent) async throws
+    /// Adds a row, and gives it with its id. An event that has an id already is written over its row's metadata.
+    @discardableResult
+    func recordEvent(_ event: OriginEvent) async throws -> OriginEvent
     /// Newest first; `stream` nil: all of the app.
     func events(accountID: AccountID, app: String, stream: String?, limit: Int, offset: Int) async throws
         -> [OriginEvent]

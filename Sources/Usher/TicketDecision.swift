@@ -5,21 +5,16 @@ import Foundation
 /// May this viewer watch? The one place where tickets are judged, for every protocol. Pure: it reads no clock and
 /// stores nothing.
 public enum TicketDecision {
-    public enum Decision: Sendable, Hashable {
-        /// `claim`: the network that an `auto` entry of the ticket must become first, in the same step that charges
-        /// the use; nil when the address is covered already.
-        case admitted(claim: IPNetwork?)
-        case refused(RefusalReason)
-    }
-
     /// Checks in the decided order: key, pass, active, expiry, app, video, address, uses.
     ///
     /// - Parameters:
     ///   - ticket: what the store holds under `facts.key`; nil when it holds nothing.
     ///   - countsUse: false when nothing would be charged, as for a session that runs already.
+    /// - Returns: granted with the network that an `auto` entry of the ticket must become first, in the same step that charges
+    ///   the use; with nil when the address is covered already.
     public static func decide(
         ticket: Ticket?, facts: ViewerFacts, now: Date, countsUse: Bool = true
-    ) -> Decision {
+    ) -> Verdict<IPNetwork?> {
         guard let key = facts.key, !key.isEmpty else { return .refused(.missingTicket) }
         guard let ticket, areEqual(ticket.key, key) else { return .refused(.unknownTicket) }
         guard areEqual(ticket.pass, facts.pass ?? "") else { return .refused(.wrongPass) }
@@ -36,7 +31,7 @@ public enum TicketDecision {
         guard !countsUse || ticket.uses == 0 || ticket.usedCount < ticket.uses else {
             return .refused(.noUsesRemaining)
         }
-        return .admitted(claim: claim)
+        return .granted(claim)
     }
 
     /// Whether the ticket's `app` list names `app` or its alias.

@@ -9,48 +9,88 @@ struct FailureLimitTests {
         let now = NowBox()
         let limit = FailureLimit(perMinute: 2, clock: { now.value })
         #expect(limit.wait("192.0.2.1") == nil)
-        limit.note("192.0.2.1")
+        limit.failed("192.0.2.1")
         now.advance(.seconds(10))
         #expect(limit.allows("192.0.2.1"))
-        limit.note("192.0.2.1")
+        limit.failed("192.0.2.1")
         #expect(limit.wait("192.0.2.1") == 50)
         now.advance(.milliseconds(49_001))
         #expect(limit.wait("192.0.2.1") == 1)
         now.advance(.milliseconds(999))
         #expect(limit.wait("192.0.2.1") == nil)
-        limit.note("192.0.2.1")
+        limit.failed("192.0.2.1")
         #expect(limit.allows("192.0.2.1"))
     }
 
     @Test func aCustomerOfIPv6IsOneNetwork() {
         let limit = FailureLimit(perMinute: 1)
-        limit.note("2001:db8:0:1::1")
+        limit.failed("2001:db8:0:1::1")
         #expect(!limit.allows("2001:db8:0:1:ffff::2"))
         #expect(limit.allows("2001:db8:0:2::1"))
-        limit.note("192.0.2.1")
+        limit.failed("192.0.2.1")
         #expect(!limit.allows("192.0.2.1"))
         #expect(limit.allows("192.0.2.2"))
     }
 
     @Test func zeroIsNoLimit() {
         let limit = FailureLimit(perMinute: 0)
-        for _ in 1...100 { limit.note("192.0.2.1") }
+        for _ in 1...100 { limit.failed("192.0.2.1") }
         #expect(limit.allows("192.0.2.1"))
     }
 
     @Test func itForgetsRatherThanGrow() {
         let now = NowBox()
         let limit = FailureLimit(perMinute: 1, capacity: 2, clock: { now.value })
-        limit.note("192.0.2.1")
+        limit.failed("192.0.2.1")
         now.advance(.seconds(59))
-        limit.note("192.0.2.2")
+        limit.failed("192.0.2.2")
         now.advance(.seconds(2))
-        limit.note("192.0.2.3")
+        limit.failed("192.0.2.3")
         #expect(!limit.allows("192.0.2.2"))
         #expect(!limit.allows("192.0.2.3"))
-        limit.note("192.0.2.4")
+        limit.failed("192.0.2.4")
+        // The oldest went, and no other.
         #expect(limit.allows("192.0.2.2"))
+        #expect(!limit.allows("192.0.2.3"))
         #expect(!limit.allows("192.0.2.4"))
+    }
+
+    @Test("Tries that are under way count as failures, so a crowd at once has no more of them")
+    func triesUnderWayCount() throws {
+        let limit = FailureLimit(perMinute: 2)
+        let first = try #require(limit.enter("192.0.2.1", login: "a"))
+        _ = try #require(limit.enter("192.0.2.1", login: "a"))
+        #expect(limit.enter("192.0.2.1", login: "a") == nil)
+        // One that says nothing of the login gives its place back.
+        limit.takeBack(first)
+        #expect(limit.enter("192.0.2.1", login: "a") != nil)
+        #expect(limit.enter("192.0.2.2", login: "a") != nil)
+    }
+
+    @Test("A login that was right is not locked out by others who fail behind its address")
+    func aKnownLoginIsCountedApart() throws {
+        let limit = FailureLimit(perMinute: 2)
+        limit.succeeded(try #require(limit.enter("192.0.2.1", login: "studio")))
+        for _ in 1...2 { _ = try #require(limit.enter("192.0.2.1", login: "guess")) }
+        #expect(limit.enter("192.0.2.1", login: "guess") == nil)
+        #expect(!limit.allows("192.0.2.1"))
+        for _ in 1...10 { limit.succeeded(try #require(limit.enter("192.0.2.1", login: "studio"))) }
+        // Nor is it a way around the limit: guesses at it are counted too.
+        for _ in 1...2 { _ = try #require(limit.enter("192.0.2.1", login: "studio")) }
+        #expect(limit.enter("192.0.2.1", login: "studio") == nil)
+        // Elsewhere it is a stranger's.
+        #expect(limit.enter("192.0.2.2", login: "studio") != nil)
+    }
+
+    @Test("Ten thousand addresses that fail do not wipe out what another has failed")
+    func aFullTableForgetsTheOldestOnly() {
+        let now = NowBox()
+        let limit = FailureLimit(perMinute: 1, capacity: 100, clock: { now.value })
+        for number in 0..<100 { limit.failed("10.0.0.\(number)") }
+        now.advance(.seconds(1))
+        limit.failed("192.0.2.1")
+        for number in 0..<99 { limit.failed("10.0.1.\(number)") }
+        #expect(!limit.allows("192.0.2.1"))
     }
 
     private final class NowBox: Sendable {

@@ -10,14 +10,14 @@ import Usher
         try await Scene.run { scene in
             try await scene.ticket()
             let node = scene.node()
-            let id = try #require(try await node.preview(scene.facts()).sessionID)
+            let id = try #require(try await node.offer(scene.facts()).grant)
             #expect(SessionID.isWellFormed(id))
             #expect(try await scene.usedCount == 0)
-            #expect(!node.permits(sessionID: id, facts: scene.segment()))
+            #expect(!node.permits(scene.segment(), session: id))
             #expect(try await scene.attempts() == 0)
             for _ in 0..<5 {
-                #expect(try await node.enter(sessionID: id, facts: scene.facts()) == .playing(sessionID: id))
-                #expect(node.permits(sessionID: id, facts: scene.segment()))
+                #expect(try await node.admit(scene.facts(), session: id) == .granted(id))
+                #expect(node.permits(scene.segment(), session: id))
                 scene.clock.advance(50)
             }
             #expect(try await scene.usedCount == 1)
@@ -31,9 +31,9 @@ import Usher
             try await scene.ticket(uses: 1)
             let node = scene.node()
             let id = try await scene.enter(node)
-            #expect(try await node.preview(scene.facts()) == .allowed(sessionID: id ?? ""))
+            #expect(try await node.offer(scene.facts()) == .granted(id ?? ""))
             #expect(try await scene.enter(node) == id)
-            #expect(try await node.preview(scene.facts(pass: "wrong")) == .refused(.wrongPass))
+            #expect(try await node.offer(scene.facts(pass: "wrong")) == .refused(.wrongPass))
             #expect(try await scene.usedCount == 1)
             // Another address is another session, and there is no use left for it.
             #expect(try await scene.enter(node, scene.facts(address: "198.51.100.1")) == nil)
@@ -46,17 +46,17 @@ import Usher
             try await scene.ticket()
             let node = scene.node()
             let chosen = String(repeating: "A", count: SessionID.length)
-            guard case .reopened(let id) = try await node.enter(sessionID: chosen, facts: scene.facts()) else {
+            guard case .granted(let id) = try await node.admit(scene.facts(), session: chosen) else {
                 Issue.record("not reopened")
                 return
             }
             #expect(id != chosen)
-            #expect(!node.permits(sessionID: chosen, facts: scene.segment()))
-            #expect(node.permits(sessionID: id, facts: scene.segment()))
-            #expect(try await node.enter(sessionID: nil, facts: scene.facts()) == .reopened(sessionID: id))
+            #expect(!node.permits(scene.segment(), session: chosen))
+            #expect(node.permits(scene.segment(), session: id))
+            #expect(try await node.admit(scene.facts(), session: nil) == .granted(id))
             #expect(try await scene.usedCount == 1)
             #expect(
-                try await node.enter(sessionID: chosen, facts: scene.facts(key: nil, pass: nil))
+                try await node.admit(scene.facts(key: nil, pass: nil), session: chosen)
                     == .refused(.missingTicket))
         }
     }
@@ -66,15 +66,15 @@ import Usher
             try await scene.ticket(video: "*")
             try await scene.ticket(key: "k2", video: "*")
             let node = scene.node()
-            let id = try #require(try await node.preview(scene.facts()).sessionID)
+            let id = try #require(try await node.offer(scene.facts()).grant)
             for facts in [
                 scene.facts(key: "k2"), scene.facts(address: "203.0.113.10"), scene.facts(video: "t"),
                 scene.facts(app: "demo-vod"),
             ] {
-                let decision = try await node.enter(sessionID: id, facts: facts)
-                #expect(decision.sessionID != nil && decision.sessionID != id)
+                let decision = try await node.admit(facts, session: id)
+                #expect(decision.grant != nil && decision.grant != id)
             }
-            #expect(try await node.enter(sessionID: id, facts: scene.facts()) == .playing(sessionID: id))
+            #expect(try await node.admit(scene.facts(), session: id) == .granted(id))
         }
     }
 
@@ -82,10 +82,10 @@ import Usher
         try await Scene.run { scene in
             try await scene.ticket()
             let node = scene.node { $0.pendingTimeout = 30 }
-            let id = try #require(try await node.preview(scene.facts()).sessionID)
+            let id = try #require(try await node.offer(scene.facts()).grant)
             scene.clock.advance(30)
-            let decision = try await node.enter(sessionID: id, facts: scene.facts())
-            #expect(decision.sessionID != nil && decision.sessionID != id)
+            let decision = try await node.admit(scene.facts(), session: id)
+            #expect(decision.grant != nil && decision.grant != id)
         }
     }
 
@@ -93,12 +93,10 @@ import Usher
         try await Scene.run { scene in
             try await scene.ticket()
             let node = scene.node { $0.maximumPending = 1 }
-            _ = try await node.preview(scene.facts(address: "203.0.113.1"))
-            let id = try #require(try await node.preview(scene.facts()).sessionID)
-            guard case .reopened = try await node.enter(sessionID: id, facts: scene.facts()) else {
-                Issue.record("not reopened")
-                return
-            }
+            _ = try await node.offer(scene.facts(address: "203.0.113.1"))
+            let id = try #require(try await node.offer(scene.facts()).grant)
+            let other = try #require(try await node.admit(scene.facts(), session: id).grant)
+            #expect(other != id)
             #expect(try await scene.usedCount == 1)
         }
     }
@@ -107,13 +105,13 @@ import Usher
         try await Scene.run { scene in
             try await scene.ticket()
             let node = scene.node()
-            let id = try #require(try await node.preview(scene.facts()).sessionID)
+            let id = try #require(try await node.offer(scene.facts()).grant)
             for video in ["s_360p", "s_720p", "s", "mp4:s"] {
                 #expect(
-                    try await node.enter(sessionID: id, facts: scene.facts(video: video)) == .playing(sessionID: id))
-                #expect(node.permits(sessionID: id, facts: scene.segment(video: video)))
+                    try await node.admit(scene.facts(video: video), session: id) == .granted(id))
+                #expect(node.permits(scene.segment(video: video), session: id))
             }
-            #expect(!node.permits(sessionID: id, facts: scene.segment(video: "t")))
+            #expect(!node.permits(scene.segment(video: "t"), session: id))
             #expect(try await scene.usedCount == 1)
             #expect(node.viewerCount(app: "demo-origin", stream: "s") == 1)
         }
@@ -124,15 +122,15 @@ import Usher
             try await scene.ticket(ip: "auto/24")
             let node = scene.node()
             let id = try #require(try await scene.enter(node))
-            #expect(node.permits(sessionID: id, facts: scene.segment(address: "203.0.113.200")))
-            #expect(node.permits(sessionID: id, address: "::ffff:203.0.113.1"))
-            #expect(!node.permits(sessionID: id, facts: scene.segment(address: "203.0.114.9")))
-            #expect(!node.permits(sessionID: id, address: "garbage"))
+            #expect(node.permits(scene.segment(address: "203.0.113.200"), session: id))
+            #expect(node.permits(scene.segment(address: "::ffff:203.0.113.1"), session: id))
+            #expect(!node.permits(scene.segment(address: "203.0.114.9"), session: id))
+            #expect(!node.permits(scene.segment(address: "garbage"), session: id))
             #expect(
-                try await node.enter(sessionID: id, facts: scene.facts(address: "203.0.113.200"))
-                    == .playing(sessionID: id))
+                try await node.admit(scene.facts(address: "203.0.113.200"), session: id)
+                    == .granted(id))
             #expect(
-                try await node.enter(sessionID: id, facts: scene.facts(address: "203.0.114.9"))
+                try await node.admit(scene.facts(address: "203.0.114.9"), session: id)
                     == .refused(.addressNotAllowed))
             #expect(try await scene.usedCount == 1)
         }
@@ -143,9 +141,9 @@ import Usher
             try await scene.ticket(uses: 1)
             let node = scene.node()
             let id = try #require(try await scene.enter(node))
-            #expect(!node.permits(sessionID: id, facts: scene.segment(address: "198.51.100.1")))
+            #expect(!node.permits(scene.segment(address: "198.51.100.1"), session: id))
             #expect(
-                try await node.enter(sessionID: id, facts: scene.facts(address: "198.51.100.1"))
+                try await node.admit(scene.facts(address: "198.51.100.1"), session: id)
                     == .refused(.noUsesRemaining))
         }
     }
@@ -156,17 +154,15 @@ import Usher
             let node = scene.node()
             let id = try #require(try await scene.enter(node))
             scene.clock.advance(59)
-            #expect(node.permits(sessionID: id, facts: scene.segment()))
+            #expect(node.permits(scene.segment(), session: id))
             await node.poll()
             #expect(node.viewerCount(app: "demo-origin", stream: "s") == 1)
             scene.clock.advance(60)
-            #expect(!node.permits(sessionID: id, facts: scene.segment()))
+            #expect(!node.permits(scene.segment(), session: id))
             await node.poll()
             #expect(node.viewerCount(app: "demo-origin", stream: "s") == 0)
-            guard case .reopened = try await node.enter(sessionID: id, facts: scene.facts()) else {
-                Issue.record("not reopened")
-                return
-            }
+            let other = try #require(try await node.admit(scene.facts(), session: id).grant)
+            #expect(other != id)
             #expect(try await scene.usedCount == 2)
         }
     }
@@ -178,9 +174,9 @@ import Usher
             let node = scene.node()
             let id = try #require(try await scene.enter(node))
             scene.clock.advance(55)
-            #expect(node.permits(sessionID: id, facts: scene.segment()))
+            #expect(node.permits(scene.segment(), session: id))
             scene.clock.advance(55)
-            #expect(try await node.enter(sessionID: nil, facts: scene.facts()) == .reopened(sessionID: id))
+            #expect(try await node.admit(scene.facts(), session: nil) == .granted(id))
             #expect(try await scene.usedCount == 1)
         }
     }
@@ -191,14 +187,14 @@ import Usher
             let before = scene.node()
             let id = try #require(try await scene.enter(before))
             scene.clock.advance(50)
-            #expect(before.permits(sessionID: id, facts: scene.segment()))
+            #expect(before.permits(scene.segment(), session: id))
             await before.writeUses()
             let after = scene.node()
             scene.clock.advance(50)
-            #expect(!after.permits(sessionID: id, facts: scene.segment()))
-            #expect(try await after.preview(scene.facts()) == .allowed(sessionID: id))
-            #expect(try await after.enter(sessionID: id, facts: scene.facts()) == .playing(sessionID: id))
-            #expect(after.permits(sessionID: id, facts: scene.segment()))
+            #expect(!after.permits(scene.segment(), session: id))
+            #expect(try await after.offer(scene.facts()) == .granted(id))
+            #expect(try await after.admit(scene.facts(), session: id) == .granted(id))
+            #expect(after.permits(scene.segment(), session: id))
             #expect(try await scene.usedCount == 1)
         }
     }
@@ -208,9 +204,9 @@ import Usher
             try await scene.ticket(uses: 1)
             let (one, two) = (scene.node(), scene.node())
             let id = try #require(try await scene.enter(one))
-            let other = try #require(try await two.preview(scene.facts()).sessionID)
+            let other = try #require(try await two.offer(scene.facts()).grant)
             #expect(other == id)
-            #expect(try await two.enter(sessionID: other, facts: scene.facts()) == .playing(sessionID: id))
+            #expect(try await two.admit(scene.facts(), session: other) == .granted(id))
             #expect(try await scene.usedCount == 1)
             #expect(try await scene.attempts() == 1)
         }
@@ -221,10 +217,10 @@ import Usher
             try await scene.ticket()
             let node = scene.node()
             for _ in 0..<3 {
-                #expect(try await node.preview(scene.facts(key: nil)) == .refused(.missingTicket))
+                #expect(try await node.offer(scene.facts(key: nil)) == .refused(.missingTicket))
             }
-            #expect(try await node.preview(scene.facts(key: "none")) == .refused(.unknownTicket))
-            #expect(try await node.preview(scene.facts(app: "stranger-origin")) == .refused(.unknownTicket))
+            #expect(try await node.offer(scene.facts(key: "none")) == .refused(.unknownTicket))
+            #expect(try await node.offer(scene.facts(app: "stranger-origin")) == .refused(.unknownTicket))
             #expect(try await scene.reasons() == ["Invalid Auth Token", "Missing Ticket"])
             #expect(try await scene.attempts() == 4)
         }
@@ -267,10 +263,10 @@ import Usher
         try await Scene.run { scene in
             try await scene.ticket(uses: 1)
             let node = scene.node()
-            let id = try #require(try await node.preview(scene.facts()).sessionID)
+            let id = try #require(try await node.offer(scene.facts()).grant)
             let ids = try await withThrowingTaskGroup(of: String?.self) { group in
                 for _ in 0..<100 {
-                    group.addTask { try await node.enter(sessionID: id, facts: scene.facts()).sessionID }
+                    group.addTask { try await node.admit(scene.facts(), session: id).grant }
                 }
                 return try await group.reduce(into: Set<String?>()) { $0.insert($1) }
             }

@@ -11,15 +11,15 @@ import Usher
             try await scene.ticket()
             let (node, ends) = (scene.node(), Ends())
             let id = try #require(try await scene.enter(node))
-            #expect(try await node.open(scene.facts(), onEnd: ends.note) != .refused(.revoked))
+            #expect(try await node.admit(connection: scene.facts(), onEnd: ends.note) != .refused(.revoked))
             let revoked = try #require(try await scene.store.setTicketActive(key: "k", accountID: 7, false))
             #expect(ends.all == [])
             node.ticketChanged(revoked)
             #expect(ends.all == [.revoked])
-            #expect(!node.permits(sessionID: id, facts: scene.segment()))
+            #expect(!node.permits(scene.segment(), session: id))
             #expect(node.sessionCount == 0)
-            #expect(try await node.enter(sessionID: id, facts: scene.facts()) == .refused(.revoked))
-            #expect(try await node.preview(scene.facts()) == .refused(.revoked))
+            #expect(try await node.admit(scene.facts(), session: id) == .refused(.revoked))
+            #expect(try await node.offer(scene.facts()) == .refused(.revoked))
         }
     }
 
@@ -29,15 +29,15 @@ import Usher
             try await scene.ticket(key: "k2")
             let (node, ends, others) = (scene.node(), Ends(), Ends())
             let id = try #require(try await scene.enter(node))
-            _ = try await node.open(scene.facts(), onEnd: ends.note)
-            _ = try await node.open(scene.facts(key: "k2"), onEnd: others.note)
+            _ = try await node.admit(connection: scene.facts(), onEnd: ends.note)
+            _ = try await node.admit(connection: scene.facts(key: "k2"), onEnd: others.note)
             await node.poll()
-            #expect(node.permits(sessionID: id, facts: scene.segment()))
+            #expect(node.permits(scene.segment(), session: id))
             _ = try await scene.store.setTicketActive(key: "k", accountID: 7, false)
             await node.poll()
             #expect(ends.all == [.revoked])
             #expect(others.all == [])
-            #expect(!node.permits(sessionID: id, facts: scene.segment()))
+            #expect(!node.permits(scene.segment(), session: id))
             #expect(node.sessionCount == 1)
         }
     }
@@ -47,21 +47,22 @@ import Usher
             try await scene.ticket(lifetime: 20)
             let (node, ends) = (scene.node(), Ends())
             let id = try #require(try await scene.enter(node))
-            guard case .admitted(let connection) = try await node.open(scene.facts(), onEnd: ends.note) else {
+            guard case .granted(let connection) = try await node.admit(connection: scene.facts(), onEnd: ends.note)
+            else {
                 Issue.record("refused")
                 return
             }
             scene.clock.advance(19.9)
             await node.poll()
             #expect(ends.all == [])
-            #expect(node.permits(sessionID: id, facts: scene.segment()) && node.isRunning(connection))
+            #expect(node.permits(scene.segment(), session: id) && node.isRunning(connection))
             scene.clock.advance(0.1)
-            #expect(!node.permits(sessionID: id, facts: scene.segment()))
+            #expect(!node.permits(scene.segment(), session: id))
             #expect(!node.isRunning(connection))
             await node.poll()
             #expect(ends.all == [.expired])
             #expect(node.sessionCount == 0)
-            #expect(try await node.enter(sessionID: id, facts: scene.facts()) == .refused(.expired))
+            #expect(try await node.admit(scene.facts(), session: id) == .refused(.expired))
         }
     }
 
@@ -74,7 +75,7 @@ import Usher
                 _ = try await scene.store.setTicketActive(key: "k", accountID: 7, isActive)
                 await node.poll()
             }
-            #expect(try await node.enter(sessionID: id, facts: scene.facts()) == .playing(sessionID: id))
+            #expect(try await node.admit(scene.facts(), session: id) == .granted(id))
             #expect(try await scene.usedCount == 1)
         }
     }
@@ -87,7 +88,7 @@ import Usher
             _ = try await scene.store.setTicketActive(key: "k", accountID: 7, true)
             let id = try #require(try await scene.enter(node))
             node.ticketChanged(off)
-            #expect(node.permits(sessionID: id, facts: scene.segment()))
+            #expect(node.permits(scene.segment(), session: id))
         }
     }
 
@@ -95,15 +96,15 @@ import Usher
         try await Scene.run { scene in
             try await scene.ticket(uses: 2)
             let (node, ends) = (scene.node(), Ends())
-            guard case .admitted(let one) = try await node.open(scene.facts(), accountID: 7, onEnd: ends.note),
-                case .admitted(let two) = try await node.open(scene.facts(), onEnd: ends.note)
+            guard case .granted(let one) = try await node.admit(connection: scene.facts(), onEnd: ends.note),
+                case .granted(let two) = try await node.admit(connection: scene.facts(), onEnd: ends.note)
             else {
                 Issue.record("refused")
                 return
             }
             #expect(one != two)
             #expect(node.viewerCount(app: "demo-origin", stream: "s") == 2)
-            #expect(try await node.open(scene.facts(), onEnd: ends.note) == .refused(.noUsesRemaining))
+            #expect(try await node.admit(connection: scene.facts(), onEnd: ends.note) == .refused(.noUsesRemaining))
             await node.close(one)
             await node.close(one)
             #expect(node.viewerCount(app: "demo-origin", stream: "s") == 1)
@@ -128,7 +129,8 @@ import Usher
             let outcome = try await scene.store.admit(request)
             _ = try await scene.store.setTicketActive(key: "k", accountID: 7, false)
             await node.poll()
-            let taken = try await node.takeUp(outcome, of: request, polled: polled, onEnd: ends.note)
+            let taken = try await node.begin(
+                outcome, of: request, now: scene.clock.both, polled: polled, onEnd: ends.note)
             #expect(taken == .refused(.revoked))
             #expect(node.sessionCount == 0)
             await node.poll()
@@ -150,8 +152,8 @@ import Usher
                             _ = try await scene.store.setTicketActive(key: "k", accountID: 7, false)
                         }
                         if number.isMultiple(of: 3) { await node.poll() }
-                        let entry = try await node.open(scene.facts(), onEnd: ends.note)
-                        if case .admitted = entry { return 1 } else { return 0 }
+                        let entry = try await node.admit(connection: scene.facts(), onEnd: ends.note)
+                        if case .granted = entry { return 1 } else { return 0 }
                     }
                 }
                 return try await group.reduce(0, +)
@@ -172,7 +174,7 @@ import Usher
                 group.addTask { await node.run() }
                 await withCheckedContinuation { (ended: CheckedContinuation<Void, Never>) in
                     Task {
-                        _ = try await node.open(scene.facts()) { _ in ended.resume() }
+                        _ = try await node.admit(connection: scene.facts()) { _ in ended.resume() }
                         _ = try await scene.store.setTicketActive(key: "k", accountID: 7, false)
                     }
                 }

@@ -1,18 +1,30 @@
 import Foundation
+import NIOCore
 import Storage
 import Synchronization
 import Usher
 
 @testable import Admission
 
-/// A clock that stands until it is moved.
+/// Two clocks that stand until they are moved.
 final class Clock: Sendable {
-    private let date = Mutex(Date(timeIntervalSince1970: 1_700_000_000))
+    private let moment = Mutex(
+        Moment(steady: .uptimeNanoseconds(1_000_000_000_000), date: Date(timeIntervalSince1970: 1_700_000_000)))
 
-    var now: Date { date.withLock { $0 } }
+    var both: Moment { moment.withLock { $0 } }
+    var now: Date { both.date }
 
+    /// Time goes by.
     func advance(_ seconds: TimeInterval) {
-        date.withLock { $0 += seconds }
+        moment.withLock {
+            $0.date += seconds
+            $0.steady = $0.steady + .milliseconds(Int64((seconds * 1_000).rounded()))
+        }
+    }
+
+    /// Somebody sets the wall clock.
+    func setWallClock(by seconds: TimeInterval) {
+        moment.withLock { $0.date += seconds }
     }
 }
 
@@ -45,7 +57,7 @@ struct Scene: Sendable {
         var configuration = AdmissionConfiguration()
         change(&configuration)
         let clock = clock
-        return Admissions(store: store, configuration: configuration, now: { clock.now })
+        return Admissions(store: store, configuration: configuration, now: { clock.both })
     }
 
     @discardableResult
@@ -73,8 +85,8 @@ struct Scene: Sendable {
     /// A viewer's first two requests: master and media playlist.
     func enter(_ node: Admissions, _ facts: ViewerFacts? = nil) async throws -> String? {
         let facts = facts ?? self.facts()
-        guard let id = try await node.preview(facts).sessionID else { return nil }
-        return try await node.enter(sessionID: id, facts: facts).sessionID
+        guard let id = try await node.offer(facts).grant else { return nil }
+        return try await node.admit(facts, session: id).grant
     }
 
     var usedCount: Int? {

@@ -95,7 +95,7 @@ struct SQLiteStoreTests {
             try await one.insertAccount(.demo)
             _ = try await one.insertTicket(.sample(uses: 10))
             let two = try await SQLiteStore.open(folder: folder)
-            let outcomes = try await withThrowingTaskGroup(of: AdmissionOutcome.self) { group in
+            let outcomes = try await withThrowingTaskGroup(of: Verdict<AdmittedSession>.self) { group in
                 for index in 0..<100 {
                     group.addTask { try await (index.isMultiple(of: 2) ? one : two).admit(.sample()) }
                 }

@@ -67,12 +67,12 @@ enum Sample {
     }
 }
 
-extension AdmissionOutcome {
+extension Verdict<AdmittedSession> {
     var isOpened: Bool {
-        if case .opened = self { true } else { false }
+        grant?.isNew == true
     }
 
     var joinedID: String? {
-        if case .joined(_, let id) = self { id } else { nil }
+        grant.flatMap { $0.isNew ? nil : $0.id }
     }
 }

@@ -45,14 +45,14 @@ import Testing
         }
     }
 
-    static func decide(_ faults: [Fault]) -> TicketDecision.Decision {
+    static func decide(_ faults: [Fault]) -> Verdict<IPNetwork?> {
         var (ticket, facts) = (ticket, facts)
         for fault in faults { fault.spoil(&ticket, &facts) }
         return TicketDecision.decide(ticket: ticket, facts: facts, now: now)
     }
 
     @Test func admits() {
-        #expect(Self.decide([]) == .admitted(claim: nil))
+        #expect(Self.decide([]) == .granted(nil))
     }
 
     @Test(arguments: Fault.allCases, Fault.allCases)
@@ -84,14 +84,14 @@ import Testing
         ticket.usedCount = 5
         #expect(
             TicketDecision.decide(ticket: ticket, facts: Self.facts, now: Self.now, countsUse: false)
-                == .admitted(claim: nil))
+                == .granted(nil))
     }
 
     @Test func zeroUsesAreUnlimited() {
         var ticket = Self.ticket
         ticket.uses = 0
         ticket.usedCount = 1_000_000
-        #expect(TicketDecision.decide(ticket: ticket, facts: Self.facts, now: Self.now) == .admitted(claim: nil))
+        #expect(TicketDecision.decide(ticket: ticket, facts: Self.facts, now: Self.now) == .granted(nil))
         #expect(ticket.remainingUses == nil)
     }
 
@@ -100,7 +100,7 @@ import Testing
         ticket.ip = "auto/24"
         #expect(
             TicketDecision.decide(ticket: ticket, facts: Self.facts, now: Self.now)
-                == .admitted(claim: IPNetwork("203.0.113.0/24")))
+                == .granted(IPNetwork("203.0.113.0/24")))
     }
 
     @Test(arguments: ["garbage", "", "203.0.113.9:1935"])
@@ -122,13 +122,13 @@ import Testing
         facts.video = video
         #expect(
             TicketDecision.decide(ticket: ticket, facts: facts, now: Self.now)
-                == (isAllowed ? .admitted(claim: nil) : .refused(.videoNotAllowed)))
+                == (isAllowed ? .granted(nil) : .refused(.videoNotAllowed)))
     }
 
     @Test func anAppIsAllowedByItsAlias() {
         var (ticket, facts) = (Self.ticket, Self.facts)
         ticket.app = "demo-live"
-        #expect(TicketDecision.decide(ticket: ticket, facts: facts, now: Self.now) == .admitted(claim: nil))
+        #expect(TicketDecision.decide(ticket: ticket, facts: facts, now: Self.now) == .granted(nil))
         facts.app = "demo-chorigin"
         #expect(TicketDecision.decide(ticket: ticket, facts: facts, now: Self.now) == .refused(.appNotAllowed))
     }

@@ -62,6 +62,14 @@ public struct SignedRequest: Sendable {
         }
     }
 
+    /// The key that a request says it is signed with, whether or not it is; nil when it says none.
+    static func claimedKey(_ text: [UInt8]) -> String? {
+        guard let key = (try? parse(text))?.root.objectValue?["api_key"]?.stringValue, key.utf8.count <= 64 else {
+            return nil
+        }
+        return key
+    }
+
     /// One answer for everything that may be wrong here, so that keys and accounts cannot be probed.
     private static func authorize(_ object: JSONObject, store: any AccountStore) async throws -> (Account, APIKey) {
         guard let accountID = integer(object["cdn"]).flatMap(Int.init(exactly:)).map(AccountID.init(rawValue:)),

@@ -37,7 +37,7 @@ public struct ControlService: Sendable {
                 let failure = CommandFailure(.requiredFieldsMissing, "The body is larger than 1 MiB")
                 return response(Reply(failure), format, begin, status: 413)
             }
-            if let seconds = failures.wait(address) {
+            if let seconds = failures.wait(address), !isKnown(body, contentType, from: address) {
                 let reply = Reply(CommandFailure(.unusuallyHighTraffic), retryAfter: seconds)
                 return response(reply, format, begin, status: 429)
             }
@@ -62,13 +62,24 @@ public struct ControlService: Sendable {
         }
     }
 
+    /// Whether the request names a key that has signed rightly from this address before: such a key is counted apart, so a
+    /// program with a wrong key does not close the API to others behind its address.
+    private func isKnown(_ body: [UInt8], _ contentType: String?, from address: String) -> Bool {
+        guard body.count <= 65_536, let request = try? ControlRequest(contentType: contentType, body: body),
+            let key = SignedRequest.claimedKey(request.text)
+        else { return false }
+        return failures.allows(address, login: key)
+    }
+
     private func verify(_ text: [UInt8], _ address: String) async throws -> SignedRequest {
         do {
-            return try await SignedRequest.verify(
+            let signed = try await SignedRequest.verify(
                 text, store: environment.store, now: environment.now(), window: window)
+            failures.succeeded(address, login: signed.key.apiKey)
+            return signed
         } catch let failure as CommandFailure {
             if failure.code == .signatureFailed || failure.code == .cdnAuthorizationFailed {
-                failures.note(address)
+                failures.failed(address, login: SignedRequest.claimedKey(text))
                 environment.logger.warning(
                     "API request refused: \(failure.message)", metadata: ["address": "\(address)"])
             }

@@ -34,17 +34,17 @@ extension PlaybackService {
         }
         let facts = request.facts(for: address)
         guard let session = request.path.session, SessionID.isWellFormed(session) else {
-            guard let id = try await admission.offeredSession(for: facts) else { return refused }
+            guard let id = try await admission.offer(facts).grant else { return refused }
             return redirect(to: id, for: request)
         }
         // Nobody waits here, nor is a use charged, before it is known that he may see what comes; and a request for
         // headers alone shows him nothing.
-        if output.current == nil || request.isHead, !admission.permits(session: session, for: facts) {
-            guard try await admission.offeredSession(for: facts) != nil else { return refused }
+        if output.current == nil || request.isHead, !admission.permits(facts, session: session) {
+            guard try await admission.offer(facts).grant != nil else { return refused }
         }
         guard let playlist = await firstPlaylist(of: output) else { return notReady(output) }
         if !request.isHead {
-            guard let playing = try await admission.enteredSession(session, for: facts) else { return refused }
+            guard let playing = try await admission.admit(facts, session: session).grant else { return refused }
             guard playing == session else { return redirect(to: playing, for: request) }
         }
         return PlaybackReply.playlist(playlist.media, to: request, cache: .sessionPlaylist)
@@ -53,10 +53,10 @@ extension PlaybackService {
     /// Where the viewer's own media playlist is, relative to the master playlist asked for; nil when he is refused.
     private func mediaPlaylistURI(for request: PlaybackRequest, address: StreamAddress) async throws -> String? {
         let facts = request.facts(for: address)
-        if let session = request.path.session, admission.permits(session: session, for: facts) {
+        if let session = request.path.session, admission.permits(facts, session: session) {
             return relativeURI(session: session, for: request)
         }
-        guard let session = try await admission.offeredSession(for: facts) else { return nil }
+        guard let session = try await admission.offer(facts).grant else { return nil }
         return relativeURI(session: session, for: request)
     }
 

@@ -1,3 +1,4 @@
+import Admission
 import HLS
 import HTTPTypes
 import Hummingbird
@@ -14,14 +15,14 @@ import Usher
 /// ask for a password.
 public struct PlaybackService: Sendable {
     let outputs: OutputTable
-    let admission: any PlaybackAdmission
+    let admission: any ViewerAdmission
     let configuration: DeliveryConfiguration
     let viewers: ViewerTable
     let crossOrigin: CrossOrigin
     let logger: Logger
 
     public init(
-        outputs: OutputTable, admission: any PlaybackAdmission, configuration: DeliveryConfiguration, logger: Logger
+        outputs: OutputTable, admission: any ViewerAdmission, configuration: DeliveryConfiguration, logger: Logger
     ) {
         self.outputs = outputs
         self.admission = admission
@@ -90,7 +91,7 @@ public struct PlaybackService: Sendable {
         let address = output.address
         // The usual case first: it takes no step out of this thread.
         let isPermitted =
-            request.path.session.map { admission.permits(session: $0, for: request.facts(for: address)) } ?? false
+            request.path.session.map { admission.permits(request.facts(for: address), session: $0) } ?? false
         if !isPermitted {
             let protection = try await admission.protection(app: address.app, stream: address.stream)
             guard protection == .none else { return refused }

@@ -21,9 +21,11 @@ public struct OriginEvent: Sendable, Hashable {
     public var isAuthenticated: Bool
     public var user: String
     public var address: String
-    /// Encoder data, push settings without secrets, or an error text under `error`.
+    /// Encoder data, push settings without secrets, or an error text under `error`; `repeats` of a refusal when it stands for
+    /// several alike.
     public var metadata: [String: String]
 
+    /// Texts longer than `String.maximumKeptBytes` are cut.
     public init(
         id: Int64 = 0, accountID: AccountID, date: Date, kind: Kind, app: String, instance: String, stream: String,
         isAuthenticated: Bool = false, user: String = "", address: String = "", metadata: [String: String] = [:]
@@ -32,12 +34,12 @@ public struct OriginEvent: Sendable, Hashable {
         self.accountID = accountID
         self.date = date
         self.kind = kind
-        self.app = app
-        self.instance = instance
-        self.stream = stream
+        self.app = app.cut()
+        self.instance = instance.cut()
+        self.stream = stream.cut()
         self.isAuthenticated = isAuthenticated
-        self.user = user
-        self.address = address
-        self.metadata = metadata
+        self.user = user.cut()
+        self.address = address.cut()
+        self.metadata = metadata.mapValues { $0.cut() }
     }
 }

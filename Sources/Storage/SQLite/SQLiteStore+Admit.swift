@@ -4,7 +4,7 @@ import GRDB
 import Usher
 
 extension SQLiteStore {
-    public func admit(_ request: AdmissionRequest) async throws -> AdmissionOutcome {
+    public func admit(_ request: AdmissionRequest) async throws -> Verdict<AdmittedSession> {
         try await write { try Self.admit(request, in: $0) }
     }
 
@@ -25,19 +25,19 @@ extension SQLiteStore {
     /// The transaction holds the database's write lock from its beginning, so what is read here cannot change under it,
     /// not by another process either. The conditions on the UPDATE repeat the decision all the same: they are what makes
     /// the count right whatever becomes of the locking.
-    private static func admit(_ request: AdmissionRequest, in database: Database) throws -> AdmissionOutcome {
+    private static func admit(_ request: AdmissionRequest, in database: Database) throws -> Verdict<AdmittedSession> {
         let facts = request.facts
         let ticket = try ticket(for: request, in: database)
         if let ticket, let session = try sessionToJoin(request, ticket: ticket, in: database) {
             try database.run(
                 "UPDATE sessions SET last_seen = max(last_seen, ?) WHERE id = ?", [request.now.stored, session])
-            return .joined(ticket, sessionID: session)
+            return .granted(AdmittedSession(id: session, ticket: ticket, isNew: false))
         }
         guard let ticket else {
             return try refuse(request, TicketDecision.decide(ticket: nil, facts: facts, now: request.now), in: database)
         }
         let decision = TicketDecision.decide(ticket: ticket, facts: facts, now: request.now)
-        guard case .admitted(let claim) = decision else { return try refuse(request, decision, in: database) }
+        guard case .granted(let claim) = decision else { return try refuse(request, decision, in: database) }
         let before = Ticket.stored(ticket.claimedNetworks)
         let after = Ticket.stored(ticket.claimedNetworks + (claim.map { [$0.description] } ?? []))
         let charged = try database.run(
@@ -64,7 +64,7 @@ extension SQLiteStore {
             Attempt(accountID: request.accountID, date: request.now, facts: facts, isSuccess: true, reason: ""),
             foldingKey: nil,
             in: database)
-        return .opened(current)
+        return .granted(AdmittedSession(id: request.sessionID, ticket: current, isNew: true))
     }
 
     /// The running session that the request belongs to. It must pass every check a new one must,
@@ -74,7 +74,7 @@ extension SQLiteStore {
     ) throws -> String? {
         guard let window = request.joinWindow,
             TicketDecision.decide(ticket: ticket, facts: request.facts, now: request.now, countsUse: false)
-                == .admitted(claim: nil)
+                == .granted(nil)
         else { return nil }
         let session = try database.first(
             """
@@ -91,8 +91,8 @@ extension SQLiteStore {
     }
 
     private static func refuse(
-        _ request: AdmissionRequest, _ decision: TicketDecision.Decision, in database: Database
-    ) throws -> AdmissionOutcome {
+        _ request: AdmissionRequest, _ decision: Verdict<IPNetwork?>, in database: Database
+    ) throws -> Verdict<AdmittedSession> {
         guard case .refused(let reason) = decision else {
             throw StoreError.failed("a decision without a ticket admitted")
         }

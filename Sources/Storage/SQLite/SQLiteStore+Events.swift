@@ -3,8 +3,14 @@ import Foundation
 import GRDB
 
 extension SQLiteStore {
-    public func recordEvent(_ event: OriginEvent) async throws {
+    @discardableResult
+    public func recordEvent(_ event: OriginEvent) async throws -> OriginEvent {
         try await write { database in
+            guard event.id == 0 else {
+                try database.run(
+                    "UPDATE origin_events SET metadata = ? WHERE id = ?", [try event.metadata.stored(), event.id])
+                return event
+            }
             try database.run(
                 """
                 INSERT INTO origin_events (
@@ -15,6 +21,9 @@ extension SQLiteStore {
                     event.accountID, event.date.stored, event.kind.rawValue, event.app, event.instance, event.stream,
                     event.isAuthenticated, event.user, event.address, try event.metadata.stored(),
                 ])
+            var stored = event
+            stored.id = database.lastInsertedRowID
+            return stored
         }
     }
 

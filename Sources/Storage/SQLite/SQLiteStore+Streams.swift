@@ -120,6 +120,18 @@ extension SQLiteStore {
         }
     }
 
+    public func challengeUsers(app: String, user: String, limit: Int) async throws -> [StreamUser] {
+        try await read { database in
+            try database.all(
+                """
+                SELECT * FROM stream_users
+                WHERE app = ? AND user = ? AND sealed_challenge_verifier IS NOT NULL ORDER BY id LIMIT ?
+                """,
+                [app, user, max(0, limit)]
+            ).map(StreamUser.init)
+        }
+    }
+
     public func removeStreamUser(id: Int64) async throws -> Bool {
         try await write { try $0.run("DELETE FROM stream_users WHERE id = ?", [id]) > 0 }
     }

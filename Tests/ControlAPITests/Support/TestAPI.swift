@@ -74,7 +74,8 @@ struct TestAPI: Sendable {
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         let clock = clock
         stage = Stage(memory: MemoryBudget(ceiling: 1 << 30), logger: logger)
-        admissions = Admissions(store: store, logger: logger, now: { clock.now })
+        admissions = Admissions(
+            store: store, logger: logger, now: { Moment(steady: .now(), date: clock.now) })
         pushes = PushSupervisor(
             configuration: PushConfiguration(maxPerAccount: pushesPerAccount), kinds: kinds, store: store,
             group: MultiThreadedEventLoopGroup.singleton, logger: logger)

@@ -51,5 +51,6 @@ final class MemoryStore: SequenceStore, StreamStore {
     func streamUser(id: Int64) async throws -> StreamUser? { nil }
     func streamUsers(accountID: AccountID, app: String?, stream: String?) async throws -> [StreamUser] { [] }
     func publishers(app: String, stream: String) async throws -> [StreamUser] { [] }
+    func challengeUsers(app: String, user: String, limit: Int) async throws -> [StreamUser] { [] }
     func removeStreamUser(id: Int64) async throws -> Bool { false }
 }

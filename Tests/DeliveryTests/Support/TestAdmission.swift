@@ -1,10 +1,10 @@
-import Delivery
+import Admission
 import Storage
 import Synchronization
 import Usher
 
 /// One ticket, `k` with pass `p`, for every stream that is protected; it remembers what was asked of it.
-final class TestAdmission: PlaybackAdmission {
+final class TestAdmission: ViewerAdmission {
     struct Failure: Error {}
 
     struct State {
@@ -42,30 +42,31 @@ final class TestAdmission: PlaybackAdmission {
         facts.key == "k" && facts.pass == "p" && !state.isRevoked
     }
 
-    func offeredSession(for facts: ViewerFacts) async throws -> String? {
+    func offer(_ facts: ViewerFacts) async throws -> Verdict<String> {
         state.withLock { state in
             state.previews += 1
             state.lastFacts = facts
-            guard isGood(facts, state) else { return nil }
-            return state.sessions.first { $0.value == facts.address }?.key ?? SessionID.make()
+            guard isGood(facts, state) else { return .refused(.unknownTicket) }
+            return .granted(state.sessions.first { $0.value == facts.address }?.key ?? SessionID.make())
         }
     }
 
-    func enteredSession(_ id: String, for facts: ViewerFacts) async throws -> String? {
+    func admit(_ facts: ViewerFacts, session: String?) async throws -> Verdict<String> {
         state.withLock { state in
             state.entered += 1
             state.lastFacts = facts
-            guard !state.isRevoked else { return nil }
-            if state.sessions[id] == facts.address { return id }
-            guard isGood(facts, state) else { return nil }
-            if let running = state.sessions.first(where: { $0.value == facts.address }) { return running.key }
+            guard !state.isRevoked else { return .refused(.revoked) }
+            let id = session ?? SessionID.make()
+            if state.sessions[id] == facts.address { return .granted(id) }
+            guard isGood(facts, state) else { return .refused(.unknownTicket) }
+            if let running = state.sessions.first(where: { $0.value == facts.address }) { return .granted(running.key) }
             state.sessions[id] = facts.address
             state.charged += 1
-            return id
+            return .granted(id)
         }
     }
 
-    func permits(session id: String, for facts: ViewerFacts) -> Bool {
+    func permits(_ facts: ViewerFacts, session id: String) -> Bool {
         state.withLock { !$0.isRevoked && $0.sessions[id] == facts.address }
     }
 }

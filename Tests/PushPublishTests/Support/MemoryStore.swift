@@ -39,8 +39,9 @@ actor MemoryStore: PushStore, EventStore {
         rows.removeValue(forKey: id) != nil
     }
 
-    func recordEvent(_ event: OriginEvent) {
+    func recordEvent(_ event: OriginEvent) -> OriginEvent {
         events.append(event)
+        return event
     }
 
     func events(accountID: AccountID, app: String, stream: String?, limit: Int, offset: Int) -> [OriginEvent] {

@@ -96,9 +96,9 @@ extension Attempt {
     }
 }
 
-extension AdmissionOutcome {
+extension Verdict<AdmittedSession> {
     /// The ticket after it was opened; nil for any other outcome.
     var openedTicket: Ticket? {
-        if case .opened(let ticket) = self { ticket } else { nil }
+        grant.flatMap { $0.isNew ? $0.ticket : nil }
     }
 }

@@ -6,6 +6,13 @@ enum Migrations {
     static func migrate(_ pool: DatabasePool) throws {
         var migrator = DatabaseMigrator()
         migrator.registerMigration("001 first tables", migrate: firstTables)
+        migrator.registerMigration("002 stream users by name") { database in
+            try database.execute(
+                sql: """
+                    CREATE INDEX stream_users_by_name ON stream_users (app, user)
+                    WHERE sealed_challenge_verifier IS NOT NULL
+                    """)
+        }
         guard try !pool.read(migrator.hasBeenSuperseded) else {
             throw StoreError.failed("the database was written by a newer version of Playhouse")
         }

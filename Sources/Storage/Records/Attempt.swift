@@ -1,5 +1,6 @@
 import Basics
 import Foundation
+import Usher
 
 /// One row of the attempt log: a session start that was admitted, or a refusal.
 public struct Attempt: Sendable, Hashable {
@@ -32,24 +33,17 @@ public struct Attempt: Sendable, Hashable {
         self.id = id
         self.accountID = accountID
         self.date = date
-        self.key = Self.cut(facts.key ?? "")
-        self.pass = Self.cut(facts.pass ?? "")
-        self.address = Self.cut(facts.address)
-        self.video = Self.cut(facts.video)
-        self.app = Self.cut(facts.app)
-        self.instance = Self.cut(facts.instance)
-        self.pageURL = Self.cut(facts.pageURL)
-        self.referrerURL = Self.cut(facts.referrerURL)
+        self.key = (facts.key ?? "").cut(toBytes: Self.maximumTextLength)
+        self.pass = (facts.pass ?? "").cut(toBytes: Self.maximumTextLength)
+        self.address = facts.address.cut(toBytes: Self.maximumTextLength)
+        self.video = facts.video.cut(toBytes: Self.maximumTextLength)
+        self.app = facts.app.cut(toBytes: Self.maximumTextLength)
+        self.instance = facts.instance.cut(toBytes: Self.maximumTextLength)
+        self.pageURL = facts.pageURL.cut(toBytes: Self.maximumTextLength)
+        self.referrerURL = facts.referrerURL.cut(toBytes: Self.maximumTextLength)
         self.isSuccess = isSuccess
         self.reason = reason
-        self.serverAddress = Self.cut(facts.serverAddress)
+        self.serverAddress = facts.serverAddress.cut(toBytes: Self.maximumTextLength)
         self.repeats = repeats
-    }
-
-    private static func cut(_ text: String) -> String {
-        // A NUL ends text for databases; what follows it would be lost silently.
-        let text = text.utf8.contains(0) ? text.replacing("\0", with: "\u{FFFD}") : text
-        return text.utf8.count <= maximumTextLength
-            ? text : String(decoding: text.utf8.prefix(maximumTextLength), as: UTF8.self)
     }
 }

@@ -2,7 +2,7 @@ import Basics
 import Foundation
 import Usher
 
-/// A viewer at the door, as the store sees it.
+/// A viewer who asks to be admitted, as the store sees one.
 public struct AdmissionRequest: Sendable, Hashable {
     public var facts: ViewerFacts
     /// The account of the stream's app: where the attempt is logged. Another account's ticket is as good as none, whatever
@@ -30,13 +30,20 @@ public struct AdmissionRequest: Sendable, Hashable {
     }
 }
 
-public enum AdmissionOutcome: Sendable, Hashable {
-    /// A new session was opened and a use charged; the ticket as it is afterwards.
-    case opened(Ticket)
-    /// A running session of the same ticket, address, app and video goes on, under its own id; nothing was charged.
-    case joined(Ticket, sessionID: String)
-    /// Refused; the attempt row is written.
-    case refused(RefusalReason)
+/// What an admitted viewer plays under.
+public struct AdmittedSession: Sendable, Hashable {
+    public var id: String
+    /// As it is after the admission.
+    public var ticket: Ticket
+    /// Whether the session was opened and a use charged. False: a running session of the same ticket, address, app and video
+    /// goes on under its own id, and nothing was charged.
+    public var isNew: Bool
+
+    public init(id: String, ticket: Ticket, isNew: Bool) {
+        self.id = id
+        self.ticket = ticket
+        self.isNew = isNew
+    }
 }
 
 /// A session that was used at `date`.

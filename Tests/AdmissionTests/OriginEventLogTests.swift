@@ -1,0 +1,133 @@
+import Foundation
+import Live
+import Logging
+import NIOCore
+import Storage
+import Testing
+
+@testable import Admission
+
+@Suite struct OriginEventLogTests {
+    private func info(_ address: String = "192.0.2.7", user: String = "ann", software: String = "FMLE/3.0")
+        -> PublisherInfo
+    {
+        PublisherInfo(
+            address: address, software: software, transport: "rtmp", user: user,
+            connected: Date(timeIntervalSince1970: 1_700_000_000))
+    }
+
+    private func address(_ stream: String = "show", app: String = "demo-origin") -> StreamAddress {
+        StreamAddress(app: app, instance: "live", stream: stream)
+    }
+
+    private func rows(_ scene: Scene, app: String = "demo-origin") async throws -> [OriginEvent] {
+        try await scene.store.events(accountID: 7, app: app, stream: nil, limit: 1_000, offset: 0)
+    }
+
+    private func log(_ scene: Scene) -> OriginEventLog {
+        let clock = scene.clock
+        // Written by `flush` only.
+        return OriginEventLog(
+            store: scene.store, logger: Logger(label: "test"), interval: .seconds(3_600), now: { clock.both })
+    }
+
+    @Test("Refusals alike within a minute are one row that says how many they were")
+    func folding() async throws {
+        try await Scene.run { scene in
+            let log = log(scene)
+            for _ in 1...500 {
+                log.publishRefused(address(), info(), .wrongCredentials, isAuthenticated: false)
+                log.publishRefused(address(), info("192.0.2.8"), .wrongCredentials, isAuthenticated: false)
+            }
+            await log.flush()
+            for _ in 1...500 { log.publishRefused(address(), info(), .wrongCredentials, isAuthenticated: false) }
+            log.publishRefused(address(), info(), .busy, isAuthenticated: true)
+            await log.flush()
+            var found = try await rows(scene)
+            #expect(found.count == 3)
+            #expect(found.first { $0.address == "192.0.2.7" && !$0.isAuthenticated }?.metadata["repeats"] == "1000")
+            #expect(found.first { $0.address == "192.0.2.8" }?.metadata["repeats"] == "500")
+            #expect(found.first { $0.isAuthenticated }?.metadata["repeats"] == nil)
+            scene.clock.advance(60)
+            log.publishRefused(address(), info(), .wrongCredentials, isAuthenticated: false)
+            await log.flush()
+            found = try await rows(scene)
+            #expect(found.count == 4)
+        }
+    }
+
+    @Test("Texts are cut, so a row of the log stays small")
+    func cutting() async throws {
+        try await Scene.run { scene in
+            let log = log(scene)
+            let long = String(repeating: "é", count: 30_000)
+            log.publishRefused(
+                address(long), info(user: long, software: long), .invalidName, isAuthenticated: false)
+            await log.flush()
+            let row = try #require(try await rows(scene).first)
+            for text in [row.stream, row.user, row.address] + row.metadata.values {
+                #expect(text.utf8.count <= 256)
+            }
+            #expect(row.user == String(repeating: "é", count: 128))
+        }
+    }
+
+    @Test("A network that tries many names gets few rows, and all networks together a bounded number")
+    func bounds() async throws {
+        var folded = FoldedRefusals()
+        func refuse(_ stream: String, from address: String) {
+            folded.add(
+                OriginEvent(
+                    accountID: 0, date: Date(timeIntervalSince1970: 0), kind: .publish, app: "demo-origin",
+                    instance: "live",
+                    stream: stream, address: address, metadata: ["error": "no"]),
+                now: .uptimeNanoseconds(1))
+        }
+        for number in 0..<10_000 { refuse("s\(number)", from: "2001:db8::\(String(number, radix: 16))") }
+        #expect(folded.count == FoldedRefusals.maximumOfNetwork + 1)
+        var written = 0
+        var repeats = 0
+        while true {
+            let rows = folded.take()
+            guard !rows.isEmpty else { break }
+            #expect(rows.count <= FoldedRefusals.step)
+            for row in rows {
+                written += 1
+                repeats += Int(row.event.metadata["repeats"] ?? "1") ?? 0
+                folded.wrote(row.key, row.event)
+            }
+        }
+        #expect(written == 17)
+        #expect(repeats == 10_000)
+        for number in 0..<20_000 { refuse("s", from: "10.0.\(number >> 8).\(number & 255)") }
+        #expect(folded.count == FoldedRefusals.maximumRows)
+        #expect(folded.takeLost() == 20_000 - (FoldedRefusals.maximumRows - 17))
+    }
+
+    @Test("A refusal for an app of nobody is not kept, and is not asked about again and again")
+    func appOfNobody() async throws {
+        try await Scene.run { scene in
+            let log = log(scene)
+            for _ in 1...10 {
+                log.publishRefused(address(app: "nobody-origin"), info(), .unknownApp, isAuthenticated: false)
+                await log.flush()
+            }
+            let kept = try await rows(scene, app: "nobody-origin")
+            #expect(kept.isEmpty)
+        }
+    }
+
+    @Test("A refusal that is reported is written without anybody asking for it")
+    func writtenByItself() async throws {
+        try await Scene.run { scene in
+            let log = OriginEventLog(store: scene.store, logger: Logger(label: "test"), interval: .milliseconds(1))
+            log.publishRefused(address(), info(), .unknownStream, isAuthenticated: false)
+            var kept: [OriginEvent] = []
+            while kept.isEmpty {
+                await Task.yield()
+                kept = try await rows(scene)
+            }
+            #expect(kept.first?.metadata["error"] == PublishRefusal.unknownStream.message)
+        }
+    }
+}
