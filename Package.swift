@@ -71,14 +71,15 @@ let package = Package(
         .target(
             name: "Delivery",
             dependencies: [
-                "CZlib", "Basics", "Media", "HLS", "Usher", "Storage", "Live", "Admission", hummingbird, nio, logging,
+                "CZlib", "Basics", "Media", "HLS", "Usher", "Storage", "Live", "Admission", hummingbird, hummingbirdCore,
+                nio, nioHTTP, nioPosix, logging,
             ]),
         .target(name: "Settings", dependencies: ["Basics", "Usher", "Storage", configuration, yams, logging]),
         .target(
             name: "Origin",
             dependencies: [
                 "CMalloc", "Basics", "Media", "RTMP", "HLS", "Usher", "Storage", "Live", "Admission", "RTMPServer",
-                "PushPublish", "ControlAPI", "Delivery", "Settings", hummingbird, hummingbirdCore, lifecycle, nio,
+                "PushPublish", "ControlAPI", "Delivery", "Settings", hummingbird, lifecycle, nio,
                 nioPosix, logging,
             ]),
         .executableTarget(
@@ -140,7 +141,7 @@ let package = Package(
             dependencies: [
                 "TestSupport",
                 "Basics", "Delivery", "Live", "Admission", "Storage", "HLS", "Usher", "Media", hummingbird, nio,
-                nioEmbedded, logging, .product(name: "HummingbirdTesting", package: "hummingbird"),
+                nioEmbedded, nioPosix, logging, .product(name: "HummingbirdTesting", package: "hummingbird"),
             ],
             exclude: ["Fixtures"]),
         .testTarget(name: "SettingsTests", dependencies: ["Basics", "Settings", "Usher", "Storage", logging]),

@@ -22,6 +22,14 @@ func say(_ line: String) {
     FileHandle.standardOutput.write(Data((line + "\n").utf8))
 }
 
+/// Returns when so many run, or after 60 seconds.
+func untilRunning(_ count: Int) async {
+    let deadline = ContinuousClock.now + .seconds(60)
+    while counts.running < count, ContinuousClock.now < deadline {
+        try? await Task.sleep(for: .milliseconds(5))
+    }
+}
+
 let counts = Counts()
 let recording = isPublishing ? try? Recording(path: arguments[5]) : nil
 if isPublishing, recording == nil {
@@ -48,11 +56,10 @@ for index in 1...count {
         say("connection \(index): \(error)")
         exit(1)
     }
+    // A publisher at once sends as much as it ever will, so the next one waits until this one has been let in.
+    if isPublishing { await untilRunning(index) }
 }
-let deadline = ContinuousClock.now + .seconds(60)
-while counts.running < count, ContinuousClock.now < deadline {
-    try await Task.sleep(for: .milliseconds(50))
-}
+await untilRunning(count)
 say("running \(counts.running)")
 let before = counts.totalBytes
 try await Task.sleep(for: .seconds(seconds))

@@ -4,7 +4,6 @@ import ControlAPI
 import Delivery
 import Foundation
 import Hummingbird
-import HummingbirdCore
 import Live
 import Logging
 import NIOCore
@@ -27,8 +26,20 @@ final class Origin: Sendable {
     let services: [any Service]
 
     init(configuration: PlayhouseConfiguration, logger: Logger) async throws {
-        let store = try await SQLiteStore.open(folder: configuration.storage.path)
-        let secret = try ServerSecret.load(folder: configuration.storage.path)
+        let folder = configuration.storage.path
+        let store: SQLiteStore
+        let secret: ServerSecret
+        do {
+            store = try await SQLiteStore.open(folder: folder)
+            secret = try ServerSecret.load(folder: folder)
+        } catch {
+            throw StartFailure(description: "storage.path \(folder): \(error)")
+        }
+        if !SQLiteStore.claimServer(folder: folder) {
+            logger.warning(
+                "another server uses this store: streams, pushes and viewers of the two do not know of each other",
+                metadata: ["folder": "\(folder)"])
+        }
         let loops = configuration.server.eventLoops
         let group = MultiThreadedEventLoopGroup(numberOfThreads: loops > 0 ? loops : System.coreCount)
         let threads = NIOThreadPool(numberOfThreads: max(1, System.coreCount / 2))
@@ -67,17 +78,14 @@ final class Origin: Sendable {
                 authorizer: authorizer, secret: secret, apps: configuration.rtmp.challengeApps),
             events: events, logger: logger, log: log)
         let gate = ConnectionGate(configuration, log: log)
-        let server: RTMPServer
-        do {
-            let listen = configuration.rtmp.listen
-            server = try await RTMPServer.bind(
-                host: listen.host, port: listen.port, group: group, guards: { [ConnectionGateHandler(gate: gate)] },
-                environment: rtmp)
-        } catch {
-            throw StartFailure(description: "rtmp.listen \(configuration.rtmp.listen): \(error)")
+        let listen = configuration.rtmp.listen
+        let guards: @Sendable () -> [any ChannelHandler] = { [ConnectionGateHandler(gate: gate)] }
+        let server = try await StartFailure.listening("rtmp.listen", listen) {
+            try await RTMPServer.bind(
+                host: listen.host, port: listen.port, group: group, guards: guards, environment: rtmp)
         }
         rtmpPort = server.port
-        logger.info("listening for RTMP", metadata: ["address": "\(configuration.rtmp.listen.host):\(server.port)"])
+        logger.info("listening for RTMP", metadata: ["address": "\(listen.host):\(server.port)"])
 
         let playback = PlaybackService(
             outputs: outputs, admission: admissions, configuration: configuration.delivery, logger: logger)
@@ -96,6 +104,24 @@ final class Origin: Sendable {
         let control = ControlService(
             environment: environment, timestampWindow: configuration.api.timestampWindow.timeInterval,
             failures: failedSignatures)
+        let router = Router(context: ConnectionRequestContext.self)
+        HealthRoute.add(to: router)
+        playback.addRoutes(to: router)
+        let routes = ControlRoutes(
+            service: control, trustedProxies: configuration.http.trustedProxies, maximumBody: configuration.limits.body)
+        routes.add(to: router)
+        let responder = routes.answeringMisses(of: router.buildResponder())
+        let http = configuration.http.listen
+        // Hummingbird's own lines are about every request; ours say what matters.
+        var quiet = logger
+        quiet.logLevel = Swift.max(logger.logLevel, .warning)
+        let web = try await StartFailure.listening("http.listen", http) { [quiet] in
+            try await HTTPListener.bind(
+                host: http.host, port: http.port, group: group, guards: guards, limits: configuration.httpLimits,
+                memory: HTTPMemory(budget: memory, maximumBodies: configuration.limits.bodies),
+                responder: responder, log: log, logger: quiet)
+        }
+        logger.info("listening for HTTP", metadata: ["address": "\(http.host):\(web.port)"])
         services = [
             Housekeeping(
                 store: store, attemptRetention: configuration.storage.attemptRetention,
@@ -104,38 +130,8 @@ final class Origin: Sendable {
             RTMPService(
                 server: server, stage: stage, pushes: pushes, drainTimeout: configuration.server.drainTimeout,
                 logger: logger),
-            Origin.http(configuration, control, playback, gate: gate, group: group, logger: logger),
+            HTTPService(listener: web, drainTimeout: configuration.server.drainTimeout),
         ]
-    }
-
-    private static func http(
-        _ configuration: PlayhouseConfiguration, _ control: ControlService, _ playback: PlaybackService,
-        gate: ConnectionGate, group: MultiThreadedEventLoopGroup, logger: Logger
-    ) -> some Service {
-        let router = Router(context: ConnectionRequestContext.self)
-        HealthRoute.add(to: router)
-        ControlRoutes(
-            service: control, trustedProxies: configuration.http.trustedProxies,
-            maximumBody: configuration.limits.body
-        ).add(to: router)
-        playback.addRoutes(to: router)
-        let listen = configuration.http.listen
-        let idle = TimeAmount.milliseconds(Int64(configuration.http.idleTimeout.wholeMilliseconds))
-        let channel = HTTP1Channel.Configuration(
-            additionalChannelHandlers: [ConnectionGateHandler(gate: gate)], idleTimeout: idle)
-        // Hummingbird's own lines are about every request; ours say what matters.
-        var quiet = logger
-        quiet.logLevel = Swift.max(logger.logLevel, .warning)
-        return Application(
-            router: router, server: .http1(configuration: channel),
-            configuration: ApplicationConfiguration(
-                address: .hostname(listen.host, port: listen.port), serverName: nil, backlog: 1_024),
-            onServerRunning: { channel in
-                logger.info(
-                    "listening for HTTP",
-                    metadata: ["address": "\(listen.host):\(channel.localAddress?.port ?? listen.port)"])
-            },
-            eventLoopGroupProvider: .shared(group), logger: quiet)
     }
 
     /// After the services have ended.

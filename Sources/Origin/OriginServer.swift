@@ -1,5 +1,7 @@
+import Basics
 import Foundation
 import Logging
+import NIOCore
 import ServiceLifecycle
 import Settings
 
@@ -14,7 +16,10 @@ public struct OriginServer: Sendable {
     /// Runs until SIGTERM or SIGINT, then drains (`server.drain_timeout`); a second signal ends it at once.
     public func run() async throws {
         ProcessLimits.apply()
-        let logger = makeLogger()
+        let writer = LogWriter()
+        let logger = makeLogger(writer)
+        // What the log holds comes before what the command says of its end.
+        defer { writer.flush(within: 2) }
         let origin = try await Origin(configuration: configuration, logger: logger)
         var group = ServiceGroupConfiguration(
             services: origin.services, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
@@ -30,8 +35,7 @@ public struct OriginServer: Sendable {
         logger.info("stopped")
     }
 
-    private func makeLogger() -> Logger {
-        let writer = LogWriter()
+    private func makeLogger(_ writer: LogWriter) -> Logger {
         let log = configuration.log
         return Logger(label: "playhouse") { _ in
             LineLogHandler(format: log.format, level: log.level, writer: writer)
@@ -42,4 +46,25 @@ public struct OriginServer: Sendable {
 /// Why an origin cannot start: one sentence for the operator.
 public struct StartFailure: Error, Sendable, CustomStringConvertible {
     public let description: String
+
+    /// Binds a listener; a failure names the key, the address, and what can be done.
+    static func listening<Listener: Sendable>(
+        _ key: String, _ address: HostPort, _ bind: @Sendable () async throws -> Listener
+    ) async throws -> Listener {
+        do {
+            return try await bind()
+        } catch {
+            throw StartFailure(description: "\(key) \(address): \(reason(error, port: address.port))")
+        }
+    }
+
+    private static func reason(_ error: any Error, port: Int) -> String {
+        switch (error as? IOError)?.errnoCode {
+        case EADDRINUSE: "another program listens there (ss -ltnp)"
+        case EADDRNOTAVAIL: "this machine has no such address (ip addr)"
+        case EACCES where port < 1_024:
+            "uid \(getuid()) may not listen on ports below 1024 (CAP_NET_BIND_SERVICE, or another port)"
+        default: SystemError.text(of: error)
+        }
+    }
 }

@@ -28,6 +28,13 @@ extension PlayhouseConfiguration {
             trustedProxies: http.trustedProxies, allowedOrigins: hls.corsOrigin.isEmpty ? [] : [hls.corsOrigin])
     }
 
+    var httpLimits: HTTPLimits {
+        HTTPLimits(
+            idleTimeout: http.idleTimeout.timeAmount, headerTimeout: http.headerTimeout.timeAmount,
+            bodyTimeout: http.bodyTimeout.timeAmount, sendTimeout: http.sendTimeout.timeAmount,
+            maximumBody: limits.body)
+    }
+
     var pushing: PushConfiguration {
         PushConfiguration(
             allowPrivate: push.allowPrivate, connectTimeout: push.connectTimeout.timeAmount,

@@ -1,3 +1,6 @@
+import Logging
+import Storage
+
 /// One key of the configuration: the row of the table that reading, checking, `playhouse config print-default` and
 /// docs/configuration.md all follow.
 public struct ConfigurationKey: Sendable {
@@ -52,4 +55,234 @@ public struct ConfigurationKey: Sendable {
     }
 
     static let variablePrefix = "PLAYHOUSE_"
+}
+
+extension ConfigurationKey {
+    /// The groups, in the order of the documentation, each with what it is about.
+    public static let groups: [(name: String, text: String)] = [
+        ("server", "The process as a whole."),
+        ("http", "The listener of the API, playlists and segments."),
+        ("rtmp", "The listener of encoders and RTMP viewers."),
+        ("live", "Streams between their publisher and all who receive them."),
+        ("hls", "Segments, playlists and HLS sessions."),
+        ("usher", "Who may watch."),
+        ("push", "Streams that leave for other platforms."),
+        ("api", "The signed API."),
+        ("storage", "What survives a restart."),
+        ("limits", "Ceilings, so that no peer can take more than its share."),
+        ("log", "The log, on standard error."),
+        ("compat", "Quirks of the API this one follows; off by default."),
+    ]
+
+    /// Every key there is.
+    public static let all: [ConfigurationKey] =
+        server + http + rtmp + live + hls + usher + push + api + storage + limits
+        + log + compat
+
+    private static let server = [
+        ConfigurationKey(
+            "server.public_host", \.server.publicHost, .hostOrEmpty,
+            "The host in addresses that replies show. Empty: the machine's host name, or 127.0.0.1 if it has none."),
+        ConfigurationKey(
+            "server.event_loops", \.server.eventLoops, .integer(0...1024),
+            "Threads that move bytes. 0: one per processor core."),
+        ConfigurationKey(
+            "server.drain_timeout", \.server.drainTimeout, .duration(.zero ... .seconds(600)),
+            "After SIGTERM: how long viewers, pushes and encoders may take to end before they are cut off."),
+    ]
+
+    private static let http = [
+        ConfigurationKey(
+            "http.listen", \.http.listen, .address,
+            "Where the API and HLS are served. Port 0 lets the system choose one."),
+        ConfigurationKey(
+            "http.idle_timeout", \.http.idleTimeout, .duration(.seconds(1) ... .seconds(3600)),
+            "A connection on which no request begins for this long, and no response is on its way, is closed."),
+        ConfigurationKey(
+            "http.header_timeout", \.http.headerTimeout, .duration(.seconds(1) ... .seconds(300)),
+            "How long a request's header may take from its first byte; a longer one is answered 408."),
+        ConfigurationKey(
+            "http.body_timeout", \.http.bodyTimeout, .duration(.seconds(1) ... .seconds(3600)),
+            "How long a request's body may take after its header; a longer one is answered 408."),
+        ConfigurationKey(
+            "http.send_timeout", \.http.sendTimeout, .duration(.seconds(1) ... .seconds(3600)),
+            """
+            A client that takes less than 16 KiB of a waiting response in this time is closed. A download that goes on is never \
+            cut, however long it takes in all. Less time is given when memory is short.
+            """),
+        ConfigurationKey(
+            "http.trusted_proxies", \.http.trustedProxies, .networks,
+            """
+            Proxies in front of this origin. Only from these addresses is the viewer's address taken from X-Forwarded-For.
+            """),
+    ]
+
+    private static let rtmp = [
+        ConfigurationKey(
+            "rtmp.listen", \.rtmp.listen, .address,
+            "Where encoders publish and RTMP players connect. Port 0 lets the system choose one."),
+        ConfigurationKey(
+            "rtmp.handshake_timeout", \.rtmp.handshakeTimeout, .duration(.seconds(1) ... .seconds(60)),
+            "The handshake must be done by then, connect in twice the time; a client then has 30 s to publish or play."),
+        ConfigurationKey(
+            "rtmp.idle_timeout", \.rtmp.idleTimeout, .duration(.seconds(5) ... .seconds(3600)),
+            "An encoder that sends nothing for this long is disconnected."),
+        ConfigurationKey(
+            "rtmp.max_message", \.rtmp.maxMessage, .bytes(64 << 10...64 << 20),
+            "The largest message (one video frame) accepted; a longer one ends the connection."),
+        ConfigurationKey(
+            "rtmp.challenge_apps", \.rtmp.challengeApps, .patterns,
+            """
+            Apps whose encoders, when they bring no credentials, are asked for them by Adobe's challenge at connect, which \
+            some hardware encoders need. Others are refused at publish.
+            """),
+    ]
+
+    private static let live = [
+        ConfigurationKey(
+            "live.takeover_after", \.live.takeoverAfter, .duration(.seconds(1) ... .seconds(300)),
+            """
+            A second encoder is refused while the first is sending; once the first has been silent for this long, the \
+            second takes its place and viewers stay.
+            """),
+        ConfigurationKey(
+            "live.reconnect_window", \.live.reconnectWindow, .duration(.zero ... .seconds(1800)),
+            """
+            How long viewers and pushes wait for an encoder whose connection broke before the stream ends. A stream's own \
+            setting goes first.
+            """),
+        ConfigurationKey(
+            "live.latency", \.live.latency, .duration(.zero ... .milliseconds(2000), unit: .milliseconds),
+            "How long frames may be gathered before they go to many RTMP viewers at once. 0: every frame at once."),
+        ConfigurationKey(
+            "live.gop_bytes", \.live.gopBytes, .bytes(1 << 20...1 << 30),
+            "The most one stream's ring of recent frames may take. New viewers start in it, slow ones fall back in it."),
+        ConfigurationKey(
+            "live.slow_viewer_timeout", \.live.slowViewerTimeout, .duration(.seconds(1) ... .seconds(300)),
+            "A viewer that cannot keep up skips to newer keyframes; one that stays behind for this long is closed."),
+    ]
+
+    private static let hls = [
+        ConfigurationKey(
+            "hls.segment_duration", \.hls.segmentDuration, .duration(.milliseconds(500) ... .seconds(30)),
+            "Segments end at the first keyframe after this much."),
+        ConfigurationKey(
+            "hls.segment_max_duration", \.hls.segmentMaxDuration, .duration(.seconds(1) ... .seconds(60)),
+            "A segment ends here even without a keyframe. Less than three times hls.segment_duration counts as that."),
+        ConfigurationKey(
+            "hls.segment_max_bytes", \.hls.segmentMaxBytes, .bytes(1 << 20...1 << 30),
+            "A segment ends here even without a keyframe."),
+        ConfigurationKey(
+            "hls.window", \.hls.window, .integer(3...100, unit: "segments"),
+            "Segments listed in a playlist. A stream's own setting goes first."),
+        ConfigurationKey(
+            "hls.session_timeout", \.hls.sessionTimeout, .duration(.seconds(5) ... .seconds(86400)),
+            "A viewer who asks for nothing for this long has left; coming back costs another use of the ticket."),
+        ConfigurationKey(
+            "hls.cors_origin", \.hls.corsOrigin, .corsOrigin,
+            "Which pages may play: the value of Access-Control-Allow-Origin. Empty: the header is not sent."),
+    ]
+
+    private static let usher = [
+        ConfigurationKey(
+            "usher.default_protection", \.usher.defaultProtection, .choice,
+            "Of streams without settings of their own: open to everybody, or only with a ticket."),
+        ConfigurationKey(
+            "usher.protected", \.usher.protected, .streamPatterns,
+            "Streams that need a ticket whatever their own settings say, such as demo-origin/paid*."),
+    ]
+
+    private static let push = [
+        ConfigurationKey(
+            "push.allow_private", \.push.allowPrivate, .networks,
+            "Pushes to private, loopback and link-local addresses are refused, but for these networks."),
+        ConfigurationKey(
+            "push.connect_timeout", \.push.connectTimeout, .duration(.seconds(1) ... .seconds(120)),
+            "How long a destination may take from the first packet until it accepts the stream."),
+        ConfigurationKey(
+            "push.send_timeout", \.push.sendTimeout, .duration(.seconds(2) ... .seconds(300)),
+            "A destination that acknowledges nothing for this long is taken for dead and connected again."),
+        ConfigurationKey(
+            "push.retry_initial", \.push.retryInitial, .duration(.milliseconds(100) ... .seconds(60)),
+            "The pause before the first new attempt; it doubles with every one that fails."),
+        ConfigurationKey(
+            "push.retry_max", \.push.retryMax, .duration(.seconds(1) ... .seconds(3600)),
+            "The longest such pause. At least push.retry_initial."),
+        ConfigurationKey(
+            "push.permanent_retry", \.push.permanentRetry, .duration(.seconds(10) ... .seconds(86400)),
+            "The pause after a failure that waiting does not cure, such as a stream key that is refused."),
+        ConfigurationKey(
+            "push.max_per_account", \.push.maxPerAccount, .integer(1...100_000),
+            "Pushes of one account that may run at one time."),
+    ]
+
+    private static let storage = [
+        ConfigurationKey(
+            "storage.path", \.storage.path, .path,
+            """
+            The folder of the database; made when it is missing. A relative path starts at the configuration file's \
+            folder, or at the working directory when it comes from the environment or there is no file.
+            """),
+        ConfigurationKey(
+            "storage.attempt_retention", \.storage.attemptRetention,
+            .duration(.zero ... .seconds(3650 * 86400), unit: .days),
+            "How long the log of viewers' attempts is kept. 0: for ever."),
+        ConfigurationKey(
+            "storage.event_retention", \.storage.eventRetention,
+            .duration(.zero ... .seconds(3650 * 86400), unit: .days),
+            "How long the log of publishes and pushes is kept. 0: for ever."),
+    ]
+
+    private static let api = [
+        ConfigurationKey(
+            "api.timestamp_window", \.api.timestampWindow, .duration(.seconds(1) ... .seconds(3600)),
+            """
+            How far a request's timestamp may be from this machine's clock. A request seen again within it is given the \
+            first one's reply.
+            """),
+        ConfigurationKey(
+            "api.rate_limit", \.api.rateLimit, .integer(0...100_000),
+            "Failed signatures per minute from one address before it is answered 429; failed publish logins, apart. 0: no limit."
+        ),
+    ]
+
+    private static let limits = [
+        ConfigurationKey(
+            "limits.connections", \.limits.connections, .integer(1...10_000_000),
+            "Connections at one time, HTTP and RTMP together."),
+        ConfigurationKey(
+            "limits.connections_per_address", \.limits.connectionsPerAddress, .integer(1...10_000_000),
+            "Connections at one time from one address (IPv6: one /64). Trusted proxies are not counted."),
+        ConfigurationKey(
+            "limits.memory", \.limits.memory, .bytesOrAuto(64 << 20...1 << 40),
+            """
+            What the rings and segments of all streams, and all that waits for peers, may take together; near it less is \
+            kept, and a stream that does not fit is refused. auto: half of the machine's memory, or of what its cgroup \
+            (container, systemd unit) allows.
+            """),
+        ConfigurationKey(
+            "limits.body", \.limits.body, .bytes(16 << 10...1 << 20),
+            "The largest API request accepted; a longer one is answered 413."),
+        ConfigurationKey(
+            "limits.bodies", \.limits.bodies, .bytes(4 << 20...1 << 40),
+            """
+            What all API requests that are being read or answered may hold together, a quarter of it from one address (IPv6: \
+            one /64); beyond it they are answered 503.
+            """),
+    ]
+
+    private static let log = [
+        ConfigurationKey(
+            "log.level", \.log.level, .choice,
+            "The least important messages shown. trace and debug are for finding faults."),
+        ConfigurationKey(
+            "log.format", \.log.format, .choice,
+            "Lines for people, or one JSON object per line for a log collector."),
+    ]
+
+    private static let compat = [
+        ConfigurationKey(
+            "compat.accept_password_hash", \.compat.acceptPasswordHash, .flag,
+            "Whether an encoder may send the stored hash of its password in the password's place.")
+    ]
 }

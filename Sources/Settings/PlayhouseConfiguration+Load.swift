@@ -87,7 +87,7 @@ extension PlayhouseConfiguration {
         require(
             hls.segmentMaxDuration >= hls.segmentDuration, "hls.segment_max_duration", atLeast: "hls.segment_duration")
         require(push.retryMax >= push.retryInitial, "push.retry_max", atLeast: "push.retry_initial")
-        require(limits.memory >= live.gopBytes, "limits.memory", atLeast: "live.gop_bytes")
+        require(limits.memory == 0 || limits.memory >= live.gopBytes, "limits.memory", atLeast: "live.gop_bytes")
         if http.listen == rtmp.listen, http.listen.port != 0 {
             let origin = origins["rtmp.listen"] ?? origins["http.listen"] ?? .standard
             let key = origins["rtmp.listen"] != nil ? "rtmp.listen" : "http.listen"
@@ -98,12 +98,13 @@ extension PlayhouseConfiguration {
         return problems
     }
 
-    /// Fills in what depends on the machine: the host's name, and where relative paths start.
+    /// Fills in what depends on the machine: the host's name, its memory, and where relative paths start.
     private mutating func complete(file: String?, pathOrigin: ConfigurationProblem.Origin?) {
         if server.publicHost.isEmpty {
             let name = ProcessInfo.processInfo.hostName
             server.publicHost = name.isEmpty || name == "localhost" ? "127.0.0.1" : name
         }
+        if limits.memory == 0 { limits.memory = max(64 << 20, MachineMemory.available() / 2) }
         var base = URL(fileURLWithPath: FileManager.default.currentDirectoryPath, isDirectory: true)
         if let file {
             var isFromEnvironment = false

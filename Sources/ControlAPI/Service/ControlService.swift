@@ -50,6 +50,11 @@ public struct ControlService: Sendable {
         }
     }
 
+    /// The answer to a request that is none of the API's: wrong method, wrong path, too large.
+    public func refusal(status: Int, _ sentence: String) -> ControlResponse {
+        response(Reply(CommandFailure(.unrecognizedCommand, sentence)), .json, .now, status: status)
+    }
+
     /// Runs a command for an account without a signature: for the command line on this machine and the control room.
     public func perform(_ command: String, account: Account, fields: JSONObject) async -> Reply {
         do {

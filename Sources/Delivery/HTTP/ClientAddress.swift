@@ -1,5 +1,5 @@
 import Basics
-import Usher
+import HTTPTypes
 
 /// Who a viewer is, seen through proxies.
 public enum ClientAddress {
@@ -43,3 +43,12 @@ public enum ClientAddress {
         return parts.count == 2 ? IPAddress(parts[0]) : nil
     }
 }
+
+extension HTTPField.Name {
+    /// `X-Forwarded-For`, which proxies write (RFC 7239 describes what it does and would replace it).
+    public static var xForwardedFor: HTTPField.Name { xForwardedForName }
+}
+
+// A token by RFC 9110 §5.6.2, so the initializer never fails; a test holds that. Without a force unwrap something has to stand
+// in: the name of a field that no client sends.
+private let xForwardedForName = HTTPField.Name("X-Forwarded-For") ?? .proxyAuthenticationInfo

@@ -47,11 +47,3 @@ struct PlaybackRequest: Sendable {
 
     private static let maximumPageLength = 1_024
 }
-
-extension HTTPField.Name {
-    /// Written by proxies (RFC 7239 describes what it does and would replace it).
-    static var xForwardedFor: HTTPField.Name { xForwardedForName }
-}
-
-// A token by RFC 9110 §5.6.2, so the initializer never fails; `referer` stands in because a force unwrap is not allowed.
-private let xForwardedForName = HTTPField.Name("X-Forwarded-For") ?? .referer

@@ -31,6 +31,8 @@ struct Housekeeping: Service {
             if eventRetention > .zero {
                 _ = try await store.removeEvents(before: now - eventRetention.timeInterval)
             }
+        } catch is CancellationError {
+            // The origin ends.
         } catch {
             logger.warning("housekeeping failed", metadata: ["error": "\(error)"])
         }

@@ -9,11 +9,16 @@ enum DataFolder {
             guard isFolder.boolValue else { throw StoreError.failed("\(path) is not a folder") }
             return
         }
-        do {
-            try FileManager.default.createDirectory(
-                atPath: path, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
-        } catch {
-            throw StoreError.failed("the folder \(path) cannot be created")
+        // Each folder above it as well, as `mkdir -p` does.
+        var made = path.hasPrefix("/") ? "" : "."
+        for name in path.split(separator: "/") {
+            made += "/\(name)"
+            guard mkdir(made, 0o700) != 0 else { continue }
+            let reason = errno
+            guard FileManager.default.fileExists(atPath: made) else {
+                throw StoreError.failed(
+                    "the folder \(made) cannot be created by uid \(getuid()): \(String(cString: strerror(reason)))")
+            }
         }
     }
 
@@ -26,7 +31,7 @@ enum DataFolder {
         if descriptor >= 0 {
             close(descriptor)
         } else if errno != EEXIST {
-            throw StoreError.failed("\(path) cannot be created: \(String(cString: strerror(errno)))")
+            throw StoreError.failed("\(path) cannot be created by uid \(getuid()): \(String(cString: strerror(errno)))")
         }
     }
 
@@ -35,7 +40,7 @@ enum DataFolder {
     static func withLock<Value>(_ path: String, _ work: () throws -> Value) throws -> Value {
         let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else {
-            throw StoreError.failed("\(path) cannot be opened: \(String(cString: strerror(errno)))")
+            throw StoreError.failed("\(path) cannot be opened by uid \(getuid()): \(String(cString: strerror(errno)))")
         }
         defer { close(descriptor) }
         while flock(descriptor, LOCK_EX) != 0 {
@@ -44,6 +49,17 @@ enum DataFolder {
             }
         }
         return try work()
+    }
+
+    /// Takes the lock of the file at `path` for as long as this process lives: its descriptor is never closed.
+    /// - Returns: false when another process has it.
+    static func claim(_ path: String) -> Bool {
+        let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else { return true }
+        guard flock(descriptor, LOCK_EX | LOCK_NB) != 0 else { return true }
+        let isTaken = errno == EWOULDBLOCK
+        close(descriptor)
+        return !isTaken
     }
 
     /// Creates a new file with mode 0600 that holds `bytes`, on disk when this returns.

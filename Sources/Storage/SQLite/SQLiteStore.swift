@@ -25,8 +25,22 @@ public final class SQLiteStore: Store {
             try DataFolder.prepare(folder)
             let path = URL(fileURLWithPath: folder).appendingPathComponent(fileName).path
             // Processes that start at once take turns, or both would create the same tables.
-            return try DataFolder.withLock("\(path).lock") { SQLiteStore(pool: try openPool(path)) }
+            return try DataFolder.withLock("\(path).lock") {
+                do {
+                    return SQLiteStore(pool: try openPool(path))
+                } catch let error as DatabaseError {
+                    guard case .failed(let reason) = StoreError(error) else { throw error }
+                    throw StoreError.failed("\(path): \(reason)")
+                }
+            }
         }
+    }
+
+    /// Says that this process is the server of the store in `folder`, until it ends.
+    /// - Returns: false when another server is, which works as far as the database goes, but neither knows the other's
+    ///   streams.
+    public static func claimServer(folder: String) -> Bool {
+        DataFolder.claim(URL(fileURLWithPath: folder).appendingPathComponent("server.lock").path)
     }
 
     private static func openPool(_ path: String) throws -> DatabasePool {

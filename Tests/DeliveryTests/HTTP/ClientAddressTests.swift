@@ -1,10 +1,16 @@
 import Basics
+import HTTPTypes
 import Testing
 import Usher
 
 @testable import Delivery
 
 @Suite struct ClientAddressTests {
+    @Test("The field that names the client is X-Forwarded-For, not what stands in for it")
+    func fieldName() {
+        #expect(HTTPField.Name.xForwardedFor.rawName == "X-Forwarded-For")
+    }
+
     private static let proxies = ["10.0.0.0/8", "2001:db8:1::/48", "127.0.0.1"].compactMap { IPNetwork($0) }
 
     @Test(

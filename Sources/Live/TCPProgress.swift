@@ -1,11 +1,10 @@
 import NIOCore
-import NIOPosix
 
 /// How far the peer's kernel has acknowledged a connection's bytes, from Linux's `TCP_INFO`.
 ///
-/// Not RTMP's Acknowledgement messages: many destinations send them rarely or never, while TCP acknowledges within a round
-/// trip and stops to when the destination reads no more.
-enum TCPProgress {
+/// Not RTMP's Acknowledgement messages: many peers send them rarely or never, while TCP acknowledges within a round
+/// trip and stops to when the peer reads no more.
+public enum TCPProgress {
     /// `struct tcp_info` of `linux/tcp.h` up to `tcpi_min_rtt` (kernel 4.6), as 64-bit words: the kernel fills what it
     /// has and what fits. glibc's own declaration ends before the fields needed here.
     private struct Info {
@@ -20,7 +19,7 @@ enum TCPProgress {
     private static let option = NIOBSDSocket.Option(rawValue: 11)  // TCP_INFO
 
     /// Bytes acknowledged since the connection began, on the channel's event loop; nil when the channel is closed.
-    static func acknowledged(_ channel: any Channel) -> EventLoopFuture<Int64?> {
+    public static func acknowledged(_ channel: any Channel) -> EventLoopFuture<Int64?> {
         guard let provider = channel as? any SocketOptionProvider else {
             return channel.eventLoop.makeSucceededFuture(nil)
         }

@@ -1,0 +1,176 @@
+import Admission
+import Foundation
+import HTTPTypes
+import Hummingbird
+import HummingbirdCore
+import Logging
+import NIOCore
+import NIOHTTP1
+import NIOHTTPTypes
+import NIOPosix
+import Synchronization
+
+/// Accepts HTTP connections on `http.listen` and gives their requests to a router's responder.
+///
+/// Takes the place of Hummingbird's `Server` and `Application`, for two reasons: a port that is taken is known before
+/// anything else has begun, and Hummingbird's connection handling has one timer, which neither sees whether a download goes
+/// on nor ends a request whose body does not come.
+public final class HTTPListener: Sendable {
+    private let channel: any Channel
+    private let connections: HTTPConnections
+
+    private init(channel: any Channel, connections: HTTPConnections) {
+        self.channel = channel
+        self.connections = connections
+    }
+
+    /// The port it listens on, also when it was given as 0.
+    public var port: Int {
+        channel.localAddress?.port ?? 0
+    }
+
+    /// Connections open now.
+    public var connectionCount: Int {
+        connections.count
+    }
+
+    /// - Parameters:
+    ///   - guards: handlers that stand before each connection's own, made anew for each (the connection limits).
+    ///   - logger: for what goes wrong inside Hummingbird.
+    public static func bind(
+        host: String, port: Int, group: any EventLoopGroup, guards: @escaping @Sendable () -> [any ChannelHandler],
+        limits: HTTPLimits, memory: HTTPMemory, responder: some HTTPResponder<ConnectionRequestContext>,
+        log: LogLimiter, logger: Logger
+    ) async throws -> HTTPListener {
+        let dates = HTTPDates()
+        let child = HTTPChild(guards: guards, limits: limits, memory: memory, log: log) { request, writer, channel in
+            let context = ConnectionRequestContext(source: .init(channel: channel, logger: logger))
+            var response = try await responder.respond(to: request, context: context)
+            response.headers[.date] = dates.text(now: Date())
+            try await writer.write(response: response.head, body: response.body)
+        }
+        let connections = HTTPConnections()
+        let channel = try await ServerBootstrap(group: group)
+            .serverChannelOption(.backlog, value: 1_024)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .childChannelInitializer { channel in
+                child.setup(channel: channel, logger: logger).map { value in
+                    connections.add(channel)
+                    Task { await child.handle(value: value, logger: logger) }
+                }
+            }
+            .childChannelOption(.allowRemoteHalfClosure, value: true)
+            .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+            // Requests are small, and what is read ahead of its turn is kept.
+            .childChannelOption(.maxMessagesPerRead, value: 1)
+            .childChannelOption(
+                .recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 512, initial: 2_048, maximum: 16_384)
+            )
+            .bind(host: host, port: port)
+            .get()
+        return HTTPListener(channel: channel, connections: connections)
+    }
+
+    /// Accepts no more, lets requests in progress be answered, and closes whoever is left after `timeout`.
+    /// - Returns: how many connections there were.
+    @discardableResult
+    public func drain(within timeout: Duration) async -> Int {
+        try? await channel.close()
+        let clock = ContinuousClock()
+        let deadline = clock.now + timeout
+        let all = connections.all
+        for connection in all { connection.pipeline.fireUserInboundEventTriggered(ChannelShouldQuiesceEvent()) }
+        while connections.count > 0, clock.now < deadline {
+            do { try await Task.sleep(for: .milliseconds(20)) } catch { break }
+        }
+        for connection in connections.all { connection.close(promise: nil) }
+        return all.count
+    }
+}
+
+/// The connections there are.
+private final class HTTPConnections: Sendable {
+    private let channels = Mutex<[ObjectIdentifier: any Channel]>([:])
+
+    func add(_ channel: any Channel) {
+        let key = ObjectIdentifier(channel)
+        channels.withLock { $0[key] = channel }
+        channel.closeFuture.whenComplete { _ in
+            _ = self.channels.withLock { $0.removeValue(forKey: key) }
+        }
+    }
+
+    var all: [any Channel] {
+        channels.withLock { Array($0.values) }
+    }
+
+    var count: Int {
+        channels.withLock { $0.count }
+    }
+}
+
+/// One connection's handlers, and the loop over its requests, which is Hummingbird's.
+private struct HTTPChild: HTTPChannelHandler {
+    typealias Value = NIOAsyncChannel<HTTPRequestPart, HTTPResponsePart>
+
+    let guards: @Sendable () -> [any ChannelHandler]
+    let limits: HTTPLimits
+    let memory: HTTPMemory
+    let log: LogLimiter
+    let responder: HTTPChannelHandler.Responder
+
+    func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
+        channel.eventLoop.makeCompletedFuture {
+            let pipeline = channel.pipeline.syncOperations
+            let connection = HTTPConnectionHandler(limits: limits, memory: memory, log: log)
+            var decoder = NIOHTTPDecoderLimitConfiguration()
+            decoder.maxHeaderFieldSize = 16 << 10
+            decoder.maxHeaderListSize = 32 << 10
+            decoder.maxHeaderFieldCount = 128
+            try pipeline.addHandlers(guards())
+            try pipeline.addHandler(connection.makeInput())
+            // Header values need no check on their way out: HTTPTypes has made it.
+            try pipeline.configureHTTPServerPipeline(
+                withPipeliningAssistance: false, withErrorHandling: false, withOutboundHeaderValidation: false,
+                withEncoderConfiguration: .init(), withDecoderLimitConfiguration: decoder)
+            try pipeline.addHandler(connection)
+            return try NIOAsyncChannel(
+                wrappingChannelSynchronously: channel, configuration: .init(isOutboundHalfClosureEnabled: true))
+        }
+    }
+
+    func handle(value: Value, logger: Logger) async {
+        await handleHTTP(asyncChannel: value, logger: logger)
+    }
+}
+
+/// The text of the `Date` field, made once a second.
+private final class HTTPDates: Sendable {
+    private let last = Mutex<(second: Int64, text: String)>((.min, ""))
+
+    func text(now: Date) -> String {
+        let second = Int64(now.timeIntervalSince1970.rounded(.down))
+        return last.withLock { last in
+            if last.second != second { last = (second, HTTPDates.format(second)) }
+            return last.text
+        }
+    }
+
+    /// `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110 §5.6.7).
+    private static func format(_ second: Int64) -> String {
+        let date = Date(timeIntervalSince1970: Double(second))
+        var calendar = Calendar(identifier: .gregorian)
+        calendar.timeZone = .gmt
+        let parts = calendar.dateComponents([.weekday, .day, .month, .year, .hour, .minute, .second], from: date)
+        let days = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"]
+        let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+        let day = days[((parts.weekday ?? 1) - 1) % 7]
+        let month = months[((parts.month ?? 1) - 1) % 12]
+        func two(_ value: Int?) -> String {
+            let text = String(value ?? 0)
+            return text.count < 2 ? "0" + text : text
+        }
+        return "\(day), \(two(parts.day)) \(month) \(parts.year ?? 1970) "
+            + "\(two(parts.hour)):\(two(parts.minute)):\(two(parts.second)) GMT"
+    }
+}

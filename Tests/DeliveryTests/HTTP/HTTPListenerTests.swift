@@ -1,0 +1,211 @@
+import Admission
+import Hummingbird
+import Live
+import Logging
+import NIOCore
+import NIOPosix
+import Synchronization
+import Testing
+
+@testable import Delivery
+
+/// The listener with sockets on the other side.
+@Suite("HTTP listener", .serialized) struct HTTPListenerTests {
+    /// A client that sends what it is told, and reads or does not.
+    private final class Peer: Sendable {
+        private let channel: any Channel
+        private let received: Received
+
+        private final class Received: Sendable {
+            let state = Mutex<(bytes: [UInt8], isClosed: Bool)>(([], false))
+        }
+
+        private final class Handler: ChannelInboundHandler {
+            typealias InboundIn = ByteBuffer
+            let received: Received
+            init(_ received: Received) { self.received = received }
+            func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+                let bytes = unwrapInboundIn(data)
+                received.state.withLock { $0.bytes.append(contentsOf: bytes.readableBytesView) }
+            }
+            func channelInactive(context: ChannelHandlerContext) { received.state.withLock { $0.isClosed = true } }
+            func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
+        }
+
+        init(port: Int, reads: Bool = true) async throws {
+            let received = Received()
+            self.received = received
+            channel = try await ClientBootstrap(group: .singletonMultiThreadedEventLoopGroup)
+                .channelOption(.autoRead, value: reads)
+                .channelInitializer { channel in
+                    channel.eventLoop.makeCompletedFuture {
+                        try channel.pipeline.syncOperations.addHandler(Handler(received))
+                    }
+                }
+                .connect(host: "127.0.0.1", port: port).get()
+        }
+
+        deinit { channel.close(promise: nil) }
+
+        func send(_ text: String) async { try? await channel.writeAndFlush(ByteBuffer(string: text)) }
+        func endInput() async { try? await channel.close(mode: .output) }
+        var text: String { received.state.withLock { String(decoding: $0.bytes, as: UTF8.self) } }
+        var isClosed: Bool { received.state.withLock { $0.isClosed } }
+        /// The status of each answer.
+        var statuses: [String] {
+            text.split(separator: "\r\n").filter { $0.hasPrefix("HTTP/1.1 ") }.map { String($0.dropFirst(9).prefix(3)) }
+        }
+    }
+
+    private static let largeBytes = 32 << 20
+    private static let large = ByteBuffer(repeating: 0x47, count: largeBytes)
+
+    /// A listener with `/ok`, `/large` and `/body`, which says how long the request's body was.
+    private func run(
+        _ limits: HTTPLimits = HTTPLimits(), maximumBodies: Int = 64 << 20,
+        _ body: (HTTPListener, MemoryBudget, HTTPMemory) async throws -> Void
+    ) async throws {
+        let router = Router(context: ConnectionRequestContext.self)
+        router.get("ok") { _, _ in "ok" }
+        router.get("large") { _, _ in
+            Response(status: .ok, body: ResponseBody(byteBuffer: HTTPListenerTests.large))
+        }
+        router.post("body") { request, _ in
+            "\(try await request.body.collect(upTo: 4 << 20).readableBytes)"
+        }
+        router.post("refused") { _, _ in Response(status: .contentTooLarge, headers: [.connection: "close"]) }
+        let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+        let budget = MemoryBudget(ceiling: 1 << 30)
+        let memory = HTTPMemory(budget: budget, maximumBodies: maximumBodies)
+        let listener = try await HTTPListener.bind(
+            host: "127.0.0.1", port: 0, group: MultiThreadedEventLoopGroup.singleton, guards: { [] }, limits: limits,
+            memory: memory, responder: router.buildResponder(), log: LogLimiter(logger: logger), logger: logger)
+        do {
+            try await body(listener, budget, memory)
+        } catch {
+            await listener.drain(within: .zero)
+            throw error
+        }
+        await listener.drain(within: .zero)
+    }
+
+    private func until(_ what: String, _ condition: () -> Bool) async throws {
+        let end = ContinuousClock.now + .seconds(30)
+        while !condition() {
+            guard ContinuousClock.now < end else {
+                Issue.record("waited in vain for \(what)")
+                return
+            }
+            try await Task.sleep(for: .milliseconds(10))
+        }
+    }
+
+    @Test("A client that asks for segments and reads nothing is closed, and holds one of them until then")
+    func stalledReader() async throws {
+        try await run(HTTPLimits(sendTimeout: .seconds(1))) { listener, budget, _ in
+            let peer = try await Peer(port: listener.port, reads: false)
+            for _ in 0..<200 { await peer.send("GET /large HTTP/1.1\r\nHost: a\r\n\r\n") }
+            try await until("the response to wait") { budget.used > 0 }
+            #expect(budget.used <= HTTPListenerTests.large.storageCapacity)
+            try await until("the end of the connection") { listener.connectionCount == 0 }
+            try await until("the memory") { budget.used == 0 }
+        }
+    }
+
+    @Test("Clients that wait for the same segment hold its bytes once")
+    func sharedBytes() async throws {
+        try await run { listener, budget, _ in
+            var peers: [Peer] = []
+            for _ in 0..<4 {
+                let peer = try await Peer(port: listener.port, reads: false)
+                await peer.send("GET /large HTTP/1.1\r\nHost: a\r\n\r\n")
+                peers.append(peer)
+            }
+            try await until("the responses to wait") { listener.connectionCount == 4 && budget.used > 0 }
+            #expect(budget.used == HTTPListenerTests.large.storageCapacity)
+            peers.removeAll()
+            try await until("the memory") { budget.used == 0 }
+        }
+    }
+
+    @Test(
+        "Requests that come in one packet are answered in their order, also when the client then ends its side",
+        arguments: [1, 3, 100])
+    func pipelining(count: Int) async throws {
+        try await run { listener, _, _ in
+            let peer = try await Peer(port: listener.port)
+            await peer.send(String(repeating: "GET /ok HTTP/1.1\r\nHost: a\r\n\r\n", count: count))
+            try await until("\(count) answers") { peer.statuses.count == count }
+            #expect(peer.statuses.allSatisfy { $0 == "200" })
+            await peer.endInput()
+            try await until("the end of the connection") { listener.connectionCount == 0 }
+        }
+    }
+
+    @Test(
+        "What is no proper request is answered with what is wrong, once, and closed",
+        arguments: [
+            ("no Host", "GET /ok HTTP/1.1\r\n\r\n", "400"),
+            ("two Hosts", "GET /ok HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", "400"),
+            (
+                "a chunk without a size", "POST /body HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n",
+                "400"
+            ),
+            ("an unknown coding", "POST /body HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: other\r\n\r\nhello", "400"),
+            ("no HTTP", "hello world\r\n\r\n", "400"),
+            (
+                "a long header", "GET /ok HTTP/1.1\r\nHost: a\r\nX: \(String(repeating: "a", count: 40_000))\r\n\r\n",
+                "431"
+            ),
+            (
+                "a request after an answer that closes",
+                "POST /refused HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabcGET /ok HTTP/1.1\r\nHost: a\r\n\r\n",
+                "413"
+            ),
+            (
+                "a chunked body past the limit",
+                "POST /body HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+                    + String(repeating: "1000\r\n\(String(repeating: "a", count: 4_096))\r\n", count: 300), "413"
+            ),
+            ("half a header", "GET /ok HTTP/1.1\r\nHo", "408"),
+            ("half a body", "POST /body HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc", "408"),
+        ])
+    func rejections(name: String, request: String, status: String) async throws {
+        try await run(HTTPLimits(headerTimeout: .seconds(1), bodyTimeout: .seconds(1))) { listener, budget, memory in
+            let peer = try await Peer(port: listener.port)
+            await peer.send(request)
+            try await until("the end of the connection") { peer.isClosed }
+            #expect(peer.statuses == [status], "\(name): \(peer.text.prefix(300))")
+            try await until("the memory") { budget.used == 0 }
+            #expect(memory.bodyBytes == 0)
+        }
+    }
+
+    @Test("100 Continue comes before the body is sent")
+    func expectation() async throws {
+        try await run { listener, _, _ in
+            let peer = try await Peer(port: listener.port)
+            await peer.send("POST /body HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n")
+            try await until("100 Continue") { peer.statuses == ["100"] }
+            await peer.send("abc")
+            try await until("the answer") { peer.statuses == ["100", "200"] }
+        }
+    }
+
+    @Test("Bodies of all connections together are bounded, and one address has a quarter of that")
+    func bodies() async throws {
+        try await run(maximumBodies: 64 << 10) { listener, budget, memory in
+            let first = try await Peer(port: listener.port)
+            await first.send("POST /body HTTP/1.1\r\nHost: a\r\nContent-Length: 20000\r\n\r\n")
+            await first.send(String(repeating: "a", count: 16 << 10))
+            try await until("the body") { memory.bodyBytes == 16 << 10 }
+            #expect(budget.used == 16 << 10)
+            let second = try await Peer(port: listener.port)
+            await second.send("POST /body HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc")
+            try await until("the refusal") { second.statuses == ["503"] }
+            await first.send(String(repeating: "a", count: 20_000 - (16 << 10)))
+            try await until("the refusal") { first.statuses == ["503"] }
+            try await until("the memory") { budget.used == 0 && memory.bodyBytes == 0 }
+        }
+    }
+}
