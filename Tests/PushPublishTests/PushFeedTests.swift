@@ -53,6 +53,8 @@ import Testing
         AMF0Encoder.encode(.ecmaArray(["width": 640]), into: &body)
         bench.publication.send(.data, timestamp: 0, body: body, metadata: .ecmaArray(["width": 640]))
         bench.publication.readComplete()
+        // The stream has a keyframe to start on already.
+        bench.publishKeyframe()
         try await bench.begin(awaitsMetadata: true)
         try await bench.sendKeyframe()
         let metadata = bench.metadata
@@ -150,13 +152,20 @@ private final class Bench: Sendable {
     /// Sends one, and waits until the channel has it: a feed that joins later starts on it.
     func sendKeyframe() async throws {
         let before = handedOver
+        let size = publishKeyframe()
+        try await eventually("the keyframe is handed over") { handedOver >= before + size }
+    }
+
+    /// - Returns: the bytes of its body.
+    @discardableResult
+    func publishKeyframe() -> Int64 {
         var body = ByteBuffer(bytes: [0x17, 1, 0, 0, 0])
         body.writeInteger(UInt32(100))
         body.writeInteger(UInt8(0x65))
         body.writeRepeatingByte(0x5A, count: 99)
         publication.send(.video, timestamp: 0, body: body)
         publication.readComplete()
-        try await eventually("the keyframe is handed over") { handedOver >= before + Int64(body.readableBytes) }
+        return Int64(body.readableBytes)
     }
 
     func acknowledgeNoMore() {
