@@ -85,7 +85,8 @@ private struct Logins: Sendable {
         let command = RTMPCommand(
             "connect", transactionID: 1,
             object: .object(["app": .string(app), "flashVer": .string(flashVersion)]))
-        return await challenges.step(try ConnectRequest(command), address: address, now: scene.clock.now)
+        let request = try ConnectRequest(command, maxNameSize: 4_096)
+        return await challenges.step(request, address: address, now: scene.clock.now)
     }
 }
 
