@@ -90,13 +90,16 @@ struct OpenSegment {
         return max(leadEnd, otherEnd)
     }
 
+    /// How far the two tracks' clocks may be apart and still count as one.
+    private static let tolerance = MediaTime(milliseconds: 3_000)
+
     private func otherPosition(at time: MediaTime) -> MediaTime {
         let steps = otherAnchor.map { time - $0 } ?? .zero
         let estimate = leadPosition + steps
         let direct = time - firstTime
         let distance = direct - estimate
-        let tolerance = TimelineContinuity.tolerance
-        return distance <= tolerance && distance >= MediaTime.zero - tolerance ? direct : estimate
+        let agrees = distance <= Self.tolerance && distance >= MediaTime.zero - Self.tolerance
+        return agrees ? direct : estimate
     }
 
     private static func extend(_ tail: inout Tail?, to time: MediaTime) {

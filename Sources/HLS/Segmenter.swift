@@ -10,7 +10,7 @@ import NIOCore
 /// * Video that was announced but does not come does not hold up audio: after a while audio is packaged alone, and the
 ///   video joins with a discontinuity.
 /// * Other tracks or another configuration take effect at the next keyframe, with a discontinuity and, in MP4, another
-///   initialization file. A jump of over three seconds, and `discontinuity(now:)`, end the segment at once.
+///   initialization file. `discontinuity()` ends the segment at once; what a jump in time is, the caller decides.
 ///
 /// What cannot be used (audio before the first keyframe, an access unit its muxer refuses) is left out and counted.
 public struct Segmenter: Sendable {
@@ -23,7 +23,6 @@ public struct Segmenter: Sendable {
     public private(set) var isEnded = false
 
     private let cutRule: CutRule
-    private var continuity = TimelineContinuity()
     private var clock = ProgramClock()
     /// What the publisher sends, as last told.
     private var wanted = TrackSet()
@@ -95,13 +94,6 @@ public struct Segmenter: Sendable {
             return nil
         }
         var finished: Segment?
-        switch continuity.observe(isVideo: unit.codec.isVideo, time: unit.decodeTime) {
-        case .continuous: break
-        case .straggler:
-            discardedUnits &+= 1
-            return nil
-        case .jump: finished = breakTimeline()
-        }
         if open == nil {
             startIfPossible(with: unit, now: now)
         } else if let tracks = tracksOfSegmentStarting(with: unit) {
@@ -116,7 +108,6 @@ public struct Segmenter: Sendable {
     /// The open segment ends here, so that viewers get all there was.
     public mutating func discontinuity() -> Segment? {
         guard !isEnded else { return nil }
-        continuity.reset()
         return breakTimeline()
     }
 

@@ -1,3 +1,4 @@
+import Basics
 import Synchronization
 
 /// The ceiling on memory that the program holds for streams and peers: rings, segments, replies and bodies that wait.
@@ -38,7 +39,7 @@ public final class MemoryBudget: Sendable {
 
     private struct Accounts {
         /// Bytes of each account that holds any.
-        var held: [Int: Int] = [:]
+        var held: [AccountID: Int] = [:]
         /// All of them together.
         var total = 0
     }
@@ -54,7 +55,7 @@ public final class MemoryBudget: Sendable {
     }
 
     /// Bytes held for an account.
-    public func used(by account: Int) -> Int {
+    public func used(by account: AccountID) -> Int {
         accounts.withLock { $0.held[account] ?? 0 }
     }
 
@@ -70,7 +71,7 @@ public final class MemoryBudget: Sendable {
 
     /// What this account has to give up now. An account that holds less than the mean of all that hold something is
     /// asked one step later than the others, so that one tenant cannot starve its neighbours.
-    public func pressure(on account: Int) -> Pressure {
+    public func pressure(on account: AccountID) -> Pressure {
         let used = used
         guard used >= MemoryBudget.start(of: .rings, ceiling: ceiling), isUnderFairShare(account) else {
             return MemoryBudget.pressure(of: used, ceiling: ceiling)
@@ -81,7 +82,7 @@ public final class MemoryBudget: Sendable {
 
     /// Whether the account may begin something that takes memory for long, such as a stream: always below the ceiling, and
     /// a step beyond it while the account holds less than its fair share.
-    public func mayTake(account: Int) -> Bool {
+    public func mayTake(account: AccountID) -> Bool {
         pressure(on: account) < .publishers
     }
 
@@ -94,7 +95,7 @@ public final class MemoryBudget: Sendable {
 
     /// Counts bytes for an account, and in the whole.
     /// - Parameter bytes: negative when they are given back.
-    public func change(by bytes: Int, account: Int) {
+    public func change(by bytes: Int, account: AccountID) {
         guard bytes != 0 else { return }
         accounts.withLock { accounts in
             let now = (accounts.held[account] ?? 0) &+ bytes
@@ -106,7 +107,7 @@ public final class MemoryBudget: Sendable {
     }
 
     /// The account holds less than the mean of the accounts that hold something.
-    private func isUnderFairShare(_ account: Int) -> Bool {
+    private func isUnderFairShare(_ account: AccountID) -> Bool {
         accounts.withLock { accounts in
             (accounts.held[account] ?? 0) < accounts.total / max(1, accounts.held.count)
         }

@@ -1,7 +1,7 @@
 import Basics
 
 /// Where a stream lives: application, instance and stream name, as in `rtmp://host/<app>/<instance>/<stream>`.
-public struct StreamAddress: Hashable, Sendable, CustomStringConvertible {
+public struct StreamAddress: Hashable, Sendable, Comparable, CustomStringConvertible {
     public var app: String
     public var instance: String
     public var stream: String
@@ -14,6 +14,13 @@ public struct StreamAddress: Hashable, Sendable, CustomStringConvertible {
 
     public var description: String {
         "\(app)/\(instance)/\(stream)"
+    }
+
+    /// By app, then instance, then stream.
+    public static func < (left: StreamAddress, right: StreamAddress) -> Bool {
+        if left.app != right.app { return left.app < right.app }
+        if left.instance != right.instance { return left.instance < right.instance }
+        return left.stream < right.stream
     }
 
     /// The address that holds the stream a player asks for: on playback `play` and `live` are one instance, and

@@ -2,6 +2,8 @@ import NIOCore
 
 /// One coded picture, or one coded audio frame, as the encoder made it.
 public struct AccessUnit: Sendable, Equatable {
+    /// The track it belongs to.
+    public var track: TrackID
     public var codec: Codec
     /// When it is decoded, on the stream's unwrapped timeline.
     public var decodeTime: MediaTime
@@ -14,11 +16,14 @@ public struct AccessUnit: Sendable, Equatable {
     /// AAC as a raw_data_block without ADTS, MP3 as whole frames with their headers, Opus as one packet.
     public var payload: ByteBuffer
 
+    /// - Parameter track: the default track of the codec's kind when it is not given.
     @inlinable
     public init(
-        codec: Codec, decodeTime: MediaTime, compositionOffset: MediaTime = .zero, isKeyframe: Bool,
+        track: TrackID? = nil, codec: Codec, decodeTime: MediaTime, compositionOffset: MediaTime = .zero,
+        isKeyframe: Bool,
         payload: ByteBuffer
     ) {
+        self.track = track ?? (codec.isVideo ? .video : .audio)
         self.codec = codec
         self.decodeTime = decodeTime
         self.compositionOffset = compositionOffset

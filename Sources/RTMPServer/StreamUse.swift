@@ -58,9 +58,5 @@ struct RTMPPlay {
     func setVideo(_ wanted: Bool) {
         guard let subscriber = running?.subscriber, subscriber.filter.video != wanted else { return }
         subscriber.filter.video = wanted
-        if wanted {
-            subscriber.setPaused(true)
-            subscriber.setPaused(false)
-        }
     }
 }

@@ -28,7 +28,7 @@ struct WaitingMemory {
         guard stuck != media?.bytes ?? 0 || media.map({ $0.account != account }) == true else { return }
         releaseMedia()
         guard stuck > 0 else { return }
-        budget.change(by: stuck, account: account.rawValue)
+        budget.change(by: stuck, account: account)
         media = (stuck, account)
     }
 
@@ -40,7 +40,7 @@ struct WaitingMemory {
     }
 
     private mutating func releaseMedia() {
-        if let media { budget.change(by: -media.bytes, account: media.account.rawValue) }
+        if let media { budget.change(by: -media.bytes, account: media.account) }
         media = nil
     }
 }

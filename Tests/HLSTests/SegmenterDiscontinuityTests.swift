@@ -23,6 +23,7 @@ import Testing
     @Test(arguments: [7_000, -90_000, 4_000_000_000]) func jumpsOpenADiscontinuity(by jump: Int64) throws {
         var segmenter = try segmenter()
         var segments = segmenter.append(SyntheticStream.both(0..<3_000))
+        segments += [segmenter.discontinuity()].compactMap(\.self)
         segments += segmenter.append(SyntheticStream.both(3_000 + jump..<5_100 + jump))
         #expect(segments.map(\.summary) == ["0:2000", "1:1000", "2:2000!"])
     }
@@ -30,6 +31,7 @@ import Testing
     @Test func waitsForAKeyframeAfterAJump() throws {
         var segmenter = try segmenter()
         var segments = segmenter.append(SyntheticStream.both(0..<1_000))
+        segments += [segmenter.discontinuity()].compactMap(\.self)
         segments += segmenter.append([SyntheticStream.video(90_000), SyntheticStream.audio(90_000)])
         segments += segmenter.append(SyntheticStream.both(90_040..<92_100))
         #expect(segments.map(\.summary) == ["0:1000", "1:2000!"])

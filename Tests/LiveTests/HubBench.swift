@@ -56,10 +56,25 @@ final class HubBench {
     static let audioHeader = TagBuilder.sequenceHeader(.aac, record: ByteBuffer(bytes: [0x12, 0x10]))
 
     func picture(_ milliseconds: Int64, isKeyframe: Bool = false, size: Int = 100) {
+        send(.video, milliseconds, frame(milliseconds, isKeyframe: isKeyframe, size: size).body)
+    }
+
+    func frame(_ milliseconds: Int64, isKeyframe: Bool = false, size: Int = 100) -> ReceivedMessage {
         let unit = AccessUnit(
             codec: .video(.avc), decodeTime: .zero, isKeyframe: isKeyframe,
             payload: ByteBuffer(repeating: isKeyframe ? 1 : 2, count: size))
-        send(.video, milliseconds, TagBuilder.codedFrames(unit))
+        return ReceivedMessage(kind: .video, timestamp: milliseconds, body: TagBuilder.codedFrames(unit))
+    }
+
+    /// `onMetaData`.
+    func metadata(at milliseconds: Int64) {
+        let message = RTMPDataMessage(streamID: 1, name: "onMetaData", values: [.object(["width": 128])])
+        hub.receive(
+            ReceivedMessage(
+                kind: .data, timestamp: milliseconds, body: message.body, metadata: message.metadata.map { .object($0) }
+            ),
+            from: publisher.id)
+        hub.readComplete()
     }
 
     func sound(_ milliseconds: Int64) {
@@ -75,8 +90,9 @@ final class HubBench {
     }
 
     /// A viewer on a channel of the hub's event loop.
-    func viewer(messageStreamID: UInt32 = 1) -> BenchViewer {
-        let viewer = BenchViewer(loop: loop, messageStreamID: messageStreamID)
+    func viewer(messageStreamID: UInt32 = 1, timestampsFromZero: Bool = false) -> BenchViewer {
+        let viewer = BenchViewer(
+            loop: loop, messageStreamID: messageStreamID, timestampsFromZero: timestampsFromZero)
         viewer.isAttached = hub.add(viewer.reader)
         return viewer
     }
@@ -98,9 +114,11 @@ final class BenchViewer {
     private(set) var ending: RTMPSubscriber.Ending?
     private var decoder = ChunkDecoder(limits: RTMPLimits())
 
-    init(loop: EmbeddedEventLoop, messageStreamID: UInt32) {
+    init(loop: EmbeddedEventLoop, messageStreamID: UInt32, timestampsFromZero: Bool = false) {
         channel = EmbeddedChannel(loop: loop)
-        reader = RTMPSubscriber(role: .viewer, channel: channel, messageStreamID: messageStreamID)
+        reader = RTMPSubscriber(
+            role: .viewer, channel: channel, messageStreamID: messageStreamID,
+            timestampsFromZero: timestampsFromZero)
         reader.onEnd = { [weak self] in self?.ending = $0 }
         // What a session says first: the chunk size that the shared bytes are made for.
         var announcement = ByteBuffer()
@@ -108,6 +126,16 @@ final class BenchViewer {
         encoder.setChunkSize(RTMP.outgoingChunkSize, into: &announcement)
         try? decoder.receive(announcement, now: .now())
         _ = try? decoder.next()
+    }
+
+    /// The bodies of everything written since the last call.
+    func bodies() throws -> [ByteBuffer] {
+        var bodies: [ByteBuffer] = []
+        while let bytes = try channel.readOutbound(as: ByteBuffer.self) {
+            try decoder.receive(bytes, now: .now())
+            while let message = try decoder.next() { bodies.append(message.body) }
+        }
+        return bodies
     }
 
     /// Everything written since the last call.
@@ -154,7 +182,8 @@ final class NotingPackager: StreamPackager {
     private func note(_ note: Note) { notes.withLock { $0.append(note) } }
 
     func tracksChanged(_ tracks: TrackSet) { note(.tracks(video: tracks.video != nil, audio: tracks.audio != nil)) }
-    func receive(_ unit: AccessUnit, wallClock: Int64) {
+    func receive(_ sample: StreamSample, wallClock: Int64) {
+        guard case .accessUnit(let unit) = sample.content else { return }
         note(.unit(milliseconds: unit.decodeTime.milliseconds, isVideo: unit.codec.isVideo))
     }
     func discontinuity() { note(.discontinuity) }

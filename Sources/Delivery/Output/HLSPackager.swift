@@ -40,7 +40,7 @@ final class HLSPackager: StreamPackager, @unchecked Sendable {
         self.logger = logger
         self.reserve = reserve
         self.onChange = onChange
-        let account = accountID.rawValue
+        let account = accountID
         segmenter = Segmenter(
             configuration: configuration, numbers: numbers,
             storage: CountedStorage { memory.change(by: $0, account: account) })
@@ -48,18 +48,20 @@ final class HLSPackager: StreamPackager, @unchecked Sendable {
     }
 
     deinit {
-        memory.change(by: -openBytes, account: accountID.rawValue)
+        memory.change(by: -openBytes, account: accountID)
     }
 
     func tracksChanged(_ tracks: TrackSet) {
         do throws(SegmenterError) {
-            try segmenter.setTracks(tracks)
+            try segmenter.setTracks(tracks.defaults)
         } catch {
             logger.warning("not packaged for HLS", metadata: ["stream": "\(output.address)", "error": "\(error)"])
         }
     }
 
-    func receive(_ unit: AccessUnit, wallClock: Int64) {
+    func receive(_ sample: StreamSample, wallClock: Int64) {
+        // A segment holds one track of a kind: the default ones.
+        guard case .accessUnit(let unit) = sample.content, unit.track.isDefault else { return }
         now = wallClock
         if segmenter.numbers.next == nil { reserveNumbers() }
         let finished = segmenter.append(unit, now: wallClock)
@@ -101,7 +103,7 @@ final class HLSPackager: StreamPackager, @unchecked Sendable {
 
     /// How much of the stream may be kept with the memory there is.
     private var extent: SegmentWindow.Extent {
-        switch memory.pressure(on: accountID.rawValue) {
+        switch memory.pressure(on: accountID) {
         case .none, .rings: .configured
         case .retainedSegments: .listed
         case .window, .viewers, .publishers: .shortest
@@ -111,7 +113,7 @@ final class HLSPackager: StreamPackager, @unchecked Sendable {
     private func countOpenSegment() {
         let bytes = segmenter.openCapacity
         guard bytes != openBytes else { return }
-        memory.change(by: bytes - openBytes, account: accountID.rawValue)
+        memory.change(by: bytes - openBytes, account: accountID)
         openBytes = bytes
     }
 

@@ -5,15 +5,18 @@ import RTMP
 /// A run of messages in RTMP chunks, written once and shared by every viewer and push.
 ///
 /// Each message begins with a full (type 0) header, so the bytes depend on nothing that a connection sent before. They are
-/// made for message stream id 1, which is what nearly every peer uses; others get a patched copy.
+/// made for message stream id 1 and for the stream's own timestamps, which is what nearly every peer takes; others get a
+/// copy made for them.
 public struct ChunkedMessages: Sendable {
-    public struct Entry: Sendable {
-        public var kind: TrackID.Kind
-        public var offset: Int
-        public var length: Int
+    struct Entry: Sendable {
+        var kind: TrackID.Kind
+        var timestamp: UInt32
+        var offset: Int
+        var length: Int
+        var bodyLength: Int
     }
 
-    /// Which kinds a viewer takes (`receiveAudio`, `receiveVideo`).
+    /// Which kinds a subscriber takes (`receiveAudio`, `receiveVideo`).
     public struct Filter: Sendable, Hashable {
         public var audio = true
         public var video = true
@@ -31,39 +34,71 @@ public struct ChunkedMessages: Sendable {
         }
     }
 
-    public static let messageStreamID: UInt32 = 1
-    /// Where a type 0 header holds the message stream id (§5.3.1.2.1): basic header 1, timestamp 3, length 3, type 1.
-    private static let messageStreamIDOffset = 8
+    /// For whom bytes are made.
+    struct Form: Sendable, Hashable {
+        var messageStreamID: UInt32 = ChunkedMessages.messageStreamID
+        var filter = Filter()
+        /// Subtracted from every timestamp.
+        var timeBase: UInt32 = 0
+
+        /// The shared bytes fit as they are.
+        var isShared: Bool {
+            messageStreamID == ChunkedMessages.messageStreamID && filter.isEverything && timeBase == 0
+        }
+    }
+
+    static let messageStreamID: UInt32 = 1
 
     public private(set) var bytes: ByteBuffer
-    public private(set) var entries: [Entry]
+    private(set) var entries: [Entry] = []
 
-    public init(capacity: Int = 0, messages: Int = 0) {
+    init(capacity: Int = 0, messages: Int = 0) {
         bytes = ByteBufferAllocator().buffer(capacity: capacity)
-        entries = []
         entries.reserveCapacity(messages)
     }
 
-    public mutating func append(_ message: StreamSample, timestamp: MediaTime? = nil) {
-        let offset = bytes.writerIndex
-        let isWritten = SharedChunks.encode(
-            message.type, timestamp: UInt32(truncatingIfNeeded: (timestamp ?? message.timestamp).milliseconds),
-            messageStreamID: ChunkedMessages.messageStreamID, body: message.body, into: &bytes)
-        guard isWritten else { return }
-        entries.append(Entry(kind: message.kind, offset: offset, length: bytes.writerIndex - offset))
+    /// The bytes that samples will take, at most, so that they are allocated once.
+    static func capacity(for samples: ArraySlice<StreamSample>) -> Int {
+        samples.reduce(0) { total, sample in
+            let length = sample.body?.readableBytes ?? sample.heldBytes
+            return total
+                + SharedChunks.encodedSize(
+                    bodySize: length, timestamp: sample.rtmpTimestamp(at: sample.time),
+                    chunkSize: RTMP.outgoingChunkSize)
+        }
     }
 
-    /// The shared bytes, or a copy made for another message stream id or without what the filter leaves out.
-    public func bytes(messageStreamID: UInt32, filter: Filter) -> ByteBuffer {
-        guard messageStreamID != ChunkedMessages.messageStreamID || !filter.isEverything else { return bytes }
-        var copy = ByteBufferAllocator().buffer(capacity: bytes.readableBytes)
-        for entry in entries where filter.takes(entry.kind) {
-            guard let slice = bytes.getSlice(at: entry.offset, length: entry.length) else { continue }
-            let start = copy.writerIndex
-            copy.writeImmutableBuffer(slice)
-            copy.setInteger(
-                messageStreamID, at: start + ChunkedMessages.messageStreamIDOffset, endianness: .little, as: UInt32.self
-            )
+    /// - Parameter time: instead of the sample's own.
+    mutating func append(_ sample: StreamSample, at time: MediaTime? = nil) {
+        guard let body = sample.rtmpBody() else { return }
+        let offset = bytes.writerIndex
+        let timestamp = sample.rtmpTimestamp(at: time ?? sample.time)
+        let isWritten = SharedChunks.encode(
+            sample.rtmpType, timestamp: timestamp, messageStreamID: ChunkedMessages.messageStreamID, body: body,
+            into: &bytes)
+        guard isWritten else { return }
+        entries.append(
+            Entry(
+                kind: sample.track.kind, timestamp: timestamp, offset: offset, length: bytes.writerIndex - offset,
+                bodyLength: body.readableBytes))
+    }
+
+    /// What it holds in memory, by capacity.
+    var heldBytes: Int {
+        bytes.storageCapacity + entries.count * MemoryLayout<Entry>.stride
+    }
+
+    /// The shared bytes, or a copy in another form.
+    func bytes(in form: Form) -> ByteBuffer {
+        guard !form.isShared else { return bytes }
+        let taken = entries.lazy.filter { form.filter.takes($0.kind) }
+        var copy = ByteBufferAllocator().buffer(capacity: taken.reduce(0) { $0 + $1.length })
+        for entry in taken {
+            // What carries 0, such as onMetaData, or lies before the base, stays at 0.
+            let isBefore = Int32(bitPattern: entry.timestamp &- form.timeBase) < 0 || entry.timestamp == 0
+            let timestamp = form.timeBase == 0 ? entry.timestamp : isBefore ? 0 : entry.timestamp &- form.timeBase
+            guard let message = bytes.getSlice(at: entry.offset, length: entry.length) else { continue }
+            SharedChunks.copy(message, timestamp: timestamp, messageStreamID: form.messageStreamID, into: &copy)
         }
         return copy
     }

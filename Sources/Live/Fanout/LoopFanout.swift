@@ -1,135 +1,193 @@
+import Basics
 import NIOCore
 
-/// The readers of one stream that live on one event loop, and that loop's view of the ring.
+/// The subscribers of one stream that live on one event loop, and that loop's view of the ring.
 ///
-/// The hub sends each sealed batch once per event loop; here it goes to every reader of the loop with a write that carries
-/// no promise, and one flush each.
+/// The hub sends each merged write once per event loop; here it goes to every subscriber of the loop with a write that
+/// carries no promise, and one flush each. `FanoutMachine` decides who gets what.
 ///
 /// `@unchecked Sendable`: the reference travels between hub and loop; everything mutable is touched on `eventLoop` alone.
 final class LoopFanout: @unchecked Sendable {
     let eventLoop: any EventLoop
-    private let slowTimeout: TimeAmount
-    private var ring: WriteRing
-    private var readers: [RTMPSubscriber] = []
+    let load: LoopLoad
+    private let memory: MemoryBudget
+    private let account: AccountID
+    private var machine: FanoutMachine
+    private var subscribers: [RTMPSubscriber] = []
+    private var pushes = 0
+    private var pushTimer: Scheduled<Void>?
+    /// Copies made for subscribers that cannot take the shared bytes, of the writes that are being delivered.
+    private var copies: [(key: CopyKey, copy: CountedCopy)] = []
 
-    init(eventLoop: any EventLoop, ring: WriteRing, slowTimeout: TimeAmount) {
+    private struct CopyKey: Equatable {
+        /// nil for the preamble of the join point at `time`.
+        var sequence: Int64?
+        var time: Int64 = 0
+        var form: ChunkedMessages.Form
+    }
+
+    /// Copies that are kept for the next subscriber of the same form.
+    private static let mostCopies = 8
+
+    init(
+        eventLoop: any EventLoop, load: LoopLoad, machine: FanoutMachine, memory: MemoryBudget, account: AccountID
+    ) {
         self.eventLoop = eventLoop
-        self.ring = ring
-        self.slowTimeout = slowTimeout
+        self.load = load
+        self.machine = machine
+        self.memory = memory
+        self.account = account
     }
 
-    var count: Int { readers.count }
-
-    func add(_ reader: RTMPSubscriber) {
+    func add(_ subscriber: RTMPSubscriber) {
         eventLoop.assertInEventLoop()
-        guard !reader.isDetached, reader.slot == nil else { return }
-        reader.fanout = self
-        reader.slot = readers.count
-        readers.append(reader)
-        pump(reader, flush: true)
+        guard subscriber.membership.load(ordering: .acquiring) == .counted, subscriber.slot == nil else { return }
+        subscriber.fanout = self
+        subscriber.slot = subscribers.count
+        subscribers.append(subscriber)
+        count(subscriber, by: 1)
+        pump(subscriber, now: .now())
     }
 
-    func remove(_ reader: RTMPSubscriber) {
+    func remove(_ subscriber: RTMPSubscriber) {
         eventLoop.assertInEventLoop()
-        guard let slot = reader.slot, slot < readers.count, readers[slot] === reader else { return }
-        readers.swapAt(slot, readers.count - 1)
-        readers.removeLast()
-        if slot < readers.count {
-            readers[slot].slot = slot
+        guard let slot = subscriber.slot, slot < subscribers.count, subscribers[slot] === subscriber else { return }
+        subscribers.swapAt(slot, subscribers.count - 1)
+        subscribers.removeLast()
+        if slot < subscribers.count {
+            subscribers[slot].slot = slot
         }
-        reader.slot = nil
-        reader.fanout = nil
+        subscriber.slot = nil
+        subscriber.fanout = nil
+        count(subscriber, by: -1)
     }
 
-    /// - Parameter oldest: the oldest batch the hub still holds.
-    func deliver(_ batch: MergedWrite, oldest: Int64) {
+    private func count(_ subscriber: RTMPSubscriber, by change: Int) {
+        switch subscriber.role {
+        case .viewer: load.countViewers(by: change)
+        case .push: pushes += change
+        }
+    }
+
+    /// - Parameters:
+    ///   - oldest: the oldest write the hub still holds.
+    ///   - sent: when the hub handed it over.
+    func deliver(_ write: MergedWrite, oldest: Int64, sent: NIODeadline) {
         eventLoop.assertInEventLoop()
-        ring.append(batch)
-        ring.trim(before: oldest)
-        // Backwards, because a reader that is let go takes its place out of the array.
-        var index = readers.count - 1
+        let now = NIODeadline.now()
+        load.observe(lag: now - sent)
+        machine.append(write, oldest: oldest)
+        copies.removeAll(keepingCapacity: true)
+        var takesPushes = true
+        if pushes > 0, let delay = machine.pushDelay(now: now) {
+            takesPushes = false
+            if pushTimer == nil {
+                pushTimer = eventLoop.scheduleTask(in: delay) { [weak self] in self?.pumpPushes() }
+            }
+        }
+        // Backwards, because a subscriber that is let go takes its place out of the array.
+        var index = subscribers.count - 1
         while index >= 0 {
-            if index < readers.count {
-                pump(readers[index], flush: true)
+            if index < subscribers.count, takesPushes || subscribers[index].role == .viewer {
+                pump(subscribers[index], now: now)
             }
             index -= 1
         }
     }
 
+    private func pumpPushes() {
+        pushTimer?.cancel()
+        pushTimer = nil
+        let now = NIODeadline.now()
+        _ = machine.pushDelay(now: now)
+        for push in subscribers.filter({ $0.role == .push }) { pump(push, now: now) }
+    }
+
     /// The stream is over: everybody goes.
     func end() {
         eventLoop.assertInEventLoop()
-        let leaving = readers
-        readers.removeAll()
-        ring.removeAll()
-        for reader in leaving {
-            reader.slot = nil
-            reader.fanout = nil
-            reader.onEnd?(.streamEnded)
-        }
+        if pushes > 0 { pumpPushes() }
+        let leaving = subscribers
+        for subscriber in leaving { remove(subscriber) }
+        machine.removeAll()
+        copies.removeAll()
+        for subscriber in leaving { subscriber.onEnd?(.streamEnded) }
     }
 
-    /// Writes what the reader has not had and its channel can take.
-    func pump(_ reader: RTMPSubscriber, flush: Bool) {
-        guard !reader.isPaused, reader.slot != nil else { return }
-        guard reader.channel.isWritable else {
-            noteLag(of: reader)
-            return
-        }
+    /// Writes what the subscriber has not had and its channel can take.
+    func pump(_ subscriber: RTMPSubscriber, now: NIODeadline) {
+        guard subscriber.slot != nil else { return }
         var wrote = false
-        if let position = reader.position, position < ring.oldestSequence {
-            moveForward(reader, from: position)
+        var isTooSlow = false
+        steps: while true {
+            let isWritable = subscriber.channel.isWritable
+            let pressure = isWritable ? .none : memory.pressure(on: account)
+            switch machine.next(&subscriber.cursor, isWritable: isWritable, now: now, pressure: pressure) {
+            case .join(let point):
+                subscriber.joined(at: point)
+                write(point.preamble, key: (nil, point.time.nanoseconds), to: subscriber)
+                wrote = true
+                subscriber.onStart?()
+            case .write(let merged):
+                write(merged.messages, key: (merged.sequence, 0), to: subscriber)
+                wrote = true
+            case .wait:
+                break steps
+            case .tooSlow:
+                isTooSlow = true
+                break steps
+            }
         }
-        if reader.position == nil {
-            guard let start = ring.newestStartSequence, let point = ring[start]?.joinPoint else { return }
-            write(point.preamble, to: reader)
-            reader.position = start
-            wrote = true
-            reader.onStart?()
-        }
-        while reader.channel.isWritable, let position = reader.position, let batch = ring[position] {
-            write(batch.run, to: reader)
-            reader.position = position + 1
-            wrote = true
-        }
-        if wrote, flush {
-            reader.channel.flush()
-        }
-        noteLag(of: reader)
-    }
-
-    private func write(_ run: ChunkedMessages, to reader: RTMPSubscriber) {
-        let bytes = run.bytes(messageStreamID: reader.messageStreamID, filter: reader.filter)
-        reader.statistics.bytes += Int64(bytes.readableBytes)
-        reader.channel.write(bytes, promise: nil)
-    }
-
-    /// What it missed is gone from the ring: it goes on from the newest keyframe, never from a picture that refers to lost ones.
-    private func moveForward(_ reader: RTMPSubscriber, from position: Int64) {
-        reader.statistics.skips += 1
-        reader.position = nil
-        let resumed = ring.newestStartSequence ?? ring.nextSequence
-        // The frames that are gone can no longer be counted; those still held that it skips can.
-        var sequence = max(position, ring.oldestSequence)
-        while sequence < resumed, let batch = ring[sequence] {
-            reader.statistics.droppedFrames += batch.videoFrames
-            sequence += 1
+        if wrote { subscriber.channel.flush() }
+        if isTooSlow {
+            remove(subscriber)
+            subscriber.onEnd?(.tooSlow)
         }
     }
 
-    private func noteLag(of reader: RTMPSubscriber) {
-        guard let position = reader.position, position < ring.nextSequence else {
-            reader.behindSince = nil
-            return
+    private func write(_ messages: ChunkedMessages, key: (Int64?, Int64), to subscriber: RTMPSubscriber) {
+        let form = subscriber.form
+        if form.isShared {
+            subscriber.wrote(messages.bytes.readableBytes)
+            subscriber.channel.write(messages.bytes, promise: nil)
+        } else {
+            write(messages, key: CopyKey(sequence: key.0, time: key.1, form: form), to: subscriber)
         }
-        let now = NIODeadline.now()
-        guard let since = reader.behindSince else {
-            reader.behindSince = now
-            return
+    }
+
+    /// A copy is made once for all who take the same form of the write being delivered, and counted until the last of them
+    /// has it.
+    private func write(_ messages: ChunkedMessages, key: CopyKey, to subscriber: RTMPSubscriber) {
+        let copy: CountedCopy
+        if let known = copies.first(where: { $0.key == key }) {
+            copy = known.copy
+        } else {
+            copy = CountedCopy(messages.bytes(in: key.form), memory: memory, account: account)
+            if copies.count >= LoopFanout.mostCopies { copies.removeFirst() }
+            copies.append((key, copy))
         }
-        if now - since > slowTimeout {
-            remove(reader)
-            reader.onEnd?(.tooSlow)
-        }
+        guard copy.bytes.readableBytes > 0 else { return }
+        subscriber.wrote(copy.bytes.readableBytes)
+        let written = eventLoop.makePromise(of: Void.self)
+        written.futureResult.whenComplete { _ in withExtendedLifetime(copy) {} }
+        subscriber.channel.write(copy.bytes, promise: written)
+    }
+}
+
+/// Bytes that were made for some subscribers, counted for as long as anybody holds them.
+private final class CountedCopy: Sendable {
+    let bytes: ByteBuffer
+    private let memory: MemoryBudget
+    private let account: AccountID
+
+    init(_ bytes: ByteBuffer, memory: MemoryBudget, account: AccountID) {
+        self.bytes = bytes
+        self.memory = memory
+        self.account = account
+        memory.change(by: bytes.storageCapacity, account: account)
+    }
+
+    deinit {
+        memory.change(by: -bytes.storageCapacity, account: account)
     }
 }

@@ -1,16 +1,18 @@
 import NIOCore
+import Synchronization
 
 /// A viewer or a push that takes a stream's RTMP bytes: a position in the ring, and a channel to write to.
 ///
 /// `@unchecked Sendable`: made on its channel's event loop and handed to the hub only to be handed back; everything
-/// mutable is touched on that loop alone (`LoopFanout` and the owner's channel handler both live there).
+/// mutable but the atomic membership is touched on that loop alone (`LoopFanout` and the owner's channel handler both live
+/// there).
 public final class RTMPSubscriber: @unchecked Sendable {
     public enum Role: Sendable, Hashable {
         case viewer
         case push
     }
 
-    /// Why the hub let a reader go.
+    /// Why the hub let a subscriber go.
     public enum Ending: Sendable, Hashable {
         case streamEnded
         /// It stayed behind for longer than `live.slow_viewer_timeout`.
@@ -27,46 +29,82 @@ public final class RTMPSubscriber: @unchecked Sendable {
         public init() {}
     }
 
+    /// Whether the hub counts it.
+    enum Membership: UInt8, AtomicRepresentable {
+        case new
+        case counted
+        case left
+    }
+
     public let role: Role
     let channel: any Channel
     let messageStreamID: UInt32
-    /// Which kinds of message it takes.
-    public var filter = ChunkedMessages.Filter()
-    public internal(set) var isPaused = false
-    public internal(set) var statistics = Statistics()
+    private let timestampsFromZero: Bool
+    /// The timestamp it joined at, when its own begin at zero.
+    private var timeBase: UInt32 = 0
+    /// Which kinds of sample it takes. Video that is wanted again comes from the next keyframe on.
+    public var filter = ChunkedMessages.Filter() {
+        didSet { if filter.video, !oldValue.video { cursor.resumeVideo() } }
+    }
     /// Called on the event loop, once, when the hub lets it go; not when its owner detaches it.
     public var onEnd: ((Ending) -> Void)?
-    /// Called on the event loop when the first media was written, and again after each skip.
+    /// Called on the event loop when metadata and headers were written and the first media is about to be, and again after
+    /// each time it was moved forward.
     public var onStart: (() -> Void)?
 
-    /// The next batch to write; nil while it waits for one to start on.
-    var position: Int64?
-    /// Since when it has not been at the live edge.
-    var behindSince: NIODeadline?
-    /// Its place in `LoopFanout.readers`.
+    var cursor = ReadCursor()
+    private var bytes: Int64 = 0
+    /// Its place in `LoopFanout`.
     var slot: Int?
     var fanout: LoopFanout?
-    var isDetached = false
+    let membership = Atomic<Membership>(.new)
 
-    public init(role: Role, channel: any Channel, messageStreamID: UInt32) {
+    /// - Parameter timestampsFromZero: what it gets begins near timestamp 0 instead of at the stream's own time, which may
+    ///   be hours.
+    public init(role: Role, channel: any Channel, messageStreamID: UInt32, timestampsFromZero: Bool = false) {
         self.role = role
         self.channel = channel
         self.messageStreamID = messageStreamID
+        self.timestampsFromZero = timestampsFromZero
+    }
+
+    public var isPaused: Bool { cursor.isPaused }
+
+    public var statistics: Statistics {
+        var statistics = Statistics()
+        statistics.bytes = bytes
+        statistics.droppedFrames = cursor.droppedFrames
+        statistics.skips = cursor.skips
+        return statistics
     }
 
     /// The channel can take more: call from `channelWritabilityChanged`.
     public func writabilityChanged() {
-        fanout?.pump(self, flush: true)
+        fanout?.pump(self, now: .now())
     }
 
-    /// Stops delivery without leaving the stream (`pause`); resuming starts on the newest keyframe.
+    /// Stops delivery without leaving the stream (`pause`); resuming goes on with the newest GOP.
     public func setPaused(_ paused: Bool) {
         guard paused != isPaused else { return }
-        isPaused = paused
-        behindSince = nil
-        if !paused {
-            position = nil
-            fanout?.pump(self, flush: true)
+        cursor.setPaused(paused)
+        if !paused { fanout?.pump(self, now: .now()) }
+    }
+
+    /// It starts, or starts again, at a join point.
+    func joined(at point: JoinPoint) {
+        if timestampsFromZero, timeBase == 0 {
+            timeBase = UInt32(truncatingIfNeeded: point.time.milliseconds)
         }
+    }
+
+    func wrote(_ count: Int) {
+        bytes &+= Int64(count)
+    }
+
+    /// The bytes it takes.
+    var form: ChunkedMessages.Form {
+        var form = ChunkedMessages.Form(messageStreamID: messageStreamID, filter: filter, timeBase: timeBase)
+        if cursor.awaitsKeyframe { form.filter.video = false }
+        return form
     }
 }

@@ -1,13 +1,14 @@
 import DequeModule
 import Media
 
-/// The stream's recent past, shared by its readers: a reader holds a position in it, never a queue of its own.
+/// The stream's recent past in merged writes, shared by its RTMP subscribers: a subscriber holds a position in it, never a
+/// queue of its own.
 ///
-/// Capped in bytes and in time. What a new viewer needs, the batches since the newest start point, is kept as long as the
+/// Capped in bytes and in time. What a new viewer needs, the writes since the newest join point, is kept as long as the
 /// byte cap allows; when one GOP alone is larger, new viewers wait for the next keyframe.
 public struct WriteRing: Sendable {
     public struct Limits: Sendable, Hashable {
-        /// Bytes held at most.
+        /// Bytes held at most, by capacity.
         public var bytes: Int
         /// Media time held at most, beyond the newest GOP.
         public var time: MediaTime
@@ -19,65 +20,69 @@ public struct WriteRing: Sendable {
     }
 
     public let limits: Limits
-    private var batches: Deque<MergedWrite> = []
-    public private(set) var byteCount = 0
-    /// The next batch's sequence.
-    public private(set) var nextSequence: Int64 = 0
-    private var newestStart: Int64?
+    private var writes: Deque<MergedWrite> = []
+    /// What the writes hold, by capacity.
+    private(set) var heldBytes = 0
+    /// The next write's sequence.
+    private(set) var nextSequence: Int64 = 0
+    private var newestJoin: Int64?
 
-    public init(limits: Limits) {
+    init(limits: Limits) {
         self.limits = limits
     }
 
-    public var oldestSequence: Int64 {
-        batches.first?.sequence ?? nextSequence
+    var oldestSequence: Int64 {
+        writes.first?.sequence ?? nextSequence
     }
 
-    /// Where a new or late reader starts: the newest start point still held; nil when there is none.
-    public var newestStartSequence: Int64? {
-        guard let newestStart, newestStart >= oldestSequence else { return nil }
-        return newestStart
+    /// Where a new or late subscriber starts: the newest join point still held; nil when there is none.
+    var newestJoinSequence: Int64? {
+        guard let newestJoin, newestJoin >= oldestSequence, newestJoin < nextSequence else { return nil }
+        return newestJoin
     }
 
-    public subscript(sequence: Int64) -> MergedWrite? {
+    subscript(sequence: Int64) -> MergedWrite? {
         let index = sequence - oldestSequence
-        guard index >= 0, index < Int64(batches.count) else { return nil }
-        return batches[Int(index)]
+        guard index >= 0, index < Int64(writes.count) else { return nil }
+        return writes[Int(index)]
     }
 
-    /// Takes the batch whose sequence is `nextSequence` and drops what the limits no longer allow.
-    public mutating func append(_ batch: MergedWrite) {
-        batches.append(batch)
-        nextSequence = batch.sequence + 1
-        byteCount += batch.run.bytes.readableBytes
-        if batch.joinPoint != nil {
-            newestStart = batch.sequence
+    /// Takes the write whose sequence is `nextSequence` and drops what the limits no longer allow.
+    mutating func append(_ write: MergedWrite) {
+        assert(write.sequence == nextSequence, "writes are counted without gaps")
+        writes.append(write)
+        nextSequence = write.sequence + 1
+        heldBytes += write.heldBytes
+        if write.joinPoint != nil {
+            newestJoin = write.sequence
         }
-        while byteCount > limits.bytes, batches.count > 1 {
+        while heldBytes > limits.bytes, writes.count > 1 {
             dropFirst()
         }
-        while let first = batches.first, let newestStart, first.sequence < newestStart,
-            batch.lastTime - first.lastTime > limits.time
+        while let first = writes.first, let newestJoin, first.sequence < newestJoin,
+            write.lastTime - first.lastTime > limits.time
         {
             dropFirst()
         }
     }
 
     /// Drops everything before `sequence`.
-    public mutating func trim(before sequence: Int64) {
-        while let first = batches.first, first.sequence < sequence {
+    mutating func trim(before sequence: Int64) {
+        while let first = writes.first, first.sequence < sequence {
             dropFirst()
         }
     }
 
-    public mutating func removeAll() {
-        batches.removeAll()
-        byteCount = 0
+    /// Lets everything go; counting goes on.
+    mutating func removeAll() {
+        writes.removeAll()
+        heldBytes = 0
+        newestJoin = nil
     }
 
     private mutating func dropFirst() {
-        if let dropped = batches.popFirst() {
-            byteCount -= dropped.run.bytes.readableBytes
+        if let dropped = writes.popFirst() {
+            heldBytes -= dropped.heldBytes
         }
     }
 }

@@ -7,6 +7,7 @@ public actor Stage {
     private var hubs: [StreamAddress: StreamHub] = [:]
     private var observers: [any StageObserver] = []
     private let memory: MemoryBudget
+    private let loads = LoopLoads()
     private let logger: Logger
     private var isDraining = false
 
@@ -32,7 +33,7 @@ public actor Stage {
         // A hub that ends in this moment refuses; the next round makes a fresh one.
         for _ in 0..<3 {
             let known = hubs[address]
-            if known == nil, memory.isExceeded { throw .outOfMemory }
+            if known == nil, !memory.mayTake(account: accountID) { throw .outOfMemory }
             let hub =
                 if let known { known } else {
                     await open(address, accountID: accountID, settings: settings, on: eventLoop)
@@ -104,21 +105,14 @@ public actor Stage {
 
     /// Everything on air, by address.
     public func onAir() -> [StreamHub] {
-        hubs.values.sorted { $0.address.description < $1.address.description }
+        hubs.values.sorted { $0.address < $1.address }
     }
 
     /// Sends a stream's encoder away and ends the stream.
     /// - Returns: false when nothing is on air there.
     public func close(_ address: StreamAddress) async -> Bool {
         guard let hub = hubs[address] else { return false }
-        let closed = try? await hub.eventLoop.submit { () -> Bool in
-            guard hub.isOnAir else { return false }
-            if case .live(let publisher) = hub.state {
-                publisher.disconnect(.closedByOperator)
-            }
-            hub.finish()
-            return true
-        }.get()
+        let closed = try? await hub.eventLoop.submit { hub.isOnAir && hub.close(.closedByOperator) }.get()
         return closed ?? false
     }
 
@@ -126,12 +120,7 @@ public actor Stage {
     public func drain() async {
         isDraining = true
         for hub in hubs.values {
-            try? await hub.eventLoop.submit {
-                if case .live(let publisher) = hub.state {
-                    publisher.disconnect(.draining)
-                }
-                hub.finish()
-            }.get()
+            _ = try? await hub.eventLoop.submit { hub.close(.draining) }.get()
         }
     }
 }

@@ -1,0 +1,399 @@
+import Foundation
+import Media
+import NIOCore
+import RTMP
+
+/// One stream as a pure machine: events and the time they come at go in, actions come out.
+///
+/// It decides who may publish, what a publisher's messages mean and where they lie in time, what is kept for subscribers
+/// and when it is written, and when the stream is over. `StreamHub` owns its event loop and carries the actions out.
+struct HubMachine {
+    enum Timer: Hashable {
+        /// What is gathered goes out.
+        case flush
+        /// The publisher has not returned.
+        case recovery
+    }
+
+    enum Event {
+        case publish(Publisher)
+        case message(ReceivedMessage, from: UInt64)
+        /// What one read of the publisher's socket brought is all there.
+        case readComplete
+        /// - Parameter isOrderly: the publisher said so; otherwise its connection broke.
+        case unpublish(UInt64, isOrderly: Bool)
+        case timer(Timer)
+        case subscribe(RTMPSubscriber.Role)
+        case unsubscribe(RTMPSubscriber.Role)
+        /// Ends the stream for everybody, at once.
+        case close(PublisherEnding?)
+    }
+
+    /// The circumstances of an event.
+    struct Moment {
+        var now: NIODeadline
+        /// Unix milliseconds.
+        var wallClock: Int64
+        var pressure = MemoryBudget.Pressure.none
+        /// Of the event loops that the stream's subscribers live on, the busiest one.
+        var load = LoopLoad.Reading()
+    }
+
+    enum Action {
+        /// The publisher that just came has the stream.
+        case accept
+        case reject(StreamHub.Rejection)
+        /// Sends a publisher away.
+        case disconnect(Publisher, PublisherEnding)
+        /// For packagers.
+        case tracksChanged(TrackSet)
+        case sample(StreamSample)
+        case discontinuity
+        case publisherLost
+        /// For subscribers; nothing before `oldest` is kept any longer.
+        case deliver(MergedWrite, oldest: Int64)
+        /// A subscriber has nothing to start on.
+        case wantKeyframe(Publisher)
+        /// Replaces the timer if it is set.
+        case setTimer(Timer, after: TimeAmount)
+        case cancelTimer(Timer)
+        /// Said once a publisher.
+        case notUnderstood(TrackID.Kind, reason: String)
+        /// Nothing more comes.
+        case ended(last: Publisher?)
+    }
+
+    private enum State {
+        /// Made, with no publisher yet.
+        case vacant
+        case live(Live)
+        /// The publisher dropped; it has until the deadline.
+        case recovering(last: Publisher, until: NIODeadline)
+        case ended
+
+        struct Live {
+            let publisher: Publisher
+            /// It has sent something.
+            var hasSent = false
+            /// What is left of its predecessor's time to return, in case this one sends nothing.
+            var inherited: NIODeadline?
+            var lastMessage: NIODeadline
+        }
+    }
+
+    /// Frames that refer to ones nobody has are left out until a keyframe, but not for ever: with intra refresh there may
+    /// be none.
+    private static let mostFramesWithoutKeyframe = 500
+    /// A publisher's metadata is kept for reports up to this size, written out.
+    static let mostMetadataBytes = 16 << 10
+
+    private let settings: HubSettings
+    private var state = State.vacant
+    private var timeline = Timeline()
+    private var watch = TrackWatch()
+    private var headers = JoinHeaders()
+    private var backlog: Backlog
+    private var rate = RateMeter()
+    /// Video tracks that have had their first keyframe of this publisher.
+    private var startedVideo: [TrackID] = []
+    private var framesWithoutKeyframe = 0
+    private var hasSaidNotUnderstood = false
+    private var isFlushSet = false
+    private(set) var bytesReceived: Int64 = 0
+    /// Unix milliseconds.
+    private(set) var published: Int64 = 0
+    private(set) var viewerCount = 0
+    private(set) var pushCount = 0
+
+    init(settings: HubSettings) {
+        self.settings = settings
+        backlog = Backlog(limits: settings.ring)
+    }
+
+    // MARK: What it is
+
+    var tracks: TrackSet { watch.tracks }
+    var ring: WriteRing { backlog.ring }
+    /// What it holds in memory, by capacity.
+    var heldBytes: Int { backlog.heldBytes + headers.heldBytes }
+
+    var isEnded: Bool {
+        if case .ended = state { true } else { false }
+    }
+
+    var isLive: Bool {
+        if case .live = state { true } else { false }
+    }
+
+    /// Somebody publishes, or may return.
+    var isOnAir: Bool { currentPublisher != nil }
+
+    /// The publisher, or the last one while it may return.
+    var currentPublisher: Publisher? {
+        switch state {
+        case .live(let live): live.publisher
+        case .recovering(let publisher, _): publisher
+        case .vacant, .ended: nil
+        }
+    }
+
+    /// The encoder's metadata, unless it is too large to report.
+    var metadata: AMFValue? {
+        guard case .metadata(let value)? = headers.metadata?.content, value.fits(in: HubMachine.mostMetadataBytes)
+        else {
+            return nil
+        }
+        return value
+    }
+
+    /// The message that the metadata came in, for those who pass it on: AMF0 from `onMetaData` on.
+    var metadataBody: ByteBuffer? { headers.metadata?.body }
+
+    func rates(now: NIODeadline) -> (bitsPerSecond: Int, framesPerSecond: Double) {
+        rate.rates(now: MediaTime(now))
+    }
+
+    // MARK: Events
+
+    /// Adds what has to be done to `actions`, in order. The caller keeps the array, so that nothing is allocated for each
+    /// message.
+    mutating func handle(_ event: Event, at moment: Moment, into actions: inout [Action]) {
+        switch event {
+        case .message(let message, let id):
+            receive(message, from: id, at: moment, into: &actions)
+        case .readComplete:
+            readComplete(at: moment, into: &actions)
+        case .timer(.flush):
+            isFlushSet = false
+            flush(at: moment, into: &actions)
+        case .timer(.recovery):
+            if case .recovering = state { finish(at: moment, into: &actions) }
+        case .publish(let publisher):
+            publish(publisher, at: moment, into: &actions)
+        case .unpublish(let id, let isOrderly):
+            unpublish(id, isOrderly: isOrderly, at: moment, into: &actions)
+        case .subscribe(let role):
+            count(role, by: 1)
+            if !backlog.canJoin, let currentPublisher { actions.append(.wantKeyframe(currentPublisher)) }
+            backlog.subscribe()
+        case .unsubscribe(let role):
+            count(role, by: -1)
+            backlog.unsubscribe()
+        case .close(let ending):
+            if case .live(let live) = state, let ending { actions.append(.disconnect(live.publisher, ending)) }
+            finish(at: moment, into: &actions)
+        }
+    }
+
+    private mutating func count(_ role: RTMPSubscriber.Role, by change: Int) {
+        switch role {
+        case .viewer: viewerCount += change
+        case .push: pushCount += change
+        }
+    }
+
+    // MARK: Publishers
+
+    private mutating func publish(_ publisher: Publisher, at moment: Moment, into actions: inout [Action]) {
+        var inherited: NIODeadline?
+        switch state {
+        case .vacant:
+            published = moment.wallClock
+        case .live(let current):
+            let silence = settings.takeoverAfter(of: current.publisher.info, by: publisher.info)
+            guard moment.now - current.lastMessage >= TimeAmount(silence) else {
+                actions.append(.reject(.busy))
+                return
+            }
+            actions.append(.disconnect(current.publisher, .takenOver))
+            startOver(at: moment, into: &actions)
+        case .recovering(_, let until):
+            inherited = until
+            actions.append(.cancelTimer(.recovery))
+            startOver(at: moment, into: &actions)
+        case .ended:
+            actions.append(.reject(.ended))
+            return
+        }
+        state = .live(.init(publisher: publisher, inherited: inherited, lastMessage: moment.now))
+        actions.append(.accept)
+    }
+
+    /// Keeps viewers and pushes, and makes ready for another encoder: its own headers, its own clock.
+    private mutating func startOver(at moment: Moment, into actions: inout [Action]) {
+        flush(at: moment, into: &actions)
+        timeline.rebase()
+        watch.reset()
+        headers = JoinHeaders()
+        startedVideo.removeAll()
+        framesWithoutKeyframe = 0
+        hasSaidNotUnderstood = false
+    }
+
+    private mutating func unpublish(
+        _ id: UInt64, isOrderly: Bool, at moment: Moment, into actions: inout [Action]
+    ) {
+        guard case .live(let live) = state, live.publisher.id == id else { return }
+        flush(at: moment, into: &actions)
+        var until = moment.now + TimeAmount(settings.reconnectWindow)
+        if !live.hasSent {
+            // It vanished while it was being let in: it does not prolong what its predecessor left, which may be nothing.
+            guard let inherited = live.inherited, inherited > moment.now else {
+                finish(at: moment, into: &actions)
+                return
+            }
+            until = inherited
+        } else if settings.reconnectWindow <= .zero || (isOrderly && settings.endsOnUnpublish) {
+            finish(at: moment, into: &actions)
+            return
+        }
+        state = .recovering(last: live.publisher, until: until)
+        actions.append(.publisherLost)
+        actions.append(.setTimer(.recovery, after: until - moment.now))
+    }
+
+    private mutating func finish(at moment: Moment, into actions: inout [Action]) {
+        guard !isEnded else { return }
+        flush(at: moment, into: &actions)
+        let last = currentPublisher
+        state = .ended
+        backlog.removeAll()
+        headers = JoinHeaders()
+        actions.append(.cancelTimer(.recovery))
+        actions.append(.ended(last: last))
+    }
+
+    // MARK: Messages
+
+    private mutating func receive(
+        _ message: ReceivedMessage, from id: UInt64, at moment: Moment, into actions: inout [Action]
+    ) {
+        guard note(message, from: id, at: moment) else { return }
+        let reading = SampleReading(message)
+        if let failure = reading.failure, !hasSaidNotUnderstood {
+            // It passes through untouched; only packagers miss it. Each one said would flood the log.
+            hasSaidNotUnderstood = true
+            actions.append(.notUnderstood(message.kind, reason: failure))
+        }
+        let timestamp = MediaTime(milliseconds: message.timestamp)
+        var verdict = Timeline.Verdict.continuous
+        var time = timeline.presentTime(for: timestamp)
+        if case .accessUnit = reading.content {
+            let placement = timeline.place(timestamp, of: reading.track, now: moment.now)
+            verdict = placement.verdict
+            time = placement.time
+        }
+        if verdict == .jump { actions.append(.discontinuity) }
+        let sample = reading.placed(at: time, body: message.body)
+        headers.observe(sample)
+        if let changed = watch.observe(sample) { actions.append(.tracksChanged(changed)) }
+        rate.add(bytes: message.body.readableBytes, isFrame: sample.isVideoFrame, now: MediaTime(moment.now))
+        if verdict != .straggler { actions.append(.sample(sample)) }
+        guard isDecodable(sample) else { return }
+        if let write = backlog.append(sample, joinHeaders: joinHeaders(for: sample), pressure: moment.pressure) {
+            deliver(write, into: &actions)
+        }
+    }
+
+    /// Whether the message comes from the publisher there is.
+    private mutating func note(_ message: ReceivedMessage, from id: UInt64, at moment: Moment) -> Bool {
+        guard case .live(var live) = state, live.publisher.id == id else { return false }
+        live.lastMessage = moment.now
+        live.hasSent = true
+        state = .live(live)
+        bytesReceived &+= Int64(message.body.readableBytes)
+        return true
+    }
+
+    /// False for video frames before the first keyframe of their track: they refer to ones that nobody has.
+    private mutating func isDecodable(_ sample: StreamSample) -> Bool {
+        guard sample.isVideoFrame, !startedVideo.contains(sample.track) else { return true }
+        if !sample.isVideoKeyframe {
+            framesWithoutKeyframe += 1
+            guard framesWithoutKeyframe > HubMachine.mostFramesWithoutKeyframe else { return false }
+        }
+        if startedVideo.count < TrackWatch.mostTracks {
+            startedVideo.append(sample.track)
+            startedVideo.sort()
+        }
+        return true
+    }
+
+    /// What a subscriber needs that starts with this sample; nil when none may: without video any audio frame will do, else
+    /// a keyframe of the first video track.
+    private func joinHeaders(for sample: StreamSample) -> JoinHeaders? {
+        if watch.hasVideo {
+            return sample.isVideoKeyframe && sample.track == startedVideo.first ? headers : nil
+        }
+        guard case .accessUnit = sample.content else { return nil }
+        return headers
+    }
+
+    // MARK: Writes
+
+    private mutating func readComplete(at moment: Moment, into actions: inout [Action]) {
+        guard backlog.hasPending, viewerCount + pushCount > 0 else { return }
+        let interval = FlushPolicy.interval(
+            viewers: viewerCount, load: moment.load, latency: TimeAmount(settings.latency))
+        guard let interval else {
+            flush(at: moment, into: &actions)
+            return
+        }
+        guard !isFlushSet else { return }
+        isFlushSet = true
+        actions.append(.setTimer(.flush, after: interval))
+    }
+
+    private mutating func flush(at moment: Moment, into actions: inout [Action]) {
+        if let write = backlog.seal(pressure: moment.pressure) { deliver(write, into: &actions) }
+        cancelFlush(into: &actions)
+    }
+
+    private mutating func deliver(_ write: MergedWrite, into actions: inout [Action]) {
+        actions.append(.deliver(write, oldest: backlog.ring.oldestSequence))
+        cancelFlush(into: &actions)
+    }
+
+    private mutating func cancelFlush(into actions: inout [Action]) {
+        guard isFlushSet else { return }
+        isFlushSet = false
+        actions.append(.cancelTimer(.flush))
+    }
+}
+
+extension MediaTime {
+    /// A time of the event loops' steady clock.
+    init(_ deadline: NIODeadline) {
+        self.init(nanoseconds: Int64(clamping: deadline.uptimeNanoseconds))
+    }
+}
+
+extension AMFValue {
+    /// Whether it takes no more than so many bytes when it is written out. Looks no further than that, for references let a
+    /// small message name a long text thousands of times.
+    func fits(in bytes: Int) -> Bool {
+        var left = bytes
+        return takes(from: &left)
+    }
+
+    private func takes(from left: inout Int) -> Bool {
+        left -= 16
+        guard left >= 0 else { return false }
+        switch self {
+        case .number, .boolean, .null, .undefined, .date: return true
+        case .string(let text), .xml(let text):
+            left -= text.utf8.count
+            return left >= 0
+        case .byteArray(let bytes):
+            left -= bytes.readableBytes
+            return left >= 0
+        case .strictArray(let values):
+            return values.allSatisfy { $0.takes(from: &left) }
+        case .object(let object), .ecmaArray(let object), .typedObject(_, let object):
+            return object.members.allSatisfy { member in
+                left -= member.name.utf8.count
+                return member.value.takes(from: &left)
+            }
+        }
+    }
+}
