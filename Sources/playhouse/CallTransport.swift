@@ -1,4 +1,5 @@
 import AsyncHTTPClient
+import Basics
 import Foundation
 import NIOCore
 
@@ -46,8 +47,14 @@ enum CallTransport {
     private static let hexadecimal = Array("0123456789ABCDEF".utf8)
 
     private static func reason(_ error: any Error) -> String {
-        if let error = error as? HTTPClientError { return error.shortDescription }
-        // The address and the system's word for it, on one line.
-        return String(describing: error).split(separator: "\n").first.map(String.init) ?? "unknown"
+        switch error {
+        case let error as IOError where error.errnoCode == ECONNREFUSED:
+            "nothing listens there; is `playhouse serve` running?"
+        case let error as HTTPClientError: error.shortDescription
+        // The library's errors of TLS carry the build's paths.
+        case _ where "\(type(of: error))".contains("SSL"):
+            "no TLS connection: the certificate is not trusted by this machine, or the server does not speak TLS"
+        default: SystemError.text(of: error)
+        }
     }
 }

@@ -53,7 +53,10 @@ import Testing
         var isClosed: Bool { received.state.withLock { $0.isClosed } }
         /// The status of each answer.
         var statuses: [String] {
-            text.split(separator: "\r\n").filter { $0.hasPrefix("HTTP/1.1 ") }.map { String($0.dropFirst(9).prefix(3)) }
+            text.split(separator: "HTTP/1.1 ", omittingEmptySubsequences: false).dropFirst().map {
+                String($0.prefix(3))
+            }
+            .filter { Int($0) != nil }
         }
     }
 
