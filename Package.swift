@@ -71,7 +71,8 @@ let package = Package(
         .target(
             name: "Delivery",
             dependencies: [
-                "CZlib", "Basics", "Media", "HLS", "Usher", "Storage", "Live", "Admission", hummingbird, hummingbirdCore,
+                "CZlib", "Basics", "Media", "HLS", "Usher", "Storage", "Live", "Admission", hummingbird,
+                hummingbirdCore,
                 nio, nioHTTP, nioPosix, logging,
             ]),
         .target(name: "Settings", dependencies: ["Basics", "Usher", "Storage", configuration, yams, logging]),

@@ -1,6 +1,23 @@
 import Basics
+import Foundation
 import Live
+import NIOCore
 import RTMP
+import Usher
+
+/// The two ends of a connection.
+struct RTMPPeer: Sendable {
+    /// Where the client comes from, without port.
+    let address: String
+    /// Where it came to.
+    let serverAddress: String
+    let accepted = Date()
+
+    init(_ channel: any Channel) {
+        address = channel.remoteAddress?.plainAddress ?? "unknown"
+        serverAddress = channel.localAddress?.plainAddress ?? ""
+    }
+}
 
 /// What is kept of a client's `connect`: what later questions ask for. A client may put 64 KiB into it, and stay for hours.
 struct RTMPClient: Sendable {
@@ -46,5 +63,27 @@ struct RTMPClient: Sendable {
     func parameter(_ key: String, of name: StreamName? = nil) -> String? {
         assert(RTMPClient.parameterNames.contains(key))
         return name?.parameters[key]?.cut(toBytes: RTMPClient.maximumParameter) ?? parameters[key]
+    }
+
+    /// The client as a publisher.
+    func publisher(_ user: String, at peer: RTMPPeer) -> PublisherInfo {
+        PublisherInfo(
+            address: peer.address, software: software, transport: "rtmp", user: user.cut(), connected: peer.accepted)
+    }
+
+    /// The client as a viewer of a stream that it named.
+    func viewer(of stream: StreamAddress, _ name: StreamName, at peer: RTMPPeer) -> ViewerFacts {
+        ViewerFacts(
+            key: parameter("key", of: name), pass: parameter("pass", of: name), address: peer.address, app: stream.app,
+            instance: stream.instance, video: stream.stream, pageURL: pageURL, referrerURL: swfURL,
+            serverAddress: peer.serverAddress)
+    }
+}
+
+extension SocketAddress {
+    /// The address without port; an IPv4 address inside IPv6 as IPv4.
+    fileprivate var plainAddress: String {
+        guard let address = ipAddress else { return "unknown" }
+        return address.hasPrefix("::ffff:") && address.contains(".") ? String(address.dropFirst(7)) : address
     }
 }

@@ -4,16 +4,14 @@ import Foundation
 import Live
 import NIOCore
 import RTMP
-import Storage
 import Synchronization
-import Usher
 
-/// One RTMP connection: carries bytes between the socket and `ServerSession`, and what the session says between the client and
-/// the stage.
+/// One RTMP connection: carries bytes between the socket and `ServerSession`, and what the session says between the client
+/// and the stage.
 ///
-/// A peer is read only as fast as it can be served: not while it waits for an answer, not while its replies wait for it to
-/// read them (`ReplyBacklog`), and not while its stream's event loop lags behind (`Publication.mayRead`). What it sends is decoded in turns of bounded length, so that the event loop's other
-/// connections are served in between.
+/// A peer is read only as fast as it can be served: not while it waits for an answer, while its replies wait for it to read
+/// them (`ReplyBacklog`), or while its stream's event loop lags behind (`Publication.mayRead`). What it sends is decoded in
+/// turns of bounded length, so that the event loop's other connections are served in between.
 ///
 /// `@unchecked Sendable`: references are held by tasks and by `RTMPConnections`, but everything mutable is touched on the
 /// channel's event loop alone, but for an atomic; what comes from elsewhere goes through `onLoop`.
@@ -25,9 +23,7 @@ final class RTMPConnection: ChannelDuplexHandler, @unchecked Sendable {
     private let environment: RTMPEnvironment
     private let connections: RTMPConnections
     private let eventLoop: any EventLoop
-    private let remoteAddress: String
-    private let localAddress: String
-    private let accepted = Date()
+    private let peer: RTMPPeer
 
     private var context: ChannelHandlerContext?
     private var session: ServerSession
@@ -40,7 +36,6 @@ final class RTMPConnection: ChannelDuplexHandler, @unchecked Sendable {
     /// What is played, by message stream.
     private var plays: [UInt32: RTMPPlay] = [:]
     private var lastUse: UInt64 = 0
-
     private var backlog = ReplyBacklog()
     private var memory: WaitingMemory
     private var isReadPending = false
@@ -54,8 +49,7 @@ final class RTMPConnection: ChannelDuplexHandler, @unchecked Sendable {
         self.environment = environment
         self.connections = connections
         eventLoop = channel.eventLoop
-        remoteAddress = channel.remoteAddress?.plainAddress ?? "unknown"
-        localAddress = channel.localAddress?.plainAddress ?? ""
+        peer = RTMPPeer(channel)
         session = ServerSession(configuration: environment.configuration.session, now: .now())
         memory = WaitingMemory(budget: environment.memory)
     }
@@ -148,7 +142,7 @@ final class RTMPConnection: ChannelDuplexHandler, @unchecked Sendable {
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         environment.logger.debug(
-            "RTMP connection broke", metadata: ["address": "\(remoteAddress)", "error": "\(error)"])
+            "RTMP connection broke", metadata: ["address": "\(peer.address)", "error": "\(error)"])
         context.close(promise: nil)
     }
 
@@ -242,7 +236,7 @@ final class RTMPConnection: ChannelDuplexHandler, @unchecked Sendable {
     private func fail(_ error: RTMPError) {
         guard !isClosing else { return }
         environment.log.log(
-            .warning, "RTMP connection ended", error.message.cut(), address: remoteAddress,
+            .warning, "RTMP connection ended", error.message.cut(), address: peer.address,
             ["code": "\(error.code.rawValue)"])
         leaveEverything(isOrderly: false)
         close()
@@ -295,15 +289,15 @@ final class RTMPConnection: ChannelDuplexHandler, @unchecked Sendable {
         let client = RTMPClient(request)
         self.client = client
         let environment = environment
-        let address = remoteAddress
+        let address = peer.address
         Task {
             let step = await environment.challenges.step(request, address: address, now: Date())
             self.onLoop { $0.answerConnect(step) }
             // A wrong answer to the challenge is a refused login like any other, only that no stream has been named yet.
             guard case .rejected(.authenticationFailed) = step else { return }
-            self.noteRefusal(
-                of: client.address(of: StreamName("")), client.parameter("user") ?? "", .wrongCredentials, client,
-                isAuthenticated: false)
+            environment.recordRefusal(
+                of: client.address(of: StreamName("")), client.publisher(client.parameter("user") ?? "", at: self.peer),
+                .wrongCredentials, isAuthenticated: false)
         }
     }
 
@@ -334,14 +328,14 @@ final class RTMPConnection: ChannelDuplexHandler, @unchecked Sendable {
             challenged: challenged)
         let environment = environment
         Task {
-            switch await environment.authorizer.authorize(stream, credentials, from: self.remoteAddress) {
+            switch await environment.authorizer.authorize(stream, credentials, from: self.peer.address) {
             case .failure(let refusal):
                 let user = credentials.user ?? credentials.challenged?.name ?? ""
                 self.refuse(stream, use, user, refusal, client, isAuthenticated: false)
             case .success(let grant):
                 // An encoder that hung up while it was being let in would leave a stream that nobody sends.
                 guard await self.isThere() else { return }
-                let publisher = Publisher(info: self.publisherInfo(grant.user, client)) { [weak self] ending in
+                let publisher = Publisher(info: client.publisher(grant.user, at: self.peer)) { [weak self] ending in
                     self?.onLoop { $0.dismiss(use, ending) }
                 }
                 do throws(StreamHub.Rejection) {
@@ -363,12 +357,6 @@ final class RTMPConnection: ChannelDuplexHandler, @unchecked Sendable {
         return isThere ?? false
     }
 
-    private func publisherInfo(_ user: String, _ client: RTMPClient) -> PublisherInfo {
-        PublisherInfo(
-            address: remoteAddress, software: client.software, transport: "rtmp", user: user.cut(),
-            connected: accepted)
-    }
-
     private func begin(_ publication: Publication, _ use: StreamUse) {
         // The encoder may have gone, or have been sent away, while it was being let in.
         guard context != nil, publications[use.streamID]?.use == use else {
@@ -377,7 +365,7 @@ final class RTMPConnection: ChannelDuplexHandler, @unchecked Sendable {
         }
         if let ending = publication.publisher.ending {
             publications[use.streamID] = nil
-            noteDismissal(publication, ending)
+            environment.logDismissed(publication, ending, from: peer.address)
             session.refusePublish(
                 streamID: use.streamID, code: ending.statusCode, description: ending.description)
             close()
@@ -391,12 +379,7 @@ final class RTMPConnection: ChannelDuplexHandler, @unchecked Sendable {
         }
         publication.onReady = { [weak self] in self?.resumeReading() }
         publications[use.streamID]?.begin(publication)
-        environment.logger.info(
-            "publisher accepted",
-            metadata: [
-                "stream": "\(publication.hub.address)", "address": "\(remoteAddress)",
-                "user": "\(publication.publisher.info.user)", "software": "\(publication.publisher.info.software)",
-            ])
+        environment.logAccepted(publication, from: peer.address)
         drain()
     }
 
@@ -413,26 +396,14 @@ final class RTMPConnection: ChannelDuplexHandler, @unchecked Sendable {
             // Encoders wait for the server to hang up before they say what was wrong.
             connection.close()
         }
-        noteRefusal(of: stream, user, refusal, client, isAuthenticated: isAuthenticated)
-    }
-
-    private func noteRefusal(
-        of stream: StreamAddress, _ user: String, _ refusal: PublishRefusal, _ client: RTMPClient,
-        isAuthenticated: Bool
-    ) {
-        let info = publisherInfo(user, client)
-        environment.log.log(
-            .warning, "publisher refused", refusal.message, address: remoteAddress,
-            ["stream": "\(stream)", "user": "\(info.user)"])
-        environment.events.publishRefused(stream, info, refusal, isAuthenticated: isAuthenticated)
+        environment.recordRefusal(
+            of: stream, client.publisher(user, at: peer), refusal, isAuthenticated: isAuthenticated)
     }
 
     private func endPublication(_ streamID: UInt32, isOrderly: Bool) {
         // One that is still being decided finds its place empty when it is let in (`begin`).
         guard let publication = publications.removeValue(forKey: streamID)?.publication else { return }
-        environment.logger.info(
-            isOrderly ? "publisher ended" : "publisher's connection ended",
-            metadata: ["stream": "\(publication.hub.address)", "address": "\(remoteAddress)"])
+        environment.logEnded(publication, isOrderly: isOrderly, from: peer.address)
         publication.end(isOrderly: isOrderly)
     }
 
@@ -442,7 +413,7 @@ final class RTMPConnection: ChannelDuplexHandler, @unchecked Sendable {
         // One that has not begun yet finds out when it does.
         guard let publication = dismissed.publication else { return }
         publications[use.streamID] = nil
-        noteDismissal(publication, ending)
+        environment.logDismissed(publication, ending, from: peer.address)
         session.endPublish(streamID: use.streamID, code: ending.statusCode, description: ending.description)
         if ending == .draining, session.canReconnect {
             // It has been asked to connect anew (`announceShutdown`), and goes by itself.
@@ -452,22 +423,7 @@ final class RTMPConnection: ChannelDuplexHandler, @unchecked Sendable {
         }
     }
 
-    private func noteDismissal(_ publication: Publication, _ ending: PublisherEnding) {
-        environment.logger.info(
-            "publisher dismissed: \(ending)",
-            metadata: ["stream": "\(publication.hub.address)", "address": "\(remoteAddress)"])
-    }
-
     // MARK: Playing
-
-    /// What becomes of a request to play.
-    private enum PlayAnswer: Sendable {
-        case admitted(StreamHub, session: String?)
-        case notFound
-        case refused
-        case failed
-    }
-
     private func play(_ request: PlayRequest) {
         guard let client else { return }
         // A play while playing switches to another stream: the old one ends here.
@@ -475,37 +431,12 @@ final class RTMPConnection: ChannelDuplexHandler, @unchecked Sendable {
         let use = nextUse(of: request.streamID)
         plays[use.streamID] = RTMPPlay(use: use)
         let stream = client.address(of: request.name).forPlayback
-        let facts = ViewerFacts(
-            key: client.parameter("key", of: request.name), pass: client.parameter("pass", of: request.name),
-            address: remoteAddress, app: stream.app, instance: stream.instance, video: stream.stream,
-            pageURL: client.pageURL, referrerURL: client.swfURL, serverAddress: localAddress)
+        let facts = client.viewer(of: stream, request.name, at: peer)
         Task {
-            let answer = await self.decide(stream, facts, use)
-            self.eventLoop.execute { self.answerPlay(use, stream, answer) }
-        }
-    }
-
-    private func decide(_ stream: StreamAddress, _ facts: ViewerFacts, _ use: StreamUse) async -> PlayAnswer {
-        // An offline stream charges nobody, so it is looked for before the ticket is.
-        guard stream.isValid, let hub = await environment.stage.hub(at: stream), await hub.report() != nil else {
-            return .notFound
-        }
-        do {
-            let admissions = environment.admissions
-            guard try await admissions.protection(app: stream.app, stream: stream.stream) == .sevu else {
-                return .admitted(hub, session: nil)
-            }
-            let verdict = try await admissions.admit(connection: facts) { [weak self] _ in
+            let answer = await self.environment.answerPlay(of: stream, facts) { [weak self] in
                 self?.onLoop { $0.revoke(use) }
             }
-            switch verdict {
-            case .granted(let session): return .admitted(hub, session: session)
-            case .refused: return .refused
-            }
-        } catch {
-            environment.log.log(
-                .error, "play check failed", "\(error)", address: remoteAddress, ["stream": "\(stream)"])
-            return .failed
+            self.eventLoop.execute { self.answerPlay(use, stream, answer) }
         }
     }
 
@@ -549,9 +480,8 @@ final class RTMPConnection: ChannelDuplexHandler, @unchecked Sendable {
         subscriber.onEnd = { [weak self] ending in self?.subscriberEnded(use, ending) }
         plays[use.streamID]?.running = RTMPPlay.Running(
             hub: hub, subscriber: subscriber, session: admission)
-        environment.log.log(.info, "viewer admitted", address: remoteAddress, lines: 1_000, ["stream": "\(stream)"])
-        // What is said about the stream goes before its media.
-        send()
+        environment.log.log(.info, "viewer admitted", address: peer.address, lines: 1_000, ["stream": "\(stream)"])
+        send()  // What is said about the stream goes before its media.
         Task {
             if await !hub.attach(subscriber) {
                 self.onLoop { $0.subscriberEnded(use, .streamEnded) }
@@ -582,7 +512,7 @@ final class RTMPConnection: ChannelDuplexHandler, @unchecked Sendable {
             session.notify(.ended, streamID: use.streamID)
             send()
         case .tooSlow:
-            environment.log.log(.info, "viewer too slow, closed", address: remoteAddress)
+            environment.log.log(.info, "viewer too slow, closed", address: peer.address)
             close()
         }
     }
@@ -598,7 +528,7 @@ final class RTMPConnection: ChannelDuplexHandler, @unchecked Sendable {
 
     // MARK: Shutting down
 
-    /// It has been asked to connect anew, and should go by itself.
+    /// The client has been asked to connect anew, and should go by itself.
     var isAskedToReconnect: Bool { wasAskedToReconnect.load(ordering: .acquiring) }
 
     /// The server goes down: a client that can is asked to connect anew, another one is told of the end. Returns when it has
@@ -665,41 +595,5 @@ final class RTMPConnection: ChannelDuplexHandler, @unchecked Sendable {
         guard let context, let play = plays.values.lazy.compactMap(\.running).first else { return }
         let buffered = (try? context.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? nil
         memory.check(media: max(0, (buffered ?? 0) - backlog.bytes), of: play.hub.accountID)
-    }
-}
-
-extension PublisherEnding {
-    /// What the encoder is told.
-    fileprivate var statusCode: String {
-        switch self {
-        case .takenOver: "NetStream.Publish.BadName"
-        case .closedByOperator, .draining: "NetStream.Unpublish.Success"
-        }
-    }
-
-    fileprivate var description: String {
-        switch self {
-        case .takenOver: "Another publisher took the stream over."
-        case .closedByOperator: "The stream was closed."
-        case .draining: "The server is going down."
-        }
-    }
-}
-
-extension PublishRefusal {
-    fileprivate init(_ refusal: StreamHub.Rejection) {
-        switch refusal {
-        case .busy: self = .busy
-        case .ended: self = .unavailable("the stream is ending, try again")
-        case .outOfMemory: self = .overloaded
-        }
-    }
-}
-
-extension SocketAddress {
-    /// The address without port; an IPv4 address inside IPv6 as IPv4.
-    fileprivate var plainAddress: String {
-        guard let address = ipAddress else { return "unknown" }
-        return address.hasPrefix("::ffff:") && address.contains(".") ? String(address.dropFirst(7)) : address
     }
 }

@@ -232,7 +232,11 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         if event is ChannelShouldQuiesceEvent {
-            if machine.quiesce() { finish() }
+            guard machine.quiesce() else { return }
+            measure()
+            // With nothing on its way to the client there is nothing that closing could destroy, and a player that holds the
+            // connection for its next request would hold up the shutdown.
+            if machine.waiting > 0 { finish() } else { context.close(promise: nil) }
         } else if event as? ChannelEvent == .inputClosed {
             items.append(.end)
             giveOn()
