@@ -46,13 +46,12 @@ public struct StreamSample: Sendable {
         return true
     }
 
-    /// What it holds in memory: the capacity behind its bytes, and itself.
+    /// What it holds in memory: the capacity behind its bytes, and itself. Parts of one aggregate share their storage, so at
+    /// most twice the bytes count, which is what the chunk decoder lets a body hold.
     var heldBytes: Int {
         let bytes =
-            if let body { body.storageCapacity } else if case .accessUnit(let unit) = content {
-                unit.payload.storageCapacity
-            } else { 0 }
-        return bytes + MemoryLayout<StreamSample>.stride
+            if let body { body } else if case .accessUnit(let unit) = content { unit.payload } else { ByteBuffer() }
+        return min(bytes.storageCapacity, 2 * bytes.readableBytes) + MemoryLayout<StreamSample>.stride
     }
 
     /// The body for RTMP subscribers; nil for what RTMP has no message for.

@@ -349,6 +349,22 @@ import Testing
         #expect(bench.hub.memory.used < 80_000)
     }
 
+    @Test("Messages that share one storage do not each count the whole of it")
+    func sharedStorage() throws {
+        let bench = HubBench()
+        try bench.publish()
+        bench.headers()
+        var storage = ByteBuffer()
+        let frames = (0..<200).map { bench.frame(Int64($0) * 40, isKeyframe: $0 == 0, size: 10_000).body }
+        for frame in frames { storage.writeImmutableBuffer(frame) }
+        for (number, frame) in frames.enumerated() {
+            let slice = storage.readSlice(length: frame.readableBytes)
+            bench.send(.video, Int64(number) * 40, try #require(slice))
+        }
+        // Two megabytes of one GOP, far below the ring's limit: a viewer starts at its keyframe.
+        #expect(try bench.viewer().received().count == 2 + 200)
+    }
+
     @Test("An encoder that vanishes before it sent anything is not waited for")
     func vanishedEarly() throws {
         let bench = HubBench()
