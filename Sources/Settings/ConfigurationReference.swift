@@ -65,7 +65,7 @@ public enum ConfigurationReference {
         # Configuration
 
         <!-- Generated: `playhouse config print-default --markdown > docs/configuration.md`. Edit the table in
-        Sources/Origin/Configuration instead. -->
+        Sources/Settings instead. -->
 
         Playhouse needs no configuration to start: every key has a default. What you change stands in one YAML file
         (`playhouse serve --config FILE`), and environment variables override the file. `playhouse config print-default`
