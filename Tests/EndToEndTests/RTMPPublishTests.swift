@@ -111,26 +111,29 @@ import Testing
             #expect(peer.ending?.level == .error)
             try await eventually("the origin hangs up") { peer.isClosed }
         }
-        // Refusals alike are one row that says how many they were: ffmpeg and the peer, with three wrong logins and with none.
+        // Refusals alike are one row that names the first user and says how many they were: ffmpeg and the peer, with three
+        // wrong logins and with none.
         func rows(_ stream: String, _ account: TestAccount, app: String = "demo-origin") async throws -> [String] {
             try await account.events(stream, app: app).map { row in
                 let metadata = row["metadata"]?.objectValue
                 #expect(row["event"] == "publish")
                 #expect(row["authenticated"] == false)
                 #expect(row["ip"] == "127.0.0.1")
-                return "\(metadata?["repeats"]?.stringValue ?? "1") \(metadata?["error"]?.stringValue ?? "")"
+                let (repeats, error) = (metadata?["repeats"]?.stringValue ?? "1", metadata?["error"]?.stringValue ?? "")
+                return "\(repeats) of '\(row["user"]?.stringValue ?? "")': \(error)"
             }.sorted()
         }
         let expected = [
-            "2 user and pass are required to publish this stream", "6 user or pass is wrong for this stream",
+            "2 of '': user and pass are required to publish this stream",
+            "6 of 'cam1': user or pass is wrong for this stream",
         ]
         try await eventually("the rows of refused logins") { try await rows("cam", account) == expected }
         try await eventually("the row of the unknown stream") {
-            try await rows("other", account) == ["2 no stream user may publish this stream"]
+            try await rows("other", account) == ["2 of 'cam1': no stream user may publish this stream"]
         }
         // Each account sees what was tried on its own apps only.
         try await eventually("the row of the other account") {
-            try await rows("cam", rival, app: "rival-origin") == ["2 no stream user may publish this stream"]
+            try await rows("cam", rival, app: "rival-origin") == ["2 of 'cam1': no stream user may publish this stream"]
         }
         #expect(try await account.call("log.origin", ["app": "rival-origin"])["status"] == "failure")
         #expect(origin.logLines("publisher accepted") == 0)
