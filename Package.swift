@@ -75,7 +75,7 @@ let package = Package(
                 hummingbirdCore,
                 nio, nioHTTP, nioPosix, logging,
             ]),
-        .target(name: "Settings", dependencies: ["Basics", "Usher", "Storage", configuration, yams, logging]),
+        .target(name: "Settings", dependencies: ["Basics", "Usher", "Storage", configuration, nio, yams, logging]),
         .target(
             name: "Origin",
             dependencies: [
@@ -142,7 +142,7 @@ let package = Package(
             dependencies: [
                 "TestSupport",
                 "Basics", "Delivery", "Live", "Admission", "Storage", "HLS", "Usher", "Media", hummingbird, nio,
-                nioEmbedded, nioPosix, logging, .product(name: "HummingbirdTesting", package: "hummingbird"),
+                nioEmbedded, nioPosix, logging,
             ],
             exclude: ["Fixtures"]),
         .testTarget(name: "SettingsTests", dependencies: ["Basics", "Settings", "Usher", "Storage", logging]),

@@ -10,7 +10,12 @@ public enum PercentCoding {
 
     /// The text, nil when an escape is broken or the result is no UTF-8.
     public static func strictText(of text: some Collection<UInt8>) -> String? {
-        bytes(of: text).flatMap { String(validating: $0, as: UTF8.self) }
+        // Most text has no escape, and this is asked several times for each request.
+        let plain = text.withContiguousStorageIfAvailable { bytes in
+            bytes.contains(UInt8(ascii: "%")) ? nil : String(validating: bytes, as: UTF8.self)
+        }
+        if case .some(.some(let plain)) = plain { return plain }
+        return bytes(of: text).flatMap { String(validating: $0, as: UTF8.self) }
     }
 
     /// The text as well as it can be read: broken escapes stay as they are, invalid UTF-8 is repaired.
@@ -23,14 +28,16 @@ public enum PercentCoding {
     ) -> [UInt8]? {
         var output: [UInt8] = []
         output.reserveCapacity(text.count)
-        var rest = text[...]
-        while let byte = rest.popFirst() {
+        var index = text.startIndex
+        while index != text.endIndex {
+            let byte = text[index]
+            index = text.index(after: index)
             switch byte {
             case UInt8(ascii: "%"):
-                let digits = rest.prefix(2).compactMap(Hexadecimal.value(of:))
+                let digits = text[index...].prefix(2).compactMap(Hexadecimal.value(of:))
                 if digits.count == 2 {
                     output.append(digits[0] << 4 | digits[1])
-                    rest = rest.dropFirst(2)
+                    index = text.index(index, offsetBy: 2)
                 } else if keepsBroken {
                     output.append(byte)
                 } else {

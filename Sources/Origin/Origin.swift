@@ -40,9 +40,9 @@ final class Origin: Sendable {
                 "another server uses this store: streams, pushes and viewers of the two do not know of each other",
                 metadata: ["folder": "\(folder)"])
         }
-        let loops = configuration.server.eventLoops
-        let group = MultiThreadedEventLoopGroup(numberOfThreads: loops > 0 ? loops : System.coreCount)
-        let threads = NIOThreadPool(numberOfThreads: max(1, System.coreCount / 2))
+        let loops = max(1, configuration.server.eventLoops)
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: loops)
+        let threads = NIOThreadPool(numberOfThreads: max(1, loops / 2))
         threads.start()
         self.store = store
         self.group = group
@@ -106,7 +106,6 @@ final class Origin: Sendable {
             failures: failedSignatures)
         let router = Router(context: ConnectionRequestContext.self)
         HealthRoute.add(to: router)
-        playback.addRoutes(to: router)
         let routes = ControlRoutes(
             service: control, trustedProxies: configuration.http.trustedProxies, maximumBody: configuration.limits.body)
         routes.add(to: router)
@@ -119,6 +118,7 @@ final class Origin: Sendable {
             try await HTTPListener.bind(
                 host: http.host, port: http.port, group: group, guards: guards, limits: configuration.httpLimits,
                 memory: HTTPMemory(budget: memory, maximumBodies: configuration.limits.bodies),
+                playback: playback,
                 responder: responder, log: log, logger: quiet)
         }
         logger.info("listening for HTTP", metadata: ["address": "\(http.host):\(web.port)"])

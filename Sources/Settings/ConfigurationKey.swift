@@ -85,7 +85,7 @@ extension ConfigurationKey {
             "The host in addresses that replies show. Empty: the machine's host name, or 127.0.0.1 if it has none."),
         ConfigurationKey(
             "server.event_loops", \.server.eventLoops, .integer(0...1024),
-            "Threads that move bytes. 0: one per processor core."),
+            "Threads that move bytes. 0: one per processor core that the process may use."),
         ConfigurationKey(
             "server.drain_timeout", \.server.drainTimeout, .duration(.zero ... .seconds(600)),
             "After SIGTERM: how long viewers, pushes and encoders may take to end before they are cut off."),

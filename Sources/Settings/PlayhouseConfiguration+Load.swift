@@ -98,13 +98,14 @@ extension PlayhouseConfiguration {
         return problems
     }
 
-    /// Fills in what depends on the machine: the host's name, its memory, and where relative paths start.
+    /// Fills in what depends on the machine: the host's name, its cores and memory, and where relative paths start.
     private mutating func complete(file: String?, pathOrigin: ConfigurationProblem.Origin?) {
         if server.publicHost.isEmpty {
             let name = ProcessInfo.processInfo.hostName
             server.publicHost = name.isEmpty || name == "localhost" ? "127.0.0.1" : name
         }
-        if limits.memory == 0 { limits.memory = max(64 << 20, MachineMemory.available() / 2) }
+        if server.eventLoops == 0 { server.eventLoops = Machine.cores() }
+        if limits.memory == 0 { limits.memory = max(64 << 20, Machine.memory() / 2) }
         var base = URL(fileURLWithPath: FileManager.default.currentDirectoryPath, isDirectory: true)
         if let file {
             var isFromEnvironment = false

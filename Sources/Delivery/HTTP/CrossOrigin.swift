@@ -1,4 +1,4 @@
-import HTTPTypes
+import NIOHTTP1
 
 /// The headers that let scripts of other sites' pages read answers (CORS, Fetch standard §3.2).
 struct CrossOrigin: Sendable, Hashable {
@@ -11,29 +11,30 @@ struct CrossOrigin: Sendable, Hashable {
     }
 
     /// Headers of every answer.
-    func apply(to headers: inout HTTPFields, origin: String?) {
+    func apply(to headers: inout HTTPHeaders, origin: String?) {
         allowOrigin(in: &headers, origin: origin)
-        headers[.accessControlExposeHeaders] =
-            "Accept-Ranges, Age, Content-Encoding, Content-Length, Content-Range, Date, ETag, Retry-After"
+        headers.add(
+            name: "Access-Control-Expose-Headers",
+            value: "Accept-Ranges, Age, Content-Encoding, Content-Length, Content-Range, Date, ETag, Retry-After")
     }
 
     /// Headers of the answer to a preflight request.
-    func applyPreflight(to headers: inout HTTPFields, origin: String?) {
+    func applyPreflight(to headers: inout HTTPHeaders, origin: String?) {
         allowOrigin(in: &headers, origin: origin)
-        headers[.accessControlAllowMethods] = "GET, HEAD, OPTIONS"
-        headers[.accessControlAllowHeaders] = "If-None-Match, If-Range, Range"
-        headers[.accessControlMaxAge] = "86400"
+        headers.add(name: "Access-Control-Allow-Methods", value: "GET, HEAD, OPTIONS")
+        headers.add(name: "Access-Control-Allow-Headers", value: "If-None-Match, If-Range, Range")
+        headers.add(name: "Access-Control-Max-Age", value: "86400")
     }
 
-    private func allowOrigin(in headers: inout HTTPFields, origin: String?) {
+    private func allowOrigin(in headers: inout HTTPHeaders, origin: String?) {
         guard !allowsAll else {
-            headers[.accessControlAllowOrigin] = "*"
+            headers.add(name: "Access-Control-Allow-Origin", value: "*")
             return
         }
         // Caches must not give one origin's answer to another.
-        headers.append(HTTPField(name: .vary, value: "Origin"))
+        headers.add(name: "Vary", value: "Origin")
         if let origin, origins.contains(origin) {
-            headers[.accessControlAllowOrigin] = origin
+            headers.add(name: "Access-Control-Allow-Origin", value: origin)
         }
     }
 }

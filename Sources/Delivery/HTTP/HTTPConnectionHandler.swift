@@ -113,8 +113,9 @@ final class HTTPInputHandler: ChannelDuplexHandler {
     }
 }
 
-/// Carries out what `HTTPConnection` decides, between the HTTP codec and Hummingbird: one request at a time goes up, its
-/// response goes down, and whoever takes too long or breaks the protocol is answered here and closed.
+/// Carries out what `HTTPConnection` decides, between the HTTP codec and Hummingbird: one request at a time is answered. Those
+/// of players `PlaybackService` answers here and now; others go up to Hummingbird, whose response comes down. Whoever takes too
+/// long or breaks the protocol is answered here and closed.
 final class HTTPConnectionHandler: ChannelDuplexHandler {
     typealias InboundIn = HTTPServerRequestPart
     typealias InboundOut = HTTPRequestPart
@@ -128,23 +129,39 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
         case end
     }
 
-    /// A response's buffer that waits for the peer.
+    /// What all connections of a listener share.
+    struct Shared: Sendable {
+        var limits: HTTPLimits
+        var memory: HTTPMemory
+        /// nil: everything goes to Hummingbird.
+        var playback: PlaybackService?
+        var dates: HTTPDates
+        var log: LogLimiter
+    }
+
+    /// A response's buffer that the socket may not have taken.
     private struct Held {
-        var identity: UInt
+        var buffer: ByteBuffer
         /// Bytes of bodies written to the connection when it had been.
         var end: Int
+        /// What `HTTPMemory.hold` gave; nil until it is known that the buffer has to wait.
+        var identity: UInt?
     }
 
     /// Smaller buffers are not worth a count.
     private static let leastHeld = 4 << 10
 
+    private let shared: Shared
     private var machine: HTTPConnection
-    private let limits: HTTPLimits
-    private let memory: HTTPMemory
-    private let log: LogLimiter
     private var context: ChannelHandlerContext?
     private var input: HTTPInputHandler?
     private var items = CircularBuffer<Item>()
+    /// A player's request that is not read to its end.
+    private var playbackHead: HTTPRequestHead?
+    private var isGiving = false
+    /// Hummingbird has been given something since it was last told that a read is complete.
+    private var isReadOpen = false
+    private var ends: PlaybackConnection?
     private var network: IPNetwork?
     /// Bytes of the request's body that are counted.
     private var bodyBytes = 0
@@ -152,11 +169,9 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
     private var held: [Held] = []
     private var timer: (task: Scheduled<Void>, deadline: NIODeadline)?
 
-    init(limits: HTTPLimits, memory: HTTPMemory, log: LogLimiter) {
-        self.limits = limits
-        self.memory = memory
-        self.log = log
-        machine = HTTPConnection(limits: limits, now: .now())
+    init(_ shared: Shared) {
+        self.shared = shared
+        machine = HTTPConnection(limits: shared.limits, now: .now())
     }
 
     /// The handler of the same connection that stands under the decoder.
@@ -185,7 +200,7 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
         network = address.map { IPNetwork.ofCustomer($0) }
-        machine = HTTPConnection(limits: limits, now: .now())
+        machine = HTTPConnection(limits: shared.limits, now: .now())
         arm()
     }
 
@@ -205,7 +220,7 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
         timer?.task.cancel()
         timer = nil
         giveBackBody()
-        releaseHeld(waiting: 0)
+        releaseHeld(written: bytesWritten)
     }
 
     private var address: IPAddress? {
@@ -252,15 +267,21 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
         goOn()
     }
 
+    func channelReadComplete(context: ChannelHandlerContext) {
+        guard isReadOpen else { return }
+        isReadOpen = false
+        context.fireChannelReadComplete()
+    }
+
     /// Gives on what may be: all of the request in progress, and the next one when that has been answered.
-    /// - Returns: whether anything was.
-    @discardableResult
-    private func giveOn() -> Bool {
-        var isGiven = false
+    private func giveOn() {
+        guard !isGiving else { return }
+        isGiving = true
+        defer { isGiving = false }
         while let item = items.first, let context {
             switch item {
             case .part(.head(let head)):
-                guard machine.isReadyForRequest, context.channel.isWritable else { return isGiven }
+                guard machine.isReadyForRequest, context.channel.isWritable else { return }
                 items.removeFirst()
                 start(head, context)
             case .part(.body(let bytes)):
@@ -269,19 +290,28 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
             case .part(.end(let trailers)):
                 items.removeFirst()
                 machine.requestEndCame(now: .now())
-                context.fireChannelRead(wrapInboundOut(.end(trailers.map { HTTPFields($0, splitCookie: false) })))
+                if let head = playbackHead {
+                    playbackHead = nil
+                    answer(head)
+                } else {
+                    giveOn(.end(trailers.map { HTTPFields($0, splitCookie: false) }), context)
+                }
             case .failure(let rejection):
-                guard machine.isReadingBody || machine.isReadyForRequest else { return isGiven }
+                guard machine.isReadingBody || machine.isReadyForRequest else { return }
                 items.removeFirst()
                 reject(rejection)
             case .end:
-                guard !machine.isBusy || machine.isReadingBody else { return isGiven }
+                guard !machine.isBusy || machine.isReadingBody else { return }
                 items.removeFirst()
+                isReadOpen = true
                 context.fireUserInboundEventTriggered(ChannelEvent.inputClosed)
             }
-            isGiven = true
         }
-        return isGiven
+    }
+
+    private func giveOn(_ part: HTTPRequestPart, _ context: ChannelHandlerContext) {
+        isReadOpen = true
+        context.fireChannelRead(wrapInboundOut(part))
     }
 
     private func start(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
@@ -290,34 +320,83 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
             reject(rejection)
             return
         }
-        guard let request = try? HTTPRequest(of: head) else {
-            reject(.malformed)
-            return
+        var request: HTTPRequest?
+        if shared.playback != nil, PlaybackService.takes(head) {
+            playbackHead = head
+        } else {
+            request = try? HTTPRequest(of: head)
+            guard request != nil else {
+                reject(.malformed)
+                return
+            }
         }
         if verdict == .acceptAfterContinue {
             context.writeAndFlush(
                 wrapOutboundOut(.head(HTTPResponseHead(version: .http1_1, status: .continue))), promise: nil)
         }
-        context.fireChannelRead(wrapInboundOut(.head(request)))
+        if let request { giveOn(.head(request), context) }
     }
 
     private func take(_ bytes: ByteBuffer, _ context: ChannelHandlerContext) {
         if let rejection = machine.requestBodyCame(bytes.readableBytes) {
             reject(rejection)
-        } else if memory.takeBody(bytes.readableBytes, of: network) {
+        } else if playbackHead != nil {
+            // Nothing that players ask for has a body.
+        } else if shared.memory.takeBody(bytes.readableBytes, of: network) {
             bodyBytes += bytes.readableBytes
-            context.fireChannelRead(wrapInboundOut(.body(bytes)))
+            giveOn(.body(bytes), context)
         } else {
             reject(.overloaded)
         }
     }
 
     private func giveBackBody() {
-        memory.giveBackBody(bodyBytes, of: network)
+        shared.memory.giveBackBody(bodyBytes, of: network)
         bodyBytes = 0
     }
 
-    // MARK: Responses
+    // MARK: Responses to players
+
+    private func answer(_ head: HTTPRequestHead) {
+        guard let context, let playback = shared.playback else { return }
+        let connection = ends ?? readEnds(context)
+        let loop = context.eventLoop
+        let handler = NIOLoopBound(self, eventLoop: loop)
+        // It runs here and now for as long as it has nothing to wait for, which is nearly always to its end.
+        Task.immediate {
+            let reply = await playback.answer(head, over: connection)
+            if loop.inEventLoop {
+                handler.value.send(reply)
+            } else {
+                loop.execute { handler.value.send(reply) }
+            }
+        }
+    }
+
+    private func readEnds(_ context: ChannelHandlerContext) -> PlaybackConnection {
+        let ends = PlaybackConnection(
+            client: address,
+            server: context.localAddress?.ipAddress.flatMap { IPAddress($0)?.description } ?? "")
+        self.ends = ends
+        return ends
+    }
+
+    private func send(_ reply: PlaybackReply) {
+        guard let context, !machine.isEnding else { return }
+        machine.responseBegan(closes: false)
+        var head = HTTPResponseHead(version: .http1_1, status: reply.status, headers: reply.headers)
+        head.headers.add(name: "Date", value: shared.dates.text())
+        if machine.closesAfterResponse { head.headers.add(name: "Connection", value: "close") }
+        context.write(wrapOutboundOut(.head(head)), promise: nil)
+        if let body = reply.body, body.readableBytes > 0 {
+            noteWritten(body)
+            context.write(wrapOutboundOut(.body(.byteBuffer(body))), promise: nil)
+        }
+        context.write(wrapOutboundOut(.end(nil)), promise: nil)
+        if machine.responseEnded(now: .now()) { finish() } else { flush(context: context) }
+    }
+
+    // MARK: Responses of Hummingbird
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
         // A handler's response to a request that the connection has answered itself.
@@ -334,15 +413,19 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
             }
             context.write(wrapOutboundOut(.head(head)), promise: promise)
         case .body(let buffer):
-            bytesWritten += buffer.readableBytes
-            if buffer.readableBytes >= HTTPConnectionHandler.leastHeld {
-                held.append(Held(identity: memory.hold(buffer), end: bytesWritten))
-            }
+            noteWritten(buffer)
             context.write(wrapOutboundOut(.body(.byteBuffer(buffer))), promise: promise)
         case .end(let trailers):
             giveBackBody()
             context.write(wrapOutboundOut(.end(trailers.map { HTTPHeaders($0) })), promise: promise)
             if machine.responseEnded(now: .now()) { finish() }
+        }
+    }
+
+    private func noteWritten(_ buffer: ByteBuffer) {
+        bytesWritten += buffer.readableBytes
+        if buffer.readableBytes >= HTTPConnectionHandler.leastHeld {
+            held.append(Held(buffer: buffer, end: bytesWritten))
         }
     }
 
@@ -365,8 +448,9 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
     }
 
     private func goOn() {
+        giveOn()
         // Hummingbird takes what it was given when a read is complete.
-        if giveOn() { context?.fireChannelReadComplete() }
+        if isReadOpen, let context { channelReadComplete(context: context) }
         input?.resume()
         arm()
     }
@@ -380,16 +464,18 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
             TCPProgress.acknowledged(context.channel).assumeIsolated().whenSuccess { acknowledged = $0 ?? 0 }
         }
         machine.measured(waiting: waiting, acknowledged: acknowledged, now: .now())
-        releaseHeld(waiting: waiting)
+        releaseHeld(written: waiting == 0 ? bytesWritten : bytesWritten - waiting)
     }
 
-    /// Gives back the buffers that were written before the last `waiting` bytes.
-    private func releaseHeld(waiting: Int) {
+    /// Gives back the buffers among the first `written` bytes of bodies; those behind wait for the peer and are counted.
+    private func releaseHeld(written: Int) {
         guard !held.isEmpty else { return }
-        let written = waiting == 0 ? bytesWritten : bytesWritten - waiting
         let count = held.prefix { $0.end <= written }.count
-        for buffer in held.prefix(count) { memory.release(buffer.identity) }
+        for buffer in held.prefix(count) { buffer.identity.map(shared.memory.release) }
         held.removeFirst(count)
+        for index in held.indices where held[index].identity == nil {
+            held[index].identity = shared.memory.hold(held[index].buffer)
+        }
     }
 
     // MARK: Endings
@@ -438,7 +524,7 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
 
     private func note(_ reason: String) {
         let address = address.map { "\($0)" } ?? "unknown"
-        log.log(.info, "HTTP connection closed", reason, address: address, lines: 5)
+        shared.log.log(.info, "HTTP connection closed", reason, address: address, lines: 5)
     }
 
     // MARK: Time
@@ -457,7 +543,7 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
         timer = nil
         guard let context else { return }
         if machine.waiting > 0 { measure() }
-        switch machine.timeUp(isPressed: memory.isPressed, now: .now()) {
+        switch machine.timeUp(isPressed: shared.memory.isPressed, now: .now()) {
         case .nothing: break
         case .close: context.close(promise: nil)
         case .closeStalled: end("the client takes nothing of its response")

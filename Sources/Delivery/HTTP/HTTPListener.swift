@@ -36,17 +36,20 @@ public final class HTTPListener: Sendable {
 
     /// - Parameters:
     ///   - guards: handlers that stand before each connection's own, made anew for each (the connection limits).
+    ///   - playback: answers what is for players on the connection's event loop, without a way through the router.
     ///   - logger: for what goes wrong inside Hummingbird.
     public static func bind(
         host: String, port: Int, group: any EventLoopGroup, guards: @escaping @Sendable () -> [any ChannelHandler],
-        limits: HTTPLimits, memory: HTTPMemory, responder: some HTTPResponder<ConnectionRequestContext>,
-        log: LogLimiter, logger: Logger
+        limits: HTTPLimits, memory: HTTPMemory, playback: PlaybackService?,
+        responder: some HTTPResponder<ConnectionRequestContext>, log: LogLimiter, logger: Logger
     ) async throws -> HTTPListener {
         let dates = HTTPDates()
-        let child = HTTPChild(guards: guards, limits: limits, memory: memory, log: log) { request, writer, channel in
+        let shared = HTTPConnectionHandler.Shared(
+            limits: limits, memory: memory, playback: playback, dates: dates, log: log)
+        let child = HTTPChild(guards: guards, shared: shared) { request, writer, channel in
             let context = ConnectionRequestContext(source: .init(channel: channel, logger: logger))
             var response = try await responder.respond(to: request, context: context)
-            response.headers[.date] = dates.text(now: Date())
+            response.headers[.date] = dates.text()
             try await writer.write(response: response.head, body: response.body)
         }
         let connections = HTTPConnections()
@@ -109,20 +112,29 @@ private final class HTTPConnections: Sendable {
     }
 }
 
+/// A request context with the client's end of the connection and nothing else.
+public struct ConnectionRequestContext: RemoteAddressRequestContext {
+    public var coreContext: CoreRequestContextStorage
+    public let remoteAddress: SocketAddress?
+
+    public init(source: ApplicationRequestContextSource) {
+        coreContext = CoreRequestContextStorage(source: source)
+        remoteAddress = source.channel.remoteAddress
+    }
+}
+
 /// One connection's handlers, and the loop over its requests, which is Hummingbird's.
 private struct HTTPChild: HTTPChannelHandler {
     typealias Value = NIOAsyncChannel<HTTPRequestPart, HTTPResponsePart>
 
     let guards: @Sendable () -> [any ChannelHandler]
-    let limits: HTTPLimits
-    let memory: HTTPMemory
-    let log: LogLimiter
+    let shared: HTTPConnectionHandler.Shared
     let responder: HTTPChannelHandler.Responder
 
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
         channel.eventLoop.makeCompletedFuture {
             let pipeline = channel.pipeline.syncOperations
-            let connection = HTTPConnectionHandler(limits: limits, memory: memory, log: log)
+            let connection = HTTPConnectionHandler(shared)
             var decoder = NIOHTTPDecoderLimitConfiguration()
             decoder.maxHeaderFieldSize = 16 << 10
             decoder.maxHeaderListSize = 32 << 10
@@ -145,11 +157,11 @@ private struct HTTPChild: HTTPChannelHandler {
 }
 
 /// The text of the `Date` field, made once a second.
-private final class HTTPDates: Sendable {
+final class HTTPDates: Sendable {
     private let last = Mutex<(second: Int64, text: String)>((.min, ""))
 
-    func text(now: Date) -> String {
-        let second = Int64(now.timeIntervalSince1970.rounded(.down))
+    func text() -> String {
+        let second = Int64(Date().timeIntervalSince1970.rounded(.down))
         return last.withLock { last in
             if last.second != second { last = (second, HTTPDates.format(second)) }
             return last.text

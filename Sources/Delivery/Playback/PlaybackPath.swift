@@ -24,7 +24,7 @@ package struct PlaybackPath: Sendable, Hashable {
 
     /// - Parameter path: percent-encoded, without a query.
     /// - Returns: nil for anything else than such a path.
-    package init?(_ path: String) {
+    package init?(_ path: some StringProtocol) {
         guard path.utf8.first == UInt8(ascii: "/"), path.utf8.count <= Self.maximumLength else { return nil }
         let encoded = path.utf8.dropFirst().split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
         guard (4...Self.maximumParts).contains(encoded.count) else { return nil }

@@ -1,88 +1,108 @@
 import HLS
-import HTTPTypes
-import Hummingbird
 import NIOCore
+import NIOHTTP1
 
-/// Builds the answers of the playback routes.
-enum PlaybackReply {
+/// An answer of the playback routes.
+struct PlaybackReply: Sendable {
+    var status: HTTPResponseStatus
+    var headers: HTTPHeaders
+    /// nil: the status has none, and no `Content-Length` of one either (RFC 9110 §8.6).
+    var body: ByteBuffer?
+
     /// A playlist, compressed where asked for, or 304.
-    static func playlist(_ body: PlaylistBody, to request: PlaybackRequest, cache: CachePolicy) -> Response {
-        var headers = HTTPFields()
-        headers[.contentType] = "application/vnd.apple.mpegurl"
-        headers[.cacheControl] = cache.headerValue
-        headers[.vary] = "Accept-Encoding"
+    static func playlist(_ body: PlaylistBody, to request: PlaybackRequest, cache: CachePolicy) -> PlaybackReply {
         var bytes = body.plain
         var tag = body.entityTag
-        if ContentCoding.prefersGzip(request.headers[values: .acceptEncoding]), let gzipped = body.gzipped {
+        var isCompressed = false
+        if ContentCoding.prefersGzip(request.headers["accept-encoding"]), let gzipped = body.gzipped {
             bytes = gzipped
             tag = EntityTag.gzip(tag)
-            headers[.contentEncoding] = "gzip"
+            isCompressed = true
         }
-        headers[.eTag] = tag
-        if isUnchanged(tag, for: request) { return notModified(headers) }
-        return Response(status: .ok, headers: headers, body: ResponseBody(byteBuffer: bytes))
+        if isUnchanged(tag, for: request) { return notModified(tag, cache, varies: true) }
+        var reply = PlaybackReply(
+            .ok,
+            [
+                ("Content-Type", "application/vnd.apple.mpegurl"), ("Cache-Control", cache.headerValue), ("ETag", tag),
+                ("Vary", "Accept-Encoding"),
+            ], bytes)
+        if isCompressed { reply.headers.add(name: "Content-Encoding", value: "gzip") }
+        return reply
     }
 
     /// A segment or initialization file, whole or in part; the bytes are the shared ones.
-    static func file(_ file: PlaylistFile, to request: PlaybackRequest, cache: CachePolicy) -> Response {
+    static func file(_ file: PlaylistFile, to request: PlaybackRequest, cache: CachePolicy) -> PlaybackReply {
         let tag = file.entityTag
-        var headers = HTTPFields()
-        headers[.contentType] = file.contentType
-        headers[.cacheControl] = cache.headerValue
-        headers[.eTag] = tag
-        headers[.acceptRanges] = "bytes"
-        if isUnchanged(tag, for: request) { return notModified(headers) }
+        if isUnchanged(tag, for: request) { return notModified(tag, cache, varies: false) }
         let bytes = file.bytes
         let length = bytes.readableBytes
+        let whole = PlaybackReply(
+            .ok,
+            [
+                ("Content-Type", file.contentType), ("Cache-Control", cache.headerValue), ("ETag", tag),
+                ("Accept-Ranges", "bytes"),
+            ], bytes)
+        guard let range = request.headers.first(name: "range") else { return whole }
         // If-Range asks for the part only of what it has the rest of; a date never proves that (RFC 9110 §13.1.5).
-        let isSame = request.headers[.ifRange].map { $0 == tag } ?? true
-        switch isSame ? ByteRange.parse(request.headers[.range], length: length) : .whole {
+        guard request.headers.first(name: "if-range").map({ $0 == tag }) ?? true else { return whole }
+        switch ByteRange.parse(range, length: length) {
         case .whole:
-            return Response(status: .ok, headers: headers, body: ResponseBody(byteBuffer: bytes))
+            return whole
         case .part(let range):
             guard let part = bytes.getSlice(at: bytes.readerIndex + range.lowerBound, length: range.count) else {
-                return Response(status: .ok, headers: headers, body: ResponseBody(byteBuffer: bytes))
+                return whole
             }
-            headers[.contentRange] = "bytes \(range.lowerBound)-\(range.upperBound - 1)/\(length)"
-            return Response(status: .partialContent, headers: headers, body: ResponseBody(byteBuffer: part))
+            var reply = whole
+            reply.status = .partialContent
+            reply.body = part
+            reply.headers.add(
+                name: "Content-Range", value: "bytes \(range.lowerBound)-\(range.upperBound - 1)/\(length)")
+            return reply
         case .unsatisfiable:
-            headers[.contentRange] = "bytes */\(length)"
-            headers[.cacheControl] = CachePolicy.never.headerValue
-            headers[.contentType] = nil
-            return Response(status: .rangeNotSatisfiable, headers: headers)
+            return PlaybackReply(
+                .rangeNotSatisfiable,
+                [
+                    ("Cache-Control", CachePolicy.never.headerValue), ("ETag", tag), ("Accept-Ranges", "bytes"),
+                    ("Content-Range", "bytes */\(length)"),
+                ], ByteBuffer())
         }
     }
 
     /// A short sentence.
     static func text(
-        _ status: HTTPResponse.Status, _ sentence: String, cache: CachePolicy, retryAfter: Int? = nil
-    ) -> Response {
-        var headers = HTTPFields()
-        headers[.contentType] = "text/plain; charset=utf-8"
-        headers[.cacheControl] = cache.headerValue
-        if let retryAfter { headers[.retryAfter] = String(retryAfter) }
-        return Response(status: status, headers: headers, body: ResponseBody(byteBuffer: ByteBuffer(string: sentence)))
+        _ status: HTTPResponseStatus, _ sentence: String, cache: CachePolicy, retryAfter: Int? = nil
+    ) -> PlaybackReply {
+        var reply = PlaybackReply(
+            status, [("Content-Type", "text/plain; charset=utf-8"), ("Cache-Control", cache.headerValue)],
+            ByteBuffer(string: sentence))
+        if let retryAfter { reply.headers.add(name: "Retry-After", value: String(retryAfter)) }
+        return reply
     }
 
     /// To a media playlist of a session. The address is relative, so that it holds behind any proxy.
-    static func redirect(to location: String) -> Response {
-        var headers = HTTPFields()
-        headers[.location] = location
-        headers[.cacheControl] = CachePolicy.never.headerValue
-        return Response(status: .found, headers: headers)
+    static func redirect(to location: String) -> PlaybackReply {
+        PlaybackReply(
+            .found, [("Location", location), ("Cache-Control", CachePolicy.never.headerValue)], ByteBuffer())
+    }
+
+    /// The answer to a preflight request; its headers are `CrossOrigin`'s.
+    static var preflight: PlaybackReply {
+        PlaybackReply(.noContent, [], nil)
+    }
+
+    private init(_ status: HTTPResponseStatus, _ fields: [(String, String)], _ body: ByteBuffer?) {
+        self.status = status
+        headers = HTTPHeaders(fields)
+        self.body = body
     }
 
     private static func isUnchanged(_ tag: String, for request: PlaybackRequest) -> Bool {
-        let fields = request.headers[values: .ifNoneMatch]
-        return fields.contains { EntityTag.isNamed(tag, byIfNoneMatch: $0) }
+        request.headers["if-none-match"].contains { EntityTag.isNamed(tag, byIfNoneMatch: $0) }
     }
 
-    /// No body, and no `Content-Length` of one either (RFC 9110 §8.6).
-    private static func notModified(_ headers: HTTPFields) -> Response {
-        var response = Response(status: .notModified, headers: headers)
-        response.headers[.contentType] = nil
-        response.headers[.contentEncoding] = nil
-        response.headers[.contentLength] = nil
-        return response
+    private static func notModified(_ tag: String, _ cache: CachePolicy, varies: Bool) -> PlaybackReply {
+        var reply = PlaybackReply(.notModified, [("Cache-Control", cache.headerValue), ("ETag", tag)], nil)
+        if varies { reply.headers.add(name: "Vary", value: "Accept-Encoding") }
+        return reply
     }
 }

@@ -1,9 +1,15 @@
 import Basics
-import HTTPTypes
-import Hummingbird
 import Live
-import NIOCore
+import NIOHTTP1
 import Usher
+
+/// The two ends of a connection, as the playback routes want them; read once for each connection.
+struct PlaybackConnection: Sendable {
+    /// nil when there is none, as with a Unix socket.
+    var client: IPAddress?
+    /// The address of this server that the client reached; empty when there is none.
+    var server: String
+}
 
 /// A player's request, taken apart once.
 struct PlaybackRequest: Sendable {
@@ -12,21 +18,21 @@ struct PlaybackRequest: Sendable {
     /// nil when the connection has none, as a Unix socket's; such a viewer matches no ticket's addresses.
     let client: IPAddress?
     let isHead: Bool
-    let headers: HTTPFields
+    let headers: HTTPHeaders
     private let serverAddress: String
 
     /// - Returns: nil when the path is none of ours.
-    init?(_ request: Request, context: some PlaybackRequestContext, trustedProxies: [IPNetwork]) {
-        guard let path = PlaybackPath(request.uri.path) else { return nil }
+    init?(_ head: HTTPRequestHead, over connection: PlaybackConnection, trustedProxies: [IPNetwork]) {
+        let target = RequestTarget(head.uri)
+        guard let path = PlaybackPath(target.path) else { return nil }
         self.path = path
-        ticket = PresentedTicket(query: request.uri.query)
-        isHead = request.method == .head
-        headers = request.headers
+        ticket = PresentedTicket(query: target.query)
+        isHead = head.method == .HEAD
+        headers = head.headers
         client = ClientAddress.resolve(
-            peer: context.remoteAddress?.ipAddress.flatMap { IPAddress($0) },
-            forwardedFor: trustedProxies.isEmpty ? [] : request.headers[values: .xForwardedFor],
-            trusted: trustedProxies)
-        serverAddress = context.localAddress?.ipAddress.flatMap { IPAddress($0)?.description } ?? ""
+            peer: connection.client,
+            forwardedFor: trustedProxies.isEmpty ? [] : head.headers["x-forwarded-for"], trusted: trustedProxies)
+        serverAddress = connection.server
     }
 
     /// The viewer, as every decision sees one.
@@ -41,9 +47,37 @@ struct PlaybackRequest: Sendable {
 
     /// The page that embeds the player: browsers name it, or at least its site, in `Referer`, or else in `Origin`.
     private var page: String {
-        let page = headers[.referer] ?? headers[.origin] ?? ""
+        let page = headers.first(name: "referer") ?? headers.first(name: "origin") ?? ""
         return page == "null" ? "" : String(page.prefix(Self.maximumPageLength))
     }
 
     private static let maximumPageLength = 1_024
+}
+
+/// A request's target in its two parts (RFC 9112 §3.2).
+struct RequestTarget {
+    /// Percent-encoded; of an absolute target, what follows the host.
+    let path: Substring
+    /// Without the question mark; nil when there is none.
+    let query: Substring?
+
+    init(_ uri: String) {
+        var rest = uri[...]
+        if rest.utf8.first != UInt8(ascii: "/") {
+            // Whoever speaks to a proxy names the server as well.
+            var bytes = rest.utf8
+            if bytes.starts(with: "http://".utf8) || bytes.starts(with: "https://".utf8) {
+                bytes = bytes.drop { $0 != UInt8(ascii: "/") }.dropFirst(2)
+                rest = rest[(bytes.firstIndex(of: UInt8(ascii: "/")) ?? rest.endIndex)...]
+            }
+        }
+        if let hash = rest.utf8.firstIndex(of: UInt8(ascii: "#")) { rest = rest[..<hash] }
+        guard let mark = rest.utf8.firstIndex(of: UInt8(ascii: "?")) else {
+            path = rest
+            query = nil
+            return
+        }
+        path = rest[..<mark]
+        query = rest[rest.utf8.index(after: mark)...]
+    }
 }

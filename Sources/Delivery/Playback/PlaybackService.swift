@@ -1,10 +1,9 @@
 import Admission
 import HLS
-import HTTPTypes
-import Hummingbird
 import Live
 import Logging
 import NIOCore
+import NIOHTTP1
 import Storage
 import Usher
 
@@ -14,12 +13,12 @@ import Usher
 /// stream is off the air), 416, 503 (no segment yet, or the store does not answer). Never 401, at which browsers would
 /// ask for a password.
 public struct PlaybackService: Sendable {
-    let outputs: OutputTable
-    let admission: any ViewerAdmission
-    let configuration: DeliveryConfiguration
-    let viewers: ViewerTable
-    let crossOrigin: CrossOrigin
-    let logger: Logger
+    private let outputs: OutputTable
+    private let admission: any ViewerAdmission
+    private let configuration: DeliveryConfiguration
+    private let viewers: ViewerTable
+    private let crossOrigin: CrossOrigin
+    private let logger: Logger
 
     public init(
         outputs: OutputTable, admission: any ViewerAdmission, configuration: DeliveryConfiguration, logger: Logger
@@ -39,37 +38,46 @@ public struct PlaybackService: Sendable {
         viewers.count(address, now: .now())
     }
 
-    /// Adds the routes: `GET`, `HEAD` and `OPTIONS` of everything three or more levels deep that no other route is for.
-    public func addRoutes<Context: PlaybackRequestContext>(to router: some RouterMethods<Context>) {
-        for method in [HTTPRequest.Method.get, .head] {
-            router.on("*/*/**", method: method) { request, context in
-                await answer(request, context: context)
-            }
+    /// `GET`, `HEAD` and `OPTIONS` of everything three or more levels deep are for playback.
+    static func takes(_ head: HTTPRequestHead) -> Bool {
+        switch head.method {
+        case .GET, .HEAD, .OPTIONS: break
+        default: return false
         }
-        router.on("*/*/**", method: .options) { request, _ in
-            preflight(origin: request.headers[.origin])
+        var isInPart = false
+        var parts = 0
+        for byte in RequestTarget(head.uri).path.utf8 {
+            let isSlash = byte == UInt8(ascii: "/")
+            if !isSlash, !isInPart { parts += 1 }
+            isInPart = !isSlash
+            if parts == 3 { return true }
         }
+        return false
     }
 
-    private func preflight(origin: String?) -> Response {
-        var response = Response(status: .noContent)
-        response.headers[.contentLength] = nil
-        crossOrigin.applyPreflight(to: &response.headers, origin: origin)
-        return response
-    }
-
-    private func answer(_ request: Request, context: some PlaybackRequestContext) async -> Response {
-        var response: Response
-        if let playback = PlaybackRequest(request, context: context, trustedProxies: configuration.trustedProxies) {
-            response = await answer(playback)
+    /// Answers a request that `takes` is true for. Most answers need nothing that has to be waited for.
+    func answer(_ head: HTTPRequestHead, over connection: PlaybackConnection) async -> PlaybackReply {
+        let origin = head.headers.first(name: "origin")
+        guard head.method != .OPTIONS else {
+            var reply = PlaybackReply.preflight
+            crossOrigin.applyPreflight(to: &reply.headers, origin: origin)
+            return reply
+        }
+        var reply: PlaybackReply
+        if let request = PlaybackRequest(head, over: connection, trustedProxies: configuration.trustedProxies) {
+            reply = await answer(request)
         } else {
-            response = PlaybackReply.text(.notFound, "Not found.\n", cache: .missing)
+            reply = PlaybackReply.text(.notFound, "Not found.\n", cache: .missing)
         }
-        crossOrigin.apply(to: &response.headers, origin: request.headers[.origin])
-        return request.method == .head ? response.createHeadResponse() : response
+        crossOrigin.apply(to: &reply.headers, origin: origin)
+        if let body = reply.body {
+            reply.headers.add(name: "Content-Length", value: String(body.readableBytes))
+            if head.method == .HEAD { reply.body = nil }
+        }
+        return reply
     }
 
-    private func answer(_ request: PlaybackRequest) async -> Response {
+    private func answer(_ request: PlaybackRequest) async -> PlaybackReply {
         guard let output = request.path.addresses.lazy.compactMap({ outputs.output(at: $0) }).first else {
             return offline
         }
@@ -87,7 +95,9 @@ public struct PlaybackService: Sendable {
         }
     }
 
-    private func file(_ name: String, of output: StreamOutput, for request: PlaybackRequest) async throws -> Response {
+    private func file(_ name: String, of output: StreamOutput, for request: PlaybackRequest) async throws
+        -> PlaybackReply
+    {
         let address = output.address
         // The usual case first: it takes no step out of this thread.
         let isPermitted =
@@ -102,12 +112,99 @@ public struct PlaybackService: Sendable {
         return PlaybackReply.file(file, to: request, cache: request.path.session == nil ? .publicFile : .sessionFile)
     }
 
-    var offline: Response {
+    private var offline: PlaybackReply {
         PlaybackReply.text(.notFound, "The stream is offline.\n", cache: .missing, retryAfter: 5)
     }
 
     /// Why is in the log of attempts, not here.
-    var refused: Response {
+    private var refused: PlaybackReply {
         PlaybackReply.text(.forbidden, "Forbidden.\n", cache: .never)
+    }
+
+    // MARK: Playlists
+
+    /// `playlist.m3u8`. With a ticket it is rendered for one viewer and names a media playlist in a session's path; it
+    /// charges nothing, for many players fetch it and then do not play.
+    private func master(of output: StreamOutput, for request: PlaybackRequest) async throws -> PlaybackReply {
+        let address = output.address
+        guard try await admission.protection(app: address.app, stream: address.stream) == .sevu else {
+            guard let playlist = await firstPlaylist(of: output) else { return notReady(output) }
+            note(request, of: address)
+            return PlaybackReply.playlist(
+                playlist.master, to: request, cache: publicPolicy(playlist, isSession: request.path.session != nil))
+        }
+        guard let uri = try await mediaPlaylistURI(for: request, address: address) else { return refused }
+        guard let playlist = await firstPlaylist(of: output) else { return notReady(output) }
+        return PlaybackReply.playlist(
+            PlaylistBody(playlist.master(pointingAt: uri), isShared: false), to: request, cache: .never)
+    }
+
+    /// `chunklist.m3u8`. On a protected stream it is given in a session's path only; asked for elsewhere, or in the
+    /// path of a session that is no more, it redirects to the path of one that is, if the ticket in the query is good.
+    private func media(of output: StreamOutput, for request: PlaybackRequest) async throws -> PlaybackReply {
+        let address = output.address
+        guard try await admission.protection(app: address.app, stream: address.stream) == .sevu else {
+            guard let playlist = await firstPlaylist(of: output) else { return notReady(output) }
+            note(request, of: address)
+            return PlaybackReply.playlist(
+                playlist.media, to: request, cache: publicPolicy(playlist, isSession: request.path.session != nil))
+        }
+        let facts = request.facts(for: address)
+        guard let session = request.path.session, SessionID.isWellFormed(session) else {
+            guard let id = try await admission.offer(facts).grant else { return refused }
+            return redirect(to: id, for: request)
+        }
+        // Nobody waits here, nor is a use charged, before it is known that he may see what comes; and a request for
+        // headers alone shows him nothing.
+        if output.current == nil || request.isHead, !admission.permits(facts, session: session) {
+            guard try await admission.offer(facts).grant != nil else { return refused }
+        }
+        guard let playlist = await firstPlaylist(of: output) else { return notReady(output) }
+        if !request.isHead {
+            guard let playing = try await admission.admit(facts, session: session).grant else { return refused }
+            guard playing == session else { return redirect(to: playing, for: request) }
+        }
+        return PlaybackReply.playlist(playlist.media, to: request, cache: .sessionPlaylist)
+    }
+
+    /// Where the viewer's own media playlist is, relative to the master playlist asked for; nil when he is refused.
+    private func mediaPlaylistURI(for request: PlaybackRequest, address: StreamAddress) async throws -> String? {
+        let facts = request.facts(for: address)
+        if let session = request.path.session, admission.permits(facts, session: session) {
+            return relativeURI(session: session, for: request)
+        }
+        guard let session = try await admission.offer(facts).grant else { return nil }
+        return relativeURI(session: session, for: request)
+    }
+
+    /// The media playlist of a session, seen from the stream's folder or from a session's.
+    private func relativeURI(session: String, for request: PlaybackRequest) -> String {
+        let uri = SessionPath.uri(session: session, key: request.ticket.key, pass: request.ticket.pass)
+        return request.path.session == nil ? uri : "../\(uri)"
+    }
+
+    private func redirect(to session: String, for request: PlaybackRequest) -> PlaybackReply {
+        PlaybackReply.redirect(to: relativeURI(session: session, for: request))
+    }
+
+    /// The playlist, waiting for the first one if there is none yet.
+    private func firstPlaylist(of output: StreamOutput) async -> PublishedPlaylist? {
+        await output.playlist(within: configuration.holdTime, limit: configuration.maximumHeld)
+    }
+
+    private func notReady(_ output: StreamOutput) -> PlaybackReply {
+        guard !output.isEnded else { return offline }
+        let wait = Int(configuration.segmenter.segmentDuration.seconds.rounded(.up))
+        return PlaybackReply.text(
+            .serviceUnavailable, "The stream is starting.\n", cache: .missing, retryAfter: wait)
+    }
+
+    private func note(_ request: PlaybackRequest, of address: StreamAddress) {
+        guard let client = request.client else { return }
+        viewers.note(client, of: address, now: .now())
+    }
+
+    private func publicPolicy(_ playlist: PublishedPlaylist, isSession: Bool) -> CachePolicy {
+        isSession ? .sessionPlaylist : .publicPlaylist(targetDuration: playlist.snapshot.targetDuration)
     }
 }

@@ -10,7 +10,7 @@ struct PresentedTicket: Sendable, Hashable {
 
     /// - Parameter query: without the question mark. Of repeated parameters the first counts; one that is too long or
     ///   broken counts as absent.
-    init(query: String?) {
+    init(query: Substring?) {
         guard let query, query.utf8.count <= 8_192 else { return }
         for parameter in query.utf8.split(separator: UInt8(ascii: "&")) {
             guard let equals = parameter.firstIndex(of: UInt8(ascii: "=")) else { continue }

@@ -1,4 +1,5 @@
 import Admission
+import Foundation
 import Hummingbird
 import Live
 import Logging
@@ -65,7 +66,7 @@ import Testing
 
     /// A listener with `/ok`, `/large` and `/body`, which says how long the request's body was.
     private func run(
-        _ limits: HTTPLimits = HTTPLimits(), maximumBodies: Int = 64 << 20,
+        _ limits: HTTPLimits = HTTPLimits(), maximumBodies: Int = 64 << 20, playback: PlaybackService? = nil,
         _ body: (HTTPListener, MemoryBudget, HTTPMemory) async throws -> Void
     ) async throws {
         let router = Router(context: ConnectionRequestContext.self)
@@ -82,7 +83,8 @@ import Testing
         let memory = HTTPMemory(budget: budget, maximumBodies: maximumBodies)
         let listener = try await HTTPListener.bind(
             host: "127.0.0.1", port: 0, group: MultiThreadedEventLoopGroup.singleton, guards: { [] }, limits: limits,
-            memory: memory, responder: router.buildResponder(), log: LogLimiter(logger: logger), logger: logger)
+            memory: memory, playback: playback, responder: router.buildResponder(), log: LogLimiter(logger: logger),
+            logger: logger)
         do {
             try await body(listener, budget, memory)
         } catch {
@@ -209,6 +211,42 @@ import Testing
             await first.send(String(repeating: "a", count: 20_000 - (16 << 10)))
             try await until("the refusal") { first.statuses == ["503"] }
             try await until("the memory") { budget.used == 0 && memory.bodyBytes == 0 }
+        }
+    }
+
+    @Test("Players are answered beside the router, each request in its turn, bodies of theirs passed over")
+    func players() async throws {
+        let player = await TestPlayer(isProtected: false)
+        _ = try await player.publish()
+        let folder = TestPlayer.folder
+        try await run(playback: player.service) { listener, budget, _ in
+            let peer = try await Peer(port: listener.port)
+            let head = "HTTP/1.1\r\nHost: a\r\n"
+            await peer.send(
+                "GET /ok \(head)\r\n" + "GET \(folder)/chunklist.m3u8 \(head)\r\n"
+                    + "HEAD \(folder)/media_2.ts \(head)\r\n"
+                    + "GET \(folder)/none.ts \(head)Content-Length: 3\r\n\r\nabc"
+                    + "POST \(folder)/chunklist.m3u8 \(head)Content-Length: 0\r\n\r\n"
+                    + "GET http://a\(folder)/chunklist.m3u8?x=1#y \(head)\r\n"
+                    + "OPTIONS \(folder)/chunklist.m3u8 \(head)\r\n"
+                    + "GET \(folder)/playlist.m3u8 \(head)Connection: close\r\n\r\n" + "GET /ok \(head)\r\n")
+            try await until("the end of the connection") { peer.isClosed }
+            #expect(peer.statuses == ["200", "200", "200", "404", "404", "200", "204", "200"])
+            #expect(peer.text.split(separator: "\r\n\r\n").last?.hasPrefix("#EXTM3U") == true)
+            #expect(peer.text.components(separatedBy: "Connection: close").count == 2)
+            try await until("the memory") { budget.used == 0 }
+        }
+    }
+
+    @Test("A body that a player's request announces and that does not come ends the request")
+    func playerBody() async throws {
+        let player = await TestPlayer(isProtected: false)
+        try await run(HTTPLimits(bodyTimeout: .seconds(1)), playback: player.service) { listener, _, _ in
+            let peer = try await Peer(port: listener.port)
+            await peer.send(
+                "GET \(TestPlayer.folder)/playlist.m3u8 HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc")
+            try await until("the end of the connection") { peer.isClosed }
+            #expect(peer.statuses == ["408"])
         }
     }
 }

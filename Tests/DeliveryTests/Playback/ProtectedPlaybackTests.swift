@@ -1,6 +1,5 @@
 import Basics
 import HTTPTypes
-import HummingbirdTesting
 import NIOCore
 import Testing
 import Usher
@@ -30,7 +29,7 @@ import Usher
         #expect(SessionID.isWellFormed(session))
         #expect(player.admission.now.charged == 0)
 
-        let head = try await player.get("\(folder)/\(uri)", method: .head)
+        let head = try await player.get("\(folder)/\(uri)", method: .HEAD)
         #expect(head.status == .ok)
         #expect(player.admission.now.charged == 0)
         for _ in 0..<3 {

@@ -1,9 +1,10 @@
 import Admission
 import Foundation
 import Hummingbird
-import HummingbirdTesting
 import Live
 import Logging
+import NIOCore
+import NIOPosix
 import Storage
 import TestSupport
 import Testing
@@ -66,17 +67,16 @@ struct TestOrigin {
     func serve<Value: Sendable>(_ body: @escaping @Sendable (_ base: String) async throws -> Value) async throws
         -> Value
     {
-        let router = Router(context: ConnectionRequestContext.self)
-        service.addRoutes(to: router)
         var logger = Logger(label: "http")
         logger.logLevel = .critical
-        let application = Application(
-            router: router, configuration: ApplicationConfiguration(address: .hostname("127.0.0.1", port: 0)),
-            logger: logger)
-        return try await application.test(.live) { client in
-            let port = try #require(client.port)
-            return try await body("http://127.0.0.1:\(port)")
-        }
+        let router = Router(context: ConnectionRequestContext.self)
+        let listener = try await HTTPListener.bind(
+            host: "127.0.0.1", port: 0, group: MultiThreadedEventLoopGroup.singleton, guards: { [] },
+            limits: HTTPLimits(), memory: HTTPMemory(budget: MemoryBudget(ceiling: 1 << 30), maximumBodies: 1 << 20),
+            playback: service, responder: router.buildResponder(), log: LogLimiter(logger: logger), logger: logger)
+        let value = try await body("http://127.0.0.1:\(listener.port)")
+        await listener.drain(within: .zero)
+        return value
     }
 
     func usedCount() async throws -> Int? {

@@ -1,23 +1,22 @@
+import Basics
 import HTTPTypes
-import Hummingbird
-import HummingbirdTesting
 import Live
 import Logging
 import NIOCore
+import NIOHTTP1
+import NIOHTTPTypesHTTP1
 import TestSupport
 import Testing
 
 @testable import Delivery
 
-/// A viewer at a fixed address, for requests that come through no socket.
-struct TestContext: PlaybackRequestContext {
-    var coreContext: CoreRequestContextStorage
-    let remoteAddress = try? SocketAddress(ipAddress: "198.51.100.7", port: 40_000)
-    let localAddress = try? SocketAddress(ipAddress: "192.0.2.80", port: 80)
+/// What a player got.
+struct PlayerReply {
+    var status: HTTPResponse.Status
+    var headers: HTTPFields
+    var body: ByteBuffer
 
-    init(source: ApplicationRequestContextSource) {
-        coreContext = CoreRequestContextStorage(source: source)
-    }
+    var text: String { String(buffer: body) }
 }
 
 /// Playback routes before a test stage.
@@ -38,16 +37,17 @@ struct TestPlayer {
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
     }
 
-    /// Asks the routes, without a socket between.
+    /// Asks the service as a viewer at a fixed address, without a socket between.
     func get(
-        _ uri: String, method: HTTPRequest.Method = .get, headers: HTTPFields = [:]
-    ) async throws -> TestResponse {
-        let router = Router(context: TestContext.self)
-        router.get("healthz") { _, _ in "ok" }
-        service.addRoutes(to: router)
-        return try await Application(router: router).test(.router) { client in
-            try await client.execute(uri: uri, method: method, headers: headers)
-        }
+        _ uri: String, method: HTTPMethod = .GET, headers: HTTPFields = [:]
+    ) async throws -> PlayerReply {
+        let head = HTTPRequestHead(version: .http1_1, method: method, uri: uri, headers: HTTPHeaders(headers))
+        try #require(PlaybackService.takes(head))
+        let connection = PlaybackConnection(client: IPAddress("198.51.100.7"), server: "192.0.2.80")
+        let reply = await service.answer(head, over: connection)
+        return PlayerReply(
+            status: HTTPResponse.Status(code: Int(reply.status.code)),
+            headers: HTTPFields(reply.headers, splitCookie: false), body: reply.body ?? ByteBuffer())
     }
 
     /// The sample, published; `until` in milliseconds.
@@ -56,8 +56,4 @@ struct TestPlayer {
         try await test.send(FLVFile.sample(), to: publication, until: until)
         return publication
     }
-}
-
-extension TestResponse {
-    var text: String { String(buffer: body) }
 }

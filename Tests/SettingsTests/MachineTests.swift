@@ -2,7 +2,7 @@ import Testing
 
 @testable import Settings
 
-@Suite("Memory of the machine") struct MachineMemoryTests {
+@Suite("What the machine has") struct MachineTests {
     private static let machine = "MemTotal:       16777216 kB\nMemFree: 1 kB\n"
 
     @Test(
@@ -34,7 +34,15 @@ import Testing
             ),
         ] as [([String: String], Int)])
     func least(files: [String: String], bytes: Int) {
-        #expect(MachineMemory.available { files[$0] } == bytes)
+        #expect(Machine.memory { files[$0] } == bytes)
+    }
+
+    @Test(
+        "As many cores as the affinity allows, and no more than there are",
+        arguments: [("Cpus_allowed:\t1\n", 1), ("Name:\tx\nCpus_allowed:\t0000,00010000\nCpus_allowed_list:\t16\n", 1)])
+    func affinity(status: String, cores: Int) {
+        #expect(Machine.cores { $0 == "/proc/self/status" ? status : nil } == cores)
+        #expect(Machine.cores { _ in "Cpus_allowed:\tffffffff,ffffffff\n" } == Machine.cores { _ in nil })
     }
 
     @Test("The default of limits.memory is a word, so that the printed default is the same on every machine")
