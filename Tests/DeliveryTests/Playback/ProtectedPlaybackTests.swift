@@ -1,5 +1,6 @@
 import Basics
 import HTTPTypes
+import NIOHTTP1
 import NIOCore
 import Testing
 import Usher
@@ -72,10 +73,10 @@ import Usher
     func refusals(file: String) async throws {
         let player = await TestPlayer(isProtected: true)
         _ = try await player.publish()
-        for method in [HTTPRequest.Method.get, .head] {
+        for method in [HTTPMethod.GET, .HEAD] {
             let reply = try await player.get("\(folder)/\(file)", method: method)
             #expect(reply.status == .forbidden)
-            #expect(method == .head || reply.text == "Forbidden.\n")
+            #expect(method == .HEAD || reply.text == "Forbidden.\n")
             #expect(reply.headers[.cacheControl] == "private, no-store")
         }
         #expect(player.admission.now.charged == 0)
