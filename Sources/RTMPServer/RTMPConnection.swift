@@ -15,9 +15,8 @@ import Synchronization
 ///
 /// `@unchecked Sendable`: references are held by tasks and by `RTMPConnections`, but everything mutable is touched on the
 /// channel's event loop alone, but for an atomic; what comes from elsewhere goes through `onLoop`.
-final class RTMPConnection: ChannelDuplexHandler, @unchecked Sendable {
+final class RTMPConnection: ChannelInboundHandler, @unchecked Sendable {
     typealias InboundIn = ByteBuffer
-    typealias OutboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
     private let environment: RTMPEnvironment

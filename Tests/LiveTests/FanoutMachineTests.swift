@@ -27,7 +27,7 @@ import Testing
         while true {
             switch machine.next(&cursor, isWritable: isWritable, now: at(seconds), pressure: pressure) {
             case .join: steps.append("j")
-            case .write(let write): steps.append("\(write.sequence)")
+            case .write(let write, _): steps.append("\(write.sequence)")
             case .tooSlow: return steps + ["slow"]
             case .wait: return steps
             }

@@ -334,7 +334,7 @@ private struct History {
             case .join(let point):
                 viewer.decoder.isJoining = true
                 receive(point.preamble, viewer)
-            case .write(let write):
+            case .write(let write, _):
                 receive(write.messages, viewer)
             case .tooSlow:
                 if viewer.isWritable { complain("a viewer that takes everything was called too slow") }

@@ -37,7 +37,8 @@ struct FanoutMachine {
     enum Step {
         /// What is in force goes first; writes follow.
         case join(JoinPoint)
-        case write(MergedWrite)
+        /// - Parameter isNewest: nothing is there to follow it, so there is no need to ask again.
+        case write(MergedWrite, isNewest: Bool)
         /// Nothing to do until more comes or the subscriber can take more.
         case wait
         /// It was behind for longer than it may.
@@ -71,7 +72,7 @@ struct FanoutMachine {
         return nil
     }
 
-    /// The next step for a subscriber; ask until it is told to wait.
+    /// The next step for a subscriber; ask until it is told to wait or has the newest write.
     /// - Parameters:
     ///   - isWritable: its connection can take more.
     ///   - pressure: from `viewers` on, those who are behind have a tenth of the time.
@@ -100,7 +101,9 @@ struct FanoutMachine {
         }
         cursor.position = position + 1
         cursor.firstNew = position + 1
-        return .write(write)
+        let isNewest = position + 1 == ring.nextSequence
+        if isNewest { cursor.behindSince = nil }
+        return .write(write, isNewest: isNewest)
     }
 
     /// What it missed is gone: it goes on from the newest keyframe, never with a frame that refers to lost ones.

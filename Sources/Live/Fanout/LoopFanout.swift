@@ -117,7 +117,7 @@ final class LoopFanout: @unchecked Sendable {
     /// Writes what the subscriber has not had and its channel can take.
     func pump(_ subscriber: RTMPSubscriber, now: NIODeadline) {
         guard subscriber.slot != nil else { return }
-        var wrote = false
+        var needsFlush = false
         var isTooSlow = false
         steps: while true {
             let isWritable = subscriber.channel.isWritable
@@ -125,12 +125,13 @@ final class LoopFanout: @unchecked Sendable {
             switch machine.next(&subscriber.cursor, isWritable: isWritable, now: now, pressure: pressure) {
             case .join(let point):
                 subscriber.joined(at: point)
-                write(point.preamble, key: (nil, point.time.nanoseconds), to: subscriber)
-                wrote = true
+                write(point.preamble, key: (nil, point.time.nanoseconds), to: subscriber, flushes: false)
+                needsFlush = true
                 subscriber.onStart?()
-            case .write(let merged):
-                write(merged.messages, key: (merged.sequence, 0), to: subscriber)
-                wrote = true
+            case .write(let merged, let isNewest):
+                write(merged.messages, key: (merged.sequence, 0), to: subscriber, flushes: isNewest)
+                needsFlush = !isNewest
+                if isNewest { break steps }
             case .wait:
                 break steps
             case .tooSlow:
@@ -138,26 +139,37 @@ final class LoopFanout: @unchecked Sendable {
                 break steps
             }
         }
-        if wrote { subscriber.channel.flush() }
+        if needsFlush { subscriber.pipeline.flush() }
         if isTooSlow {
             remove(subscriber)
             subscriber.onEnd?(.tooSlow)
         }
     }
 
-    private func write(_ messages: ChunkedMessages, key: (Int64?, Int64), to subscriber: RTMPSubscriber) {
+    private func write(_ messages: ChunkedMessages, key: (Int64?, Int64), to subscriber: RTMPSubscriber, flushes: Bool)
+    {
         let form = subscriber.form
         if form.isShared {
-            subscriber.wrote(messages.bytes.readableBytes)
-            subscriber.channel.write(messages.bytes, promise: nil)
+            send(messages.bytes, promise: nil, to: subscriber, flushes: flushes)
         } else {
-            write(messages, key: CopyKey(sequence: key.0, time: key.1, form: form), to: subscriber)
+            write(messages, key: CopyKey(sequence: key.0, time: key.1, form: form), to: subscriber, flushes: flushes)
+        }
+    }
+
+    private func send(
+        _ bytes: ByteBuffer, promise: EventLoopPromise<Void>?, to subscriber: RTMPSubscriber, flushes: Bool
+    ) {
+        subscriber.wrote(bytes.readableBytes)
+        if flushes {
+            subscriber.pipeline.writeAndFlush(NIOAny(bytes), promise: promise)
+        } else {
+            subscriber.pipeline.write(NIOAny(bytes), promise: promise)
         }
     }
 
     /// A copy is made once for all who take the same form of the write being delivered, and counted until the last of them
     /// has it.
-    private func write(_ messages: ChunkedMessages, key: CopyKey, to subscriber: RTMPSubscriber) {
+    private func write(_ messages: ChunkedMessages, key: CopyKey, to subscriber: RTMPSubscriber, flushes: Bool) {
         let copy: CountedCopy
         if let known = copies.first(where: { $0.key == key }) {
             copy = known.copy
@@ -166,11 +178,13 @@ final class LoopFanout: @unchecked Sendable {
             if copies.count >= LoopFanout.mostCopies { copies.removeFirst() }
             copies.append((key, copy))
         }
-        guard copy.bytes.readableBytes > 0 else { return }
-        subscriber.wrote(copy.bytes.readableBytes)
+        guard copy.bytes.readableBytes > 0 else {
+            if flushes { subscriber.pipeline.flush() }
+            return
+        }
         let written = eventLoop.makePromise(of: Void.self)
         written.futureResult.whenComplete { _ in withExtendedLifetime(copy) {} }
-        subscriber.channel.write(copy.bytes, promise: written)
+        send(copy.bytes, promise: written, to: subscriber, flushes: flushes)
     }
 }
 

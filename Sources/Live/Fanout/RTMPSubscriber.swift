@@ -38,6 +38,8 @@ public final class RTMPSubscriber: @unchecked Sendable {
 
     public let role: Role
     let channel: any Channel
+    /// The channel's, looked up once: for thousands of viewers each look costs.
+    let pipeline: ChannelPipeline.SynchronousOperations
     let messageStreamID: UInt32
     private let timestampsFromZero: Bool
     /// The timestamp it joined at, when its own begin at zero.
@@ -64,6 +66,7 @@ public final class RTMPSubscriber: @unchecked Sendable {
     public init(role: Role, channel: any Channel, messageStreamID: UInt32, timestampsFromZero: Bool = false) {
         self.role = role
         self.channel = channel
+        pipeline = channel.pipeline.syncOperations
         self.messageStreamID = messageStreamID
         self.timestampsFromZero = timestampsFromZero
     }

@@ -25,14 +25,12 @@ public struct WriteRing: Sendable {
     private(set) var heldBytes = 0
     /// The next write's sequence.
     private(set) var nextSequence: Int64 = 0
+    /// The first write's sequence; the next one's when there is none.
+    private(set) var oldestSequence: Int64 = 0
     private var newestJoin: Int64?
 
     init(limits: Limits) {
         self.limits = limits
-    }
-
-    var oldestSequence: Int64 {
-        writes.first?.sequence ?? nextSequence
     }
 
     /// Where a new or late subscriber starts: the newest join point still held; nil when there is none.
@@ -50,6 +48,7 @@ public struct WriteRing: Sendable {
     /// Takes the write whose sequence is `nextSequence` and drops what the limits no longer allow.
     mutating func append(_ write: MergedWrite) {
         assert(write.sequence == nextSequence, "writes are counted without gaps")
+        if writes.isEmpty { oldestSequence = write.sequence }
         writes.append(write)
         nextSequence = write.sequence + 1
         heldBytes += write.heldBytes
@@ -76,6 +75,7 @@ public struct WriteRing: Sendable {
     /// Lets everything go; counting goes on.
     mutating func removeAll() {
         writes.removeAll()
+        oldestSequence = nextSequence
         heldBytes = 0
         newestJoin = nil
     }
@@ -83,6 +83,7 @@ public struct WriteRing: Sendable {
     private mutating func dropFirst() {
         if let dropped = writes.popFirst() {
             heldBytes -= dropped.heldBytes
+            oldestSequence = dropped.sequence + 1
         }
     }
 }
