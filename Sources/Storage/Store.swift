@@ -50,7 +50,7 @@ public protocol StreamStore: Sendable {
     func streamUser(id: Int64) async throws -> StreamUser?
     /// All users of an account, narrowed by app and stream when given, by id.
     func streamUsers(accountID: AccountID, app: String?, stream: String?) async throws -> [StreamUser]
-    /// Those who may publish to a stream: users of the stream itself and of the app's `*`.
+    /// Those who may publish to a stream: its own users; those of the app's `*` where it has none. By id.
     func publishers(app: String, stream: String) async throws -> [StreamUser]
     /// Users of an app's streams with that name who can log in by Adobe's challenge, by id, at most `limit`.
     func challengeUsers(app: String, user: String, limit: Int) async throws -> [StreamUser]

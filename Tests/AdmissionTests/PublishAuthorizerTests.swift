@@ -110,6 +110,27 @@ private struct Logins: Sendable {
         }
     }
 
+    @Test("The app's users of every stream publish where a stream has none of its own, and nowhere else")
+    func usersOfEveryStream() async throws {
+        try await Logins.run { logins in
+            _ = try await logins.scene.store.insertStreamUser(
+                StreamUser(
+                    accountID: 7, app: "demo-origin", stream: "*", user: nil, passwordHash: nil,
+                    created: logins.scene.clock.now))
+            // That anybody may publish any stream takes no password from the one that has one.
+            #expect(await logins.user("other") == "")
+            #expect(await logins.refusal() == .missingCredentials)
+            #expect(await logins.refusal(user: "ann", pass: "guess") == .wrongCredentials)
+            #expect(await logins.user(user: "ann", pass: "wonderland") == "ann")
+            _ = try await logins.scene.store.insertStreamUser(
+                StreamUser(
+                    accountID: 7, app: "demo-origin", stream: "*", user: "bob",
+                    passwordHash: try Password.hash("looking-glass"), created: logins.scene.clock.now))
+            #expect(await logins.refusal(user: "bob", pass: "looking-glass") == .wrongCredentials)
+            #expect(await logins.user("other", user: "bob", pass: "looking-glass") == "bob")
+        }
+    }
+
     @Test("Guesses at names and logins count against the address, and what is no guess does not")
     func whatCounts() async throws {
         let guesses: [(String, String)] = [

@@ -114,7 +114,12 @@ extension SQLiteStore {
     public func publishers(app: String, stream: String) async throws -> [StreamUser] {
         try await read { database in
             try database.all(
-                "SELECT * FROM stream_users WHERE app = ? AND stream IN (?, '*') ORDER BY stream = '*', id",
+                """
+                SELECT * FROM stream_users
+                WHERE app = ?1 AND stream = CASE
+                    WHEN EXISTS (SELECT 1 FROM stream_users WHERE app = ?1 AND stream = ?2) THEN ?2 ELSE '*' END
+                ORDER BY id
+                """,
                 [app, stream]
             ).map(StreamUser.init)
         }
