@@ -22,12 +22,15 @@ public struct IPNetwork: Sendable, Hashable, CustomStringConvertible {
         IPNetwork(address, prefix: address.family == .v4 ? 32 : 64)
     }
 
-    /// `address/prefix`; without a prefix the network of that address alone. nil for anything else.
+    /// `address/prefix`; without a prefix the network of that address alone. nil for anything else, an address with a zone
+    /// (`fe80::1%eth0`) included: what is compared with a network has none.
     ///
     /// A block of IPv4-mapped addresses (`::ffff:192.0.2.0/120`) is the IPv4 block.
     public init?(_ text: some StringProtocol) {
         let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
-        guard let first = parts.first, let address = IPAddress(first) else { return nil }
+        guard let first = parts.first, let address = IPAddress(first), !first.utf8.contains(UInt8(ascii: "%")) else {
+            return nil
+        }
         guard parts.count == 2 else {
             self.init(address)
             return

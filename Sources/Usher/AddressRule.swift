@@ -57,6 +57,10 @@ public struct AddressRule: Sendable, Hashable {
             }
             return .network(network)
         }
+        // A zone names an interface of one machine, and a ticket is good for several.
+        guard !text.utf8.contains(UInt8(ascii: "%")) else {
+            throw FieldProblem.invalid("ip", value: text, expected: "must be an address without a zone such as %eth0")
+        }
         guard let address = IPAddress(text) else {
             throw FieldProblem.invalid(
                 "ip", value: text,

@@ -52,6 +52,7 @@ import Testing
 
     @Test(arguments: [
         "", "/", "1.2.3.4/", "1.2.3.4/33", "::/129", "1.2.3.4/08", "1.2.3.4/a", "1.2.3.4/+8", "::ffff:1.2.3.4/24",
+        "fe80::1%eth0", "fe80::%eth0/64",
     ])
     func refusesOtherNetworks(text: String) {
         #expect(IPNetwork(text) == nil)

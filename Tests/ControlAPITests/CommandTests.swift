@@ -64,6 +64,52 @@ struct CommandTests {
         }
     }
 
+    @Test(
+        "An address that a field cannot mean is refused with the field's name",
+        arguments: [
+            ("sevu.request", "fe80::1%eth0", "ip must be an address without a zone such as %eth0, not fe80::1%eth0"),
+            (
+                "sevu.request", "auto|fe80::1%1",
+                "ip must be an address without a zone such as %eth0, not fe80::1%1"
+            ),
+            (
+                "sevu.request", "fe80::%eth0/64",
+                "ip must be a CIDR block such as 192.0.2.0/24 or 2001:db8::/32, not fe80::%eth0/64"
+            ),
+            ("sevu.request", "192.0.2.1\0", "ip must be text without control characters"),
+            ("sevu.errorlog", "fe80::1%eth0", "ip must be an IPv4 or IPv6 address or a CIDR block"),
+        ])
+    func addresses(command: String, ip: String, expected: String) async throws {
+        try await TestAPI.run { (api: TestAPI) async throws in
+            let reply = try await api.call(
+                command, ["app": "demo-origin", "video": "v", "pass": "p", "ip": .string(ip), "uses": 1])
+            #expect(reply.code == 7, "\(reply.text)")
+            #expect(reply.message?.hasSuffix(": \(expected)") == true, "\(reply.text)")
+            #expect(try await api.call("sevu.errorcount").code == 2051)
+        }
+    }
+
+    @Test(
+        "Names with a NUL are refused with the field's name",
+        arguments: [
+            ("sevu.addstreamuser", "stream"), ("sevu.addstreamuser", "app"), ("sevu.addstreamuser", "user"),
+            ("sevu.addstreamuser", "pass"), ("sevu.request", "video"), ("sevu.request", "pass"),
+            ("stream.details", "stream"), ("pushpublish.add", "name"), ("log.origin", "stream"),
+        ])
+    func namesWithNUL(command: String, field: String) async throws {
+        try await TestAPI.run { (api: TestAPI) async throws in
+            var fields: JSONObject = [
+                "app": "demo-origin", "stream": "mystream", "user": "alice", "pass": "wonderland", "video": "v",
+                "ip": "auto", "uses": 1, "inst": "live", "name": "there", "service": "rtmp",
+                "dst_url": "rtmp://live.example.com/app/key",
+            ]
+            fields[field] = .string((fields[field]?.stringValue ?? "") + "\0more")
+            let reply = try await api.call(command, fields)
+            #expect(reply.code == 7, "\(reply.text)")
+            #expect(reply.message?.contains("\(field) must be") == true, "\(reply.text)")
+        }
+    }
+
     // MARK: - Stream users
 
     @Test func aStreamUserFromAddToRemove() async throws {

@@ -72,6 +72,21 @@ struct EnvelopeTests {
         }
     }
 
+    @Test(
+        "A key with a control character is no key, and the field is named", arguments: ["\0", "\0more", "\n", "\u{7F}"])
+    func keyWithControlCharacters(suffix: String) async throws {
+        try await TestAPI.run { (api: TestAPI) async throws in
+            var object: JSONObject = [
+                "command": "app.list", "api_key": .string(TestAPI.publicKey + suffix), "timestamp": 1_700_000_000,
+                "cdn": 158,
+            ]
+            object["signature"] = .string(Signature.sign(JSONWriter.write(object), privateKey: TestAPI.privateKey))
+            let reply = TestReply(await api.post(String(decoding: JSONWriter.write(object), as: UTF8.self)))
+            #expect(reply.code == 7, "\(reply.text)")
+            #expect(reply.message?.hasSuffix(": api_key must be text without control characters") == true)
+        }
+    }
+
     @Test func aRevokedKeyIsNoKey() async throws {
         try await TestAPI.run { (api: TestAPI) async throws in
             #expect(try await api.call("app.list").code == 2702)

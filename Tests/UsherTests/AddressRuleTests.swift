@@ -65,6 +65,8 @@ import Testing
             "ip must be an IPv4 or IPv6 address, a CIDR block, auto or auto/N, several separated by |, not 1.2.3"
         ),
         ("1.2.3.4|1.2.3.4/40", "ip must be a CIDR block such as 192.0.2.0/24 or 2001:db8::/32, not 1.2.3.4/40"),
+        ("auto|fe80::1%eth0", "ip must be an address without a zone such as %eth0, not fe80::1%eth0"),
+        ("fe80::%1/64", "ip must be a CIDR block such as 192.0.2.0/24 or 2001:db8::/32, not fe80::%1/64"),
         ("auto/0", "ip must be auto/N with N from 1 to 128, not auto/0"),
         ("auto/129", "ip must be auto/N with N from 1 to 128, not auto/129"),
         ("auto/x", "ip must be auto/N with N from 1 to 128, not auto/x"),

@@ -7,7 +7,8 @@ import Storage
 ///
 /// The checks, in this order; the first that fails answers:
 /// 1. the text is JSON within the limits and an object (code 6), no member name twice (code 3);
-/// 2. `cdn` and `api_key` are there and belong together, and the key is not revoked (code 1);
+/// 2. `cdn` and `api_key` are there and belong together, and the key is not revoked (code 1); a key with control characters
+///    is none (code 7);
 /// 3. `timestamp` is there and within the window (code 2);
 /// 4. `signature` is there and right (code 3);
 /// 5. `command` is there (code 6) and text (code 7).
@@ -73,8 +74,13 @@ public struct SignedRequest: Sendable {
     /// One answer for everything that may be wrong here, so that keys and accounts cannot be probed.
     private static func authorize(_ object: JSONObject, store: any AccountStore) async throws -> (Account, APIKey) {
         guard let accountID = integer(object["cdn"]).flatMap(Int.init(exactly:)).map(AccountID.init(rawValue:)),
-            let apiKey = object["api_key"]?.stringValue, !apiKey.isEmpty, apiKey.utf8.count <= 64,
-            let key = try await store.key(apiKey: apiKey), key.accountID == accountID, key.revoked == nil,
+            let apiKey = object["api_key"]?.stringValue, !apiKey.isEmpty, apiKey.utf8.count <= 64
+        else { throw CommandFailure(.cdnAuthorizationFailed) }
+        // No key is like that, so saying it tells nothing of those there are.
+        guard !apiKey.unicodeScalars.contains(where: { $0.value < 0x20 || $0.value == 0x7F }) else {
+            throw CommandFailure(invalid: [.invalid("api_key", expected: "must be text without control characters")])
+        }
+        guard let key = try await store.key(apiKey: apiKey), key.accountID == accountID, key.revoked == nil,
             let account = try await store.account(id: accountID)
         else { throw CommandFailure(.cdnAuthorizationFailed) }
         return (account, key)

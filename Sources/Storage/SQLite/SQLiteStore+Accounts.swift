@@ -76,7 +76,9 @@ extension SQLiteStore {
 
     public func key(apiKey: String) async throws -> APIKey? {
         try await read { database in
-            try database.first("SELECT * FROM api_keys WHERE api_key = ?", [apiKey]).map(APIKey.init)
+            let found = try database.first("SELECT * FROM api_keys WHERE api_key = ?", [apiKey]).map(APIKey.init)
+            // SQLite looks for what stands before a NUL.
+            return found?.apiKey == apiKey ? found : nil
         }
     }
 

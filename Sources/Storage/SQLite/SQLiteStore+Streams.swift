@@ -133,7 +133,7 @@ extension SQLiteStore {
                 WHERE app = ? AND user = ? AND sealed_challenge_verifier IS NOT NULL ORDER BY id LIMIT ?
                 """,
                 [app, user, max(0, limit)]
-            ).map(StreamUser.init)
+            ).map(StreamUser.init).filter { $0.user == user }
         }
     }
 

@@ -32,7 +32,9 @@ extension SQLiteStore {
     }
 
     static func ticket(key: String, in database: Database) throws -> Ticket? {
-        try database.first("SELECT * FROM tickets WHERE key = ?", [key]).map(Ticket.init)
+        let found = try database.first("SELECT * FROM tickets WHERE key = ?", [key]).map(Ticket.init)
+        // SQLite looks for what stands before a NUL.
+        return found?.key == key ? found : nil
     }
 
     public func setTicketActive(key: String, accountID: AccountID, _ isActive: Bool) async throws -> Ticket? {

@@ -78,6 +78,8 @@ struct AccountConformance {
             #expect(try await store.keys(accountID: 1) == expected)
             #expect(try await store.key(apiKey: expected[1].apiKey) == expected[1])
             #expect(try await store.key(apiKey: "APXNONE") == nil)
+            #expect(try await store.key(apiKey: expected[1].apiKey + "\0") == nil)
+            #expect(try await store.key(apiKey: expected[1].apiKey + "\0more") == nil)
             let again = expected[0]
             await #expect(throws: StoreError.duplicate("API key")) { try await store.insertKey(again) }
         }

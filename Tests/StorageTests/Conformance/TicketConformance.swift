@@ -21,6 +21,19 @@ struct TicketConformance {
         }
     }
 
+    @Test("A key with a NUL and more behind it is another key, for tickets and viewers", arguments: StoreKind.allCases)
+    func keyWithNUL(kind: StoreKind) async throws {
+        try await kind.runWithAccounts { store in
+            let ticket = try await store.insertTicket(.sample())
+            for key in ["k1\0", "k1\0more"] {
+                #expect(try await store.ticket(key: key) == nil)
+                #expect(try await store.setTicketActive(key: key, accountID: 1, false) == nil)
+                #expect(try await store.admit(.sample(.sample(key: key))) == .refused(.unknownTicket))
+            }
+            #expect(try await store.ticket(key: "k1") == ticket)
+        }
+    }
+
     @Test("A key is given once, over all accounts", arguments: StoreKind.allCases)
     func duplicate(kind: StoreKind) async throws {
         try await kind.runWithAccounts { store in
