@@ -86,7 +86,9 @@ let package = Package(
         .executableTarget(
             name: "playhouse",
             dependencies: [
-                "Basics", "Settings", "Origin", "ControlAPI", "Storage", argumentParser, httpClient, nio, logging, yams,
+                "Basics", "Settings", "Origin", "ControlAPI", "Storage", argumentParser, httpClient, nio, nioSSL,
+                logging,
+                yams,
             ]),
         // Load for the benchmarks: viewers and publishers of RTMP.
         .executableTarget(name: "rtmp-load", dependencies: ["RTMP", nio, nioPosix], path: "Benchmarks/rtmp-load"),
@@ -146,7 +148,12 @@ let package = Package(
             ],
             exclude: ["Fixtures"]),
         .testTarget(name: "SettingsTests", dependencies: ["Basics", "Settings", "Usher", "Storage", logging]),
-        .testTarget(name: "OriginTests", dependencies: ["Admission", "Basics", "Origin", logging, nio, nioEmbedded]),
+        .testTarget(
+            name: "OriginTests",
+            dependencies: [
+                "TestSupport", "Admission", "Basics", "Origin", "Settings", "Storage", "Usher", httpClient, lifecycle,
+                logging, nio, nioEmbedded, nioHTTP, nioPosix,
+            ]),
         .testTarget(name: "CommandLineTests", dependencies: ["TestSupport", "playhouse"]),
         .testTarget(
             name: "EndToEndTests",

@@ -18,6 +18,7 @@ struct CallCommand: AsyncParsableCommand {
               cdn: 1
               api_key: APX…
               private_key: …
+              ca_file: ca.pem   (optional: certificates of a private authority)
 
             Examples:
               playhouse call app.list
@@ -68,7 +69,7 @@ struct CallCommand: AsyncParsableCommand {
         let text = SignedCall(accountID: profile.accountID, apiKey: profile.apiKey, privateKey: profile.privateKey)
             .text(command: command, fields: fields, now: Date())
         let reply = try await CallTransport.post(
-            text, as: php ? "php" : "json", to: profile.url, timeout: .seconds(Int64(timeout)))
+            text, as: php ? "php" : "json", to: profile.url, caFile: profile.caFile, timeout: .seconds(Int64(timeout)))
         let isSuccess = ReplyText.isSuccess(reply.body, isPHP: php)
         guard isSuccess != nil || reply.status == 200 else {
             throw Failure("\(profile.url) answered HTTP \(reply.status): \(reply.body.prefix(500))")

@@ -2,6 +2,7 @@ import AsyncHTTPClient
 import Basics
 import Foundation
 import NIOCore
+import NIOSSL
 
 /// Carries a signed text to the API and the reply back.
 enum CallTransport {
@@ -9,11 +10,14 @@ enum CallTransport {
     static let maximumReply = 64 << 20
 
     /// Posts `text` as the form field `field`.
+    /// - Parameter caFile: the certificates that the server's has to be signed by; nil: those that this machine trusts.
     static func post(
-        _ text: String, as field: String, to url: String, timeout: TimeAmount
+        _ text: String, as field: String, to url: String, caFile: String?, timeout: TimeAmount
     ) async throws -> (status: UInt, body: String) {
+        var tls = TLSConfiguration.makeClientConfiguration()
+        if let caFile { tls.trustRoots = .file(caFile) }
         // A redirect would carry the signed request to a host the profile does not name.
-        let client = HTTPClient(configuration: .init(redirectConfiguration: .disallow))
+        let client = HTTPClient(configuration: .init(tlsConfiguration: tls, redirectConfiguration: .disallow))
         do {
             var request = HTTPClientRequest(url: url)
             request.method = .POST
@@ -25,7 +29,7 @@ enum CallTransport {
             return (response.status.code, String(buffer: body))
         } catch {
             try? await client.shutdown()
-            throw Failure("\(url) cannot be reached: \(reason(error))")
+            throw Failure("\(url) cannot be reached: \(reason(error, caFile))")
         }
     }
 
@@ -46,14 +50,18 @@ enum CallTransport {
 
     private static let hexadecimal = Array("0123456789ABCDEF".utf8)
 
-    private static func reason(_ error: any Error) -> String {
+    private static func reason(_ error: any Error, _ caFile: String?) -> String {
         switch error {
         case let error as IOError where error.errnoCode == ECONNREFUSED:
             "nothing listens there; is `playhouse serve` running?"
         case let error as HTTPClientError: error.shortDescription
         // The library's errors of TLS carry the build's paths.
         case _ where "\(type(of: error))".contains("SSL"):
-            "no TLS connection: the certificate is not trusted by this machine, or the server does not speak TLS"
+            """
+            no TLS connection: the certificate is not \
+            \(caFile.map { "signed by one in \($0)" } ?? "trusted by this machine (ca_file in the profile names others)"), \
+            or not for this host, or the server does not speak TLS
+            """
         default: SystemError.text(of: error)
         }
     }

@@ -1,5 +1,6 @@
 import Basics
 import Foundation
+import NIOSSL
 import Origin
 import Settings
 import Yams
@@ -10,6 +11,11 @@ struct Profile: Sendable, Equatable {
     var accountID: AccountID
     var apiKey: String
     var privateKey: String
+    /// Where the certificates (PEM) are that the server's has to be signed by; nil: those that this machine trusts. In the
+    /// file it may be relative to the file's own folder.
+    var caFile: String?
+
+    private static let names = ["url", "cdn", "api_key", "private_key", "ca_file"]
 
     /// `$PLAYHOUSE_PROFILE`, else `~/.config/playhouse/profile.yaml`.
     static func standardPath(_ environment: [String: String]) -> String {
@@ -49,9 +55,9 @@ struct Profile: Sendable, Equatable {
         var values: [String: String] = [:]
         for (key, value) in mapping {
             let name = key.scalar?.string ?? ""
-            guard ["url", "cdn", "api_key", "private_key"].contains(name), let text = value.scalar?.string else {
+            guard names.contains(name), let text = value.scalar?.string else {
                 let line = key.mark.map { ":\($0.line)" } ?? ""
-                throw Failure("\(path)\(line): expected one of url, cdn, api_key, private_key with its value")
+                throw Failure("\(path)\(line): expected one of \(names.joined(separator: ", ")) with its value")
             }
             values[name] = text
         }
@@ -66,9 +72,30 @@ struct Profile: Sendable, Equatable {
         guard let number = Int(try value("cdn")), number > 0 else {
             throw Failure("\(path): cdn: expected a whole number")
         }
+        var caFile = values["ca_file"]
+        if let file = caFile {
+            guard parts.scheme == "https" else {
+                throw Failure("\(path): ca_file: url is no https address, so there is no certificate to be checked")
+            }
+            let folder = (path as NSString).deletingLastPathComponent
+            let place = file.hasPrefix("/") || folder.isEmpty ? file : "\(folder)/\(file)"
+            try checkCertificates(place, of: path)
+            caFile = place
+        }
         return Profile(
             url: url, accountID: AccountID(rawValue: number), apiKey: try value("api_key"),
-            privateKey: try value("private_key"))
+            privateKey: try value("private_key"), caFile: caFile)
+    }
+
+    private static func checkCertificates(_ file: String, of path: String) throws {
+        let descriptor = open(file, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else {
+            throw Failure("\(path): ca_file: \(file) cannot be read: \(SystemError.text(errno))")
+        }
+        close(descriptor)
+        guard let certificates = try? NIOSSLCertificate.fromPEMFile(file), !certificates.isEmpty else {
+            throw Failure("\(path): ca_file: \(file) holds no certificate in PEM form")
+        }
     }
 
     var yaml: String {
@@ -79,7 +106,7 @@ struct Profile: Sendable, Equatable {
         api_key: \(RawSetting.scalar(apiKey))
         private_key: "\(privateKey)"
 
-        """
+        """ + (caFile.map { "ca_file: \(RawSetting.scalar($0))\n" } ?? "")
     }
 
     /// Writes a file with mode 0600 that is there in whole or not at all.

@@ -9,7 +9,13 @@ enum StoreAccess {
     static func with<Result: Sendable>(
         _ configuration: PlayhouseConfiguration, _ body: (any AccountStore) async throws -> Result
     ) async throws -> Result {
-        let store = try await SQLiteStore.open(folder: configuration.storage.path)
+        let folder = configuration.storage.path
+        let store: SQLiteStore
+        do {
+            store = try await SQLiteStore.open(folder: folder)
+        } catch {
+            throw Failure("storage.path \(folder): \(error)")
+        }
         do {
             let result = try await body(store)
             try await store.close()

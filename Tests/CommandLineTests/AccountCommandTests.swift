@@ -27,6 +27,42 @@ import Testing
         #expect(FileManager.default.fileExists(atPath: program.folder.appendingPathComponent("data").path))
     }
 
+    @Test(
+        "A store that cannot be opened is named with its key, its place, who tried, and why",
+        arguments: [["account", "list"], ["account", "create", "demo"], ["key", "list", "demo"], ["serve"]])
+    func unusableStore(command: [String]) throws {
+        let program = try Program()
+        defer { program.remove() }
+        let place = program.folder.path
+        try program.write("none", to: "file")
+        func run(_ path: String) throws -> Program.Outcome {
+            let environment = [
+                "PLAYHOUSE_STORAGE_PATH": path, "PLAYHOUSE_HTTP_LISTEN": "127.0.0.1:0",
+                "PLAYHOUSE_RTMP_LISTEN": "127.0.0.1:0",
+            ]
+            return switch command.count {
+            case 1: try program.run(command[0], environment: environment)
+            case 2: try program.run(command[0], command[1], environment: environment)
+            default: try program.run(command[0], command[1], command[2], environment: environment)
+            }
+        }
+        func failure(_ path: String, _ reason: String) -> Program.Outcome {
+            .init(code: 1, output: "", errors: "Error: storage.path \(path): the store failed: \(reason)\n")
+        }
+        let file = place + "/file"
+        #expect(try run(file) == failure(file, "\(file) is not a folder"))
+        #expect(
+            try run(file + "/data")
+                == failure(
+                    file + "/data", "the folder \(file)/data cannot be created by uid \(getuid()): Not a directory"))
+        let folder = place + "/damaged"
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: false)
+        try program.write(String(repeating: "no database ", count: 1_000), to: "damaged/playhouse.sqlite")
+        #expect(
+            try run(folder)
+                == failure(folder, "\(folder)/playhouse.sqlite: SQLite 26, file is not a database"))
+    }
+
     @Test func `a name or number that is taken is refused`() throws {
         let program = try Program()
         defer { program.remove() }

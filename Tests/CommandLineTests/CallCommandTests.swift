@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// `playhouse call` against a server in Python that checks the signature with Python's own means.
@@ -6,7 +7,7 @@ import Testing
     static let secret = String(repeating: "0123456789abcdef", count: 4)
 
     static let server = """
-        import base64, hashlib, hmac, http.server, json, sys, urllib.parse
+        import base64, hashlib, hmac, http.server, json, ssl, sys, urllib.parse
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_POST(self):
@@ -31,17 +32,24 @@ import Testing
                 pass
 
         server = http.server.HTTPServer(('127.0.0.1', 0), Handler)
+        if len(sys.argv) > 1:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(sys.argv[1], sys.argv[2])
+            server.socket = context.wrap_socket(server.socket, server_side=True)
         print(server.server_port, flush=True)
         server.serve_forever()
         """
 
     /// Starts the server, writes a profile for it, and ends the server afterwards.
-    private func withServer(_ body: (Program) throws -> Void) throws {
+    /// - Parameter certificate: files of a certificate and its key, with which the server speaks TLS.
+    private func withServer(
+        certificate: (file: String, key: String)? = nil, _ body: (Program) throws -> Void
+    ) throws {
         let program = try Program()
         defer { program.remove() }
         let server = Process()
         server.executableURL = URL(fileURLWithPath: "/usr/bin/python3")
-        server.arguments = ["-c", Self.server]
+        server.arguments = ["-c", Self.server] + (certificate.map { [$0.file, $0.key] } ?? [])
         let pipe = Pipe()
         server.standardOutput = pipe
         try server.run()
@@ -53,8 +61,13 @@ import Testing
         let line = String(decoding: pipe.fileHandleForReading.availableData, as: UTF8.self)
         let port = try #require(Int(line.trimmingCharacters(in: .newlines)))
         try program.write(
-            "url: http://127.0.0.1:\(port)/stable/\ncdn: 158\napi_key: APXTEST\nprivate_key: \(Self.secret)\n",
-            to: "profile.yaml")
+            """
+            url: \(certificate == nil ? "http://127.0.0.1" : "https://localhost"):\(port)/stable/
+            cdn: 158
+            api_key: APXTEST
+            private_key: \(Self.secret)
+
+            """, to: "profile.yaml")
         try body(program)
     }
 
@@ -113,6 +126,57 @@ import Testing
         }
     }
 
+    @Test("A server behind a private authority is trusted where the profile names the authority's certificate")
+    func privateAuthority() async throws {
+        let folder = try Folder()
+        let certificate = (file: folder.file("server.pem"), key: folder.file("server.key"))
+        func authority(_ name: String) async throws {
+            try await ForeignProgram.output(of: [
+                "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days",
+                "2", "-subj", "/CN=\(name)", "-keyout", folder.file("\(name).key"), "-out", folder.file("\(name).pem"),
+            ])
+        }
+        try await authority("ours")
+        try await authority("another")
+        try await ForeignProgram.output(of: [
+            "openssl", "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj",
+            "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout", certificate.key, "-out",
+            folder.file("request.pem"),
+        ])
+        try await ForeignProgram.output(of: [
+            "openssl", "x509", "-req", "-in", folder.file("request.pem"), "-CA", folder.file("ours.pem"), "-CAkey",
+            folder.file("ours.key"), "-CAcreateserial", "-days", "2", "-copy_extensions", "copy", "-out",
+            certificate.file,
+        ])
+        try withServer(certificate: certificate) { program in
+            let plain = try String(contentsOf: program.folder.appendingPathComponent("profile.yaml"), encoding: .utf8)
+            let address = try #require(plain.firstMatch(of: /https:\S+/)?.output)
+            func call(_ line: String) throws -> Program.Outcome {
+                try program.write(plain + line, to: "keys.yaml")
+                return try program.run("call", "app.list", "--php", "--profile", "keys.yaml")
+            }
+            let success = Program.Outcome(code: 0, output: "a:1:{s:6:\"status\";s:7:\"success\";}\n", errors: "")
+            #expect(try call("ca_file: \(folder.file("ours.pem"))\n") == success)
+            // Relative to the profile, not to where the command is run.
+            try FileManager.default.createDirectory(
+                at: program.folder.appendingPathComponent("keys"), withIntermediateDirectories: false)
+            try program.write(String(contentsOfFile: folder.file("ours.pem"), encoding: .utf8), to: "keys/ca.pem")
+            try program.write(plain + "ca_file: ca.pem\n", to: "keys/profile.yaml")
+            #expect(try program.run("call", "app.list", "--php", "--profile", "keys/profile.yaml") == success)
+
+            let failure = "Error: \(address) cannot be reached: no TLS connection: the certificate is not "
+            let without = try call("")
+            #expect(without.code == 1)
+            #expect(
+                without.errors.hasPrefix(
+                    failure + "trusted by this machine (ca_file in the profile names others)"), "\(without.errors)")
+            let other = try call("ca_file: \(folder.file("another.pem"))\n")
+            #expect(other.code == 1)
+            #expect(
+                other.errors.hasPrefix(failure + "signed by one in \(folder.file("another.pem"))"), "\(other.errors)")
+        }
+    }
+
     @Test func `a profile that others may read is refused`() throws {
         let program = try Program()
         defer { program.remove() }
@@ -138,7 +202,22 @@ import Testing
         ("url: ftp://x/\ncdn: 1\napi_key: A\nprivate_key: hidden\n", "p.yaml: url: expected an http or https address"),
         ("url: http://x/\ncdn: one\napi_key: A\nprivate_key: hidden\n", "p.yaml: cdn: expected a whole number"),
         ("url: http://x/\ncdn: 1\nprivate_key: hidden\n", "p.yaml: api_key is missing"),
-        ("url: http://x/\nhidden: 1\n", "p.yaml:2: expected one of url, cdn, api_key, private_key with its value"),
+        (
+            "url: http://x/\nhidden: 1\n",
+            "p.yaml:2: expected one of url, cdn, api_key, private_key, ca_file with its value"
+        ),
+        (
+            "url: https://x/\ncdn: 1\napi_key: A\nprivate_key: hidden\nca_file: nowhere.pem\n",
+            "p.yaml: ca_file: nowhere.pem cannot be read: No such file or directory"
+        ),
+        (
+            "url: https://x/\ncdn: 1\napi_key: A\nprivate_key: hidden\nca_file: p.yaml\n",
+            "p.yaml: ca_file: p.yaml holds no certificate in PEM form"
+        ),
+        (
+            "url: http://x/\ncdn: 1\napi_key: A\nprivate_key: hidden\nca_file: p.yaml\n",
+            "p.yaml: ca_file: url is no https address, so there is no certificate to be checked"
+        ),
         ("hidden", "p.yaml is not a profile"),
     ])
     func `a wrong profile is explained without its content`(text: String, message: String) throws {

@@ -154,8 +154,25 @@ struct SQLiteStoreTests {
             await #expect(throws: StoreError.failed("\(folder)/file is not a folder")) {
                 try await SQLiteStore.open(folder: folder + "/file")
             }
+            let reason = "the folder \(folder)/file/data cannot be created by uid \(getuid()): Not a directory"
+            await #expect(throws: StoreError.failed(reason)) {
+                try await SQLiteStore.open(folder: folder + "/file/data/deeper")
+            }
             try Data(repeating: 7, count: 8192).write(to: URL(fileURLWithPath: folder + "/playhouse.sqlite"))
-            await #expect(throws: StoreError.self) { try await SQLiteStore.open(folder: folder) }
+            let damaged = "\(folder)/playhouse.sqlite: SQLite 26, file is not a database"
+            await #expect(throws: StoreError.failed(damaged)) { try await SQLiteStore.open(folder: folder) }
+        }
+    }
+
+    @Test("One server claims a store; another is told, whatever else has it open")
+    func claimed() async throws {
+        try await withTemporaryFolder { folder in
+            let store = try await SQLiteStore.open(folder: folder)
+            #expect(SQLiteStore.claimServer(folder: folder))
+            #expect(!SQLiteStore.claimServer(folder: folder))
+            try await store.close()
+            // It is the process that has claimed it, not the store that it opened.
+            #expect(!SQLiteStore.claimServer(folder: folder))
         }
     }
 
