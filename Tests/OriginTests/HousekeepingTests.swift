@@ -1,0 +1,156 @@
+import Basics
+import Foundation
+import Logging
+import ServiceLifecycle
+import Storage
+import Synchronization
+import TestSupport
+import Testing
+import Usher
+
+@testable import Origin
+
+@Suite("Housekeeping") struct HousekeepingTests {
+    /// A store with one account, and what the log has said.
+    private struct Scene: Sendable {
+        let store: SQLiteStore
+        let log = LogLines()
+        let now = Date(timeIntervalSince1970: 1_700_000_000)
+
+        func housekeeping(attempts: Duration, events: Duration) -> Housekeeping {
+            Housekeeping(
+                store: store, attemptRetention: attempts, eventRetention: events,
+                logger: Logger(label: "test") { _ in log })
+        }
+
+        /// Something of each kind, `hours` old.
+        func add(hours: Double) async throws {
+            let date = now - hours * 3_600
+            let facts = ViewerFacts(
+                key: "k", pass: "p", address: "192.0.2.1", app: "demo-origin", instance: "play", video: "show \(hours)",
+                pageURL: "", serverAddress: "")
+            try await store.recordRefusal(
+                Attempt(accountID: 1, date: date, facts: facts, isSuccess: false, reason: "Unknown Ticket"),
+                foldingWindow: 10)
+            try await store.recordEvent(
+                OriginEvent(
+                    accountID: 1, date: date, kind: .publish, app: "demo-origin", instance: "live", stream: "show",
+                    isAuthenticated: true, user: "", address: "192.0.2.1"))
+            _ = try await store.beginReplay(digest: "\(hours)", now: date, expires: date + 600)
+            try await store.finishReplay(digest: "\(hours)", reply: "\(hours)")
+        }
+
+        var attempts: [String] {
+            get async throws {
+                try await store.attempts(accountID: 1, filter: AttemptFilter(), limit: 100, offset: 0).map(\.video)
+            }
+        }
+        var events: Int {
+            get async throws {
+                try await store.events(accountID: 1, app: "demo-origin", stream: nil, limit: 100, offset: 0).count
+            }
+        }
+    }
+
+    private func run(_ body: (Scene) async throws -> Void) async throws {
+        let folder = try Folder()
+        let scene = Scene(store: try await SQLiteStore.open(folder: folder.path))
+        try await scene.store.insertAccount(Account(id: 1, user: "demo", created: scene.now))
+        do {
+            try await body(scene)
+        } catch {
+            try? await scene.store.close()
+            throw error
+        }
+        try? await scene.store.close()
+    }
+
+    @Test("What is older than its retention goes, each kind by its own, and what is younger stays")
+    func sweep() async throws {
+        try await run { scene in
+            for hours in [1.0, 5, 30, 60] { try await scene.add(hours: hours) }
+            await scene.housekeeping(attempts: .seconds(24 * 3_600), events: .seconds(48 * 3_600)).sweep(now: scene.now)
+            #expect(try await scene.attempts == ["show 1.0", "show 5.0"])
+            #expect(try await scene.events == 3)
+            #expect(scene.log.lines.isEmpty)
+        }
+    }
+
+    @Test("A retention of nothing keeps all")
+    func unlimited() async throws {
+        try await run { scene in
+            for hours in [1.0, 30, 60_000] { try await scene.add(hours: hours) }
+            await scene.housekeeping(attempts: .zero, events: .zero).sweep(now: scene.now)
+            #expect(try await scene.attempts.count == 3)
+            #expect(try await scene.events == 3)
+        }
+    }
+
+    @Test("Remembered replies go when they have run out, whatever is kept otherwise")
+    func replays() async throws {
+        try await run { scene in
+            try await scene.add(hours: 1)
+            try await scene.add(hours: 0.1)
+            await scene.housekeeping(attempts: .zero, events: .zero).sweep(now: scene.now)
+            // Asked as of the time at which both were good.
+            let then = scene.now - 3_600
+            #expect(try await scene.store.beginReplay(digest: "1.0", now: then, expires: then + 600) == .new)
+            #expect(
+                try await scene.store.beginReplay(digest: "0.1", now: then, expires: then + 600) == .answered("0.1"))
+        }
+    }
+
+    @Test("A store that fails is one warning, and no end of the service")
+    func failingStore() async throws {
+        try await run { scene in
+            try await scene.store.close()
+            await scene.housekeeping(attempts: .seconds(60), events: .seconds(60)).sweep(now: scene.now)
+            #expect(scene.log.lines == ["warning housekeeping failed [\"error\": the store is closed]"])
+        }
+    }
+
+    @Test("It sweeps at the start and again and again, and ends with the origin, without a word")
+    func service() async throws {
+        try await run { scene in
+            try await scene.add(hours: 30)
+            var housekeeping = scene.housekeeping(attempts: .seconds(24 * 3_600), events: .zero)
+            housekeeping.interval = .milliseconds(10)
+            let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+            let group = ServiceGroup(services: [housekeeping], logger: quiet)
+            let running = Task { try await group.run() }
+            try await eventually("the first sweep") { try await scene.attempts.isEmpty }
+            // Against this machine's clock, by which the service goes, all of it is old.
+            try await scene.add(hours: 40)
+            try await eventually("another sweep") { try await scene.attempts.isEmpty }
+            await group.triggerGracefulShutdown()
+            try await running.value
+            #expect(scene.log.lines.isEmpty)
+        }
+    }
+}
+
+/// Keeps the lines that are logged, as `level message metadata`.
+final class LogLines: LogHandler {
+    private let kept = Mutex<[String]>([])
+
+    var lines: [String] { kept.withLock { $0 } }
+
+    var logLevel: Logger.Level {
+        get { .info }
+        set {}
+    }
+    var metadata: Logger.Metadata {
+        get { [:] }
+        set {}
+    }
+
+    subscript(metadataKey _: String) -> Logger.Metadata.Value? {
+        get { nil }
+        set {}
+    }
+
+    func log(event: LogEvent) {
+        let metadata = (event.metadata ?? [:]).sorted { $0.key < $1.key }.map { "\"\($0.key)\": \($0.value)" }
+        kept.withLock { $0.append("\(event.level) \(event.message) [\(metadata.joined(separator: ", "))]") }
+    }
+}
