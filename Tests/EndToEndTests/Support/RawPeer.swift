@@ -42,9 +42,11 @@ final class RawPeer: Sendable {
         let notes = Notes()
         var bootstrap = ClientBootstrap(group: .singletonMultiThreadedEventLoopGroup)
         if !reads {
-            // A window that is full after a few KiB, whatever the kernel would give it otherwise.
+            // A window that is full after a few KiB, whatever the kernel would give it otherwise; and what the other side
+            // does not read is kept here, and not by the kernel.
             bootstrap = bootstrap.channelOption(.autoRead, value: false)
                 .channelOption(.socketOption(.so_rcvbuf), value: 4_096)
+                .channelOption(.socketOption(.so_sndbuf), value: 4_096)
         }
         let channel =
             try await bootstrap
