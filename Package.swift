@@ -6,6 +6,11 @@ let nioHTTP: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio"
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
 let nioEmbedded: Target.Dependency = .product(name: "NIOEmbedded", package: "swift-nio")
 let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
+let httpTypes: Target.Dependency = .product(name: "HTTPTypes", package: "swift-http-types")
+let nioHTTPTypes: [Target.Dependency] = [
+    .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
+    .product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras"),
+]
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let collections: Target.Dependency = .product(name: "DequeModule", package: "swift-collections")
@@ -27,6 +32,8 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
+        .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.2"),
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
@@ -72,23 +79,21 @@ let package = Package(
             name: "Delivery",
             dependencies: [
                 "CZlib", "Basics", "Media", "HLS", "Usher", "Storage", "Live", "Admission", hummingbird,
-                hummingbirdCore,
-                nio, nioHTTP, nioPosix, logging,
-            ]),
+                hummingbirdCore, httpTypes, nio, nioHTTP, nioPosix, logging,
+            ] + nioHTTPTypes),
         .target(name: "Settings", dependencies: ["Basics", "Usher", "Storage", configuration, nio, yams, logging]),
         .target(
             name: "Origin",
             dependencies: [
                 "CMalloc", "Basics", "Media", "RTMP", "HLS", "Usher", "Storage", "Live", "Admission", "RTMPServer",
-                "PushPublish", "ControlAPI", "Delivery", "Settings", hummingbird, lifecycle, nio,
-                nioPosix, logging,
+                "PushPublish", "ControlAPI", "Delivery", "Settings", hummingbird, httpTypes, lifecycle, nio, nioPosix,
+                logging,
             ]),
         .executableTarget(
             name: "playhouse",
             dependencies: [
                 "Basics", "Settings", "Origin", "ControlAPI", "Storage", argumentParser, httpClient, nio, nioSSL,
-                logging,
-                yams,
+                logging, yams,
             ]),
         // Load for the benchmarks: viewers and publishers of RTMP.
         .executableTarget(name: "rtmp-load", dependencies: ["RTMP", nio, nioPosix], path: "Benchmarks/rtmp-load"),
@@ -143,9 +148,9 @@ let package = Package(
             name: "DeliveryTests",
             dependencies: [
                 "TestSupport",
-                "Basics", "Delivery", "Live", "Admission", "Storage", "HLS", "Usher", "Media", hummingbird, nio,
-                nioEmbedded, nioPosix, logging,
-            ],
+                "Basics", "Delivery", "Live", "Admission", "Storage", "HLS", "Usher", "Media", hummingbird,
+                httpTypes, nio, nioEmbedded, nioHTTP, nioPosix, logging,
+            ] + nioHTTPTypes,
             exclude: ["Fixtures"]),
         .testTarget(name: "SettingsTests", dependencies: ["Basics", "Settings", "Usher", "Storage", logging]),
         .testTarget(

@@ -100,8 +100,8 @@ struct CommandTests {
         try await TestAPI.run { (api: TestAPI) async throws in
             var fields: JSONObject = [
                 "app": "demo-origin", "stream": "mystream", "user": "alice", "pass": "wonderland", "video": "v",
-                "ip": "auto", "uses": 1, "inst": "live", "name": "there", "service": "rtmp",
-                "dst_url": "rtmp://live.example.com/app/key",
+                "ip": "auto", "uses": 1, "inst": "live", "name": "there",
+                "service_name": "rtmp", "url": "rtmp://live.example.com/app/key",
             ]
             fields[field] = .string((fields[field]?.stringValue ?? "") + "\0more")
             let reply = try await api.call(command, fields)

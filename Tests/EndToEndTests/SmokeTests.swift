@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @Suite struct SmokeTests {
@@ -8,5 +9,19 @@ import Testing
         #expect(reply["code"] == 2702)
         let result = try await origin.stop()
         #expect(result.status == 0)
+    }
+
+    @Test("A second server on the same store runs and says so, and one after it does not")
+    func twoServers() async throws {
+        let first = try await OriginProcess()
+        #expect(first.logLines("another server uses this store") == 0)
+        let second = try await OriginProcess(folder: first.folder)
+        #expect(second.logLines("warning", "another server uses this store", "folder=\(first.folder.path)/data") == 1)
+        // The command line opens the store as well, and is no server.
+        _ = try await first.account()
+        try await second.stop()
+        try await first.stop()
+        let third = try await OriginProcess(folder: first.folder)
+        #expect(third.logLines("another server uses this store") == 0)
     }
 }

@@ -67,7 +67,7 @@ import Usher
 
     @Test("What is older than its retention goes, each kind by its own, and what is younger stays")
     func sweep() async throws {
-        try await run { scene in
+        try await run { (scene: Scene) async throws in
             for hours in [1.0, 5, 30, 60] { try await scene.add(hours: hours) }
             await scene.housekeeping(attempts: .seconds(24 * 3_600), events: .seconds(48 * 3_600)).sweep(now: scene.now)
             #expect(try await scene.attempts == ["show 1.0", "show 5.0"])
@@ -78,7 +78,7 @@ import Usher
 
     @Test("A retention of nothing keeps all")
     func unlimited() async throws {
-        try await run { scene in
+        try await run { (scene: Scene) async throws in
             for hours in [1.0, 30, 60_000] { try await scene.add(hours: hours) }
             await scene.housekeeping(attempts: .zero, events: .zero).sweep(now: scene.now)
             #expect(try await scene.attempts.count == 3)
@@ -88,7 +88,7 @@ import Usher
 
     @Test("Remembered replies go when they have run out, whatever is kept otherwise")
     func replays() async throws {
-        try await run { scene in
+        try await run { (scene: Scene) async throws in
             try await scene.add(hours: 1)
             try await scene.add(hours: 0.1)
             await scene.housekeeping(attempts: .zero, events: .zero).sweep(now: scene.now)
@@ -102,7 +102,7 @@ import Usher
 
     @Test("A store that fails is one warning, and no end of the service")
     func failingStore() async throws {
-        try await run { scene in
+        try await run { (scene: Scene) async throws in
             try await scene.store.close()
             await scene.housekeeping(attempts: .seconds(60), events: .seconds(60)).sweep(now: scene.now)
             #expect(scene.log.lines == ["warning housekeeping failed [\"error\": the store is closed]"])
@@ -111,7 +111,7 @@ import Usher
 
     @Test("It sweeps at the start and again and again, and ends with the origin, without a word")
     func service() async throws {
-        try await run { scene in
+        try await run { (scene: Scene) async throws in
             try await scene.add(hours: 30)
             var housekeeping = scene.housekeeping(attempts: .seconds(24 * 3_600), events: .zero)
             housekeeping.interval = .milliseconds(10)

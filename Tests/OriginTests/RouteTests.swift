@@ -92,7 +92,7 @@ import Testing
 
     @Test("A path answers its methods, and no others")
     func routes() async throws {
-        try await run { port in
+        try await run { (port: Int) async throws in
             for row in RouteTests.cases {
                 let answer = try await ask(row.method, "http://127.0.0.1:\(port)\(row.path)")
                 #expect(answer.status == row.status, "\(row.testDescription)")
@@ -112,7 +112,7 @@ import Testing
             "/", "/favicon.ico", "/index.html", "/a/b", "/stable/more", "/healthz/more", "/demo-origin", "//", "/%00",
         ])
     func nothingThere(path: String) async throws {
-        try await run { port in
+        try await run { (port: Int) async throws in
             for method in ["GET", "HEAD", "DELETE"] {
                 #expect(try await ask(method, "http://127.0.0.1:\(port)\(path)").status == 404, "\(method) \(path)")
             }

@@ -40,3 +40,57 @@ public enum PHPSerializer {
         return .string(name)
     }
 }
+
+/// How PHP prints a double (`serialize_precision` -1): the fewest digits that give the same double back, in positional
+/// notation while the decimal point stands within four zeros before or seventeen digits after, else with an exponent.
+enum PHPDouble {
+    /// `exponent` is `e` in `json_encode` and `E` in `serialize`.
+    static func text(_ value: Double, exponent mark: String) -> String {
+        if value == 0 {
+            return value.sign == .minus ? "-0" : "0"
+        }
+        // Swift prints the shortest digits that round-trip as well; only the layout differs.
+        var digits: [UInt8] = []
+        var pointAfter = 0
+        var hasPoint = false
+        var exponent = 0
+        let source = Array(value.magnitude.description.utf8)
+        for (index, byte) in source.enumerated() {
+            if byte == UInt8(ascii: "e") || byte == UInt8(ascii: "E") {
+                exponent = Int(String(decoding: source[(index + 1)...], as: UTF8.self)) ?? 0
+                break
+            }
+            if byte == UInt8(ascii: ".") {
+                hasPoint = true
+                continue
+            }
+            digits.append(byte)
+            pointAfter += hasPoint ? 0 : 1
+        }
+        let leadingZeros = digits.prefix { $0 == UInt8(ascii: "0") }.count
+        digits.removeFirst(leadingZeros)
+        while digits.last == UInt8(ascii: "0") {
+            digits.removeLast()
+        }
+        // The value is 0.DIGITS × 10^point.
+        let point = pointAfter - leadingZeros + exponent
+        let sign = value < 0 ? "-" : ""
+        return sign + layOut(String(decoding: digits, as: UTF8.self), point: point, mark: mark)
+    }
+
+    private static func layOut(_ digits: String, point: Int, mark: String) -> String {
+        let count = digits.utf8.count
+        if point < -3 || point > 17 {
+            let power = point - 1
+            let fraction = count > 1 ? String(digits.dropFirst()) : "0"
+            return "\(digits.prefix(1)).\(fraction)\(mark)\(power < 0 ? "-" : "+")\(abs(power))"
+        }
+        if point <= 0 {
+            return "0." + String(repeating: "0", count: -point) + digits
+        }
+        if count <= point {
+            return digits + String(repeating: "0", count: point - count)
+        }
+        return "\(digits.prefix(point)).\(digits.dropFirst(point))"
+    }
+}

@@ -1,0 +1,95 @@
+import Admission
+import Basics
+import Delivery
+import Foundation
+import Live
+import Logging
+import PushPublish
+import RTMPServer
+import ServiceLifecycle
+import Storage
+
+/// The RTMP server as a service: accepts until the origin shuts down, then says goodbye in order.
+struct RTMPService: Service {
+    let server: RTMPServer
+    let stage: Stage
+    let pushes: PushSupervisor
+    /// `server.drain_timeout`.
+    let drainTimeout: Duration
+    let logger: Logger
+
+    func run() async throws {
+        try? await gracefulShutdown()
+        await drain()
+    }
+
+    /// No new connections; pushes end first, so that their destinations hear an orderly end; then everybody is told, streams
+    /// end, and who does not go is closed.
+    private func drain() async {
+        await server.stopAccepting()
+        await pushes.drain()
+        await server.announceShutdown()
+        await stage.drain()
+        let count = await server.endConnections(within: drainTimeout)
+        logger.info("RTMP drained", metadata: ["connections": "\(count)"])
+    }
+}
+
+/// The HTTP listener as a service: accepts until the origin shuts down, then lets requests in progress be answered.
+struct HTTPService: Service {
+    let listener: HTTPListener
+    /// `server.drain_timeout`.
+    let drainTimeout: Duration
+
+    func run() async throws {
+        try? await gracefulShutdown()
+        await listener.drain(within: drainTimeout)
+    }
+}
+
+/// Watches over tickets and sessions for as long as the origin runs.
+struct AdmissionService: Service {
+    let admissions: Admissions
+
+    func run() async throws {
+        await cancelWhenGracefulShutdown {
+            await admissions.run()
+        }
+        await admissions.writeUses()
+    }
+}
+
+/// Removes what has outlived its time: attempts, sessions, origin events, remembered replies.
+struct Housekeeping: Service {
+    let store: SQLiteStore
+    let attemptRetention: Duration
+    let eventRetention: Duration
+    let logger: Logger
+    var interval = Duration.seconds(600)
+
+    func run() async throws {
+        try? await cancelWhenGracefulShutdown {
+            while true {
+                await sweep(now: Date())
+                try await Task.sleep(for: interval)
+            }
+        }
+    }
+
+    func sweep(now: Date) async {
+        do {
+            try await store.removeReplays(expiredBefore: now)
+            if attemptRetention > .zero {
+                _ = try await store.removeAttempts(before: now - attemptRetention.timeInterval)
+                _ = try await store.removeEndedSessions(before: now - attemptRetention.timeInterval)
+            }
+            if eventRetention > .zero {
+                _ = try await store.removeEvents(before: now - eventRetention.timeInterval)
+            }
+        } catch is CancellationError {
+            // The origin ends.
+        } catch {
+            logger.warning("housekeeping failed", metadata: ["error": "\(error)"])
+        }
+    }
+}
