@@ -148,8 +148,8 @@ let package = Package(
             name: "DeliveryTests",
             dependencies: [
                 "TestSupport",
-                "Basics", "Delivery", "Live", "Admission", "Storage", "HLS", "Usher", "Media", hummingbird,
-                httpTypes, nio, nioEmbedded, nioHTTP, nioPosix, logging,
+                "Basics", "Delivery", "Live", "Admission", "Storage", "HLS", "MPEGTS", "RTMP", "Usher", "Media",
+                hummingbird, httpTypes, nio, nioEmbedded, nioHTTP, nioPosix, logging,
             ] + nioHTTPTypes,
             exclude: ["Fixtures"]),
         .testTarget(name: "SettingsTests", dependencies: ["Basics", "Settings", "Usher", "Storage", logging]),

@@ -4,34 +4,98 @@ import RTMP
 
 /// What flows through a hub: one timed sample of one track, on its way from the publisher to every subscriber.
 ///
-/// A body that came as an RTMP message is kept and shared. Where there is none it is made when the first RTMP subscriber
-/// needs it.
+/// A body that came as an RTMP message is kept and shared. What came by another protocol has none: it is made once, when
+/// the first RTMP subscriber needs it.
 public struct StreamSample: Sendable {
     /// What the sample means to those who look inside. RTMP subscribers get its body whatever it is.
     public enum Content: Sendable {
-        /// A sequence header; nil when its codec's configuration cannot be read (it still passes through).
+        /// What a decoder must know from here on; nil when the codec is passed through without a look at it.
         case configuration(CodecConfiguration?)
         case accessUnit(AccessUnit)
         /// What else a decoder needs before the first access unit: HDR's `colorInfo`, the order of audio channels.
         case trackMetadata
         /// The encoder's `onMetaData`, members in the order they came.
         case metadata(AMFValue)
-        /// Other data, command frames, ends of sequence, codecs unknown to us.
+        /// An RTMP message that could not be read, and why; it passes through all the same.
+        case unreadable(reason: String, isHeader: Bool)
+        /// Other data, command frames, ends of sequence.
         case other
     }
 
-    public var track: TrackID
-    /// Decode time on the stream's own timeline.
-    public var time: MediaTime
-    public var content: Content
-    /// The RTMP message's body, when it came as one.
-    public var body: ByteBuffer?
+    public private(set) var track: TrackID
+    /// Decode time: the publisher's own when it sends the sample, and on the stream's own timeline when subscribers get it.
+    public private(set) var time: MediaTime
+    public private(set) var content: Content
+    /// The RTMP message's body, when it came as one or was made.
+    public private(set) var body: ByteBuffer?
 
-    public init(track: TrackID, time: MediaTime, content: Content, body: ByteBuffer? = nil) {
+    /// - Parameter body: of an RTMP message with this content.
+    init(track: TrackID, time: MediaTime, content: Content, body: ByteBuffer? = nil) {
         self.track = track
         self.time = time
         self.content = content
         self.body = body
+    }
+
+    /// One access unit of its track, at its decode time. Units of a track are told to be of one codec before, by its
+    /// configuration.
+    public init(_ unit: AccessUnit) {
+        self.init(track: unit.track, time: unit.decodeTime, content: .accessUnit(unit))
+    }
+
+    /// What a decoder must know of a track from here on. To be sent before the first access unit, and again at a keyframe
+    /// when it changes.
+    public init(_ configuration: CodecConfiguration, of track: TrackID, time: MediaTime) {
+        self.init(track: track, time: time, content: .configuration(configuration))
+    }
+
+    /// An RTMP message of one track.
+    /// - Parameters:
+    ///   - timestamp: unwrapped, in milliseconds.
+    ///   - metadata: for data messages that are `onMetaData`, its value.
+    public init(_ kind: TrackID.Kind, timestamp: Int64, body: ByteBuffer, metadata: AMFValue? = nil) {
+        self.init(
+            track: TrackID(kind), time: MediaTime(milliseconds: timestamp),
+            content: metadata.map(Content.metadata) ?? .other,
+            body: body)
+        do throws(RTMPError) {
+            switch kind {
+            case .data: break
+            case .video: read(try VideoTag.parse(body))
+            case .audio: read(try AudioTag.parse(body))
+            }
+        } catch {
+            content = .unreadable(reason: "\(error)", isHeader: false)
+        }
+    }
+
+    private mutating func read(_ tag: some MediaTag) {
+        track.number = tag.trackID
+        if let unit = tag.accessUnit(decodeTime: time) {
+            content = .accessUnit(unit)
+            return
+        }
+        switch tag.role {
+        case .header:
+            do throws(MediaParseError) {
+                content = .configuration(try tag.codecConfiguration())
+            } catch {
+                content = .unreadable(reason: "\(error)", isHeader: true)
+            }
+        case .metadata: content = .trackMetadata
+        case .frames, .other: break
+        }
+    }
+
+    /// Moves it to its place on the stream's timeline. An access unit keeps what its decode time is finer than RTMP's
+    /// milliseconds.
+    mutating func move(to place: MediaTime) {
+        guard place != time else { return }
+        if case .accessUnit(var unit) = content {
+            unit.decodeTime += place - time
+            content = .accessUnit(unit)
+        }
+        time = place
     }
 
     /// A frame that a viewer may start on.
@@ -46,26 +110,41 @@ public struct StreamSample: Sendable {
         return true
     }
 
+    /// The bytes that the publisher sent of it: an RTMP body, or coded media.
+    private var bytes: ByteBuffer? {
+        if let body { return body }
+        return switch content {
+        case .accessUnit(let unit): unit.payload
+        case .configuration(let configuration): configuration?.record
+        case .trackMetadata, .metadata, .unreadable, .other: nil
+        }
+    }
+
+    var byteCount: Int { bytes?.readableBytes ?? 0 }
+
     /// What it holds in memory: the capacity behind its bytes, and itself. Parts of one aggregate share their storage, so at
     /// most twice the bytes count, which is what the chunk decoder lets a body hold.
     var heldBytes: Int {
-        let bytes =
-            if let body { body } else if case .accessUnit(let unit) = content { unit.payload } else { ByteBuffer() }
-        return min(bytes.storageCapacity, 2 * bytes.readableBytes) + MemoryLayout<StreamSample>.stride
+        let held = bytes.map { min($0.storageCapacity, 2 * $0.readableBytes) } ?? 0
+        return held + MemoryLayout<StreamSample>.stride
     }
 
-    /// The body for RTMP subscribers; nil for what RTMP has no message for.
-    func rtmpBody() -> ByteBuffer? {
-        if let body { return body }
-        // FLV's plain messages carry one track of a kind.
-        guard track.isDefault else { return nil }
+    /// Makes the body for RTMP subscribers if there is none; there stays none for what RTMP has no message for.
+    mutating func makeBody() {
+        guard body == nil else { return }
         switch content {
-        case .accessUnit(let unit): return TagBuilder.codedFrames(unit)
-        case .configuration(.avc(let value)): return TagBuilder.sequenceHeader(.avc, record: value.record)
-        case .configuration(.hevc(let value)): return TagBuilder.sequenceHeader(.hevc, record: value.record)
-        case .configuration(.av1(let value)): return TagBuilder.sequenceHeader(.av1, record: value.record)
-        case .configuration(.aac(let value)): return TagBuilder.sequenceHeader(.aac, record: value.record)
-        case .configuration, .trackMetadata, .metadata, .other: return nil
+        case .accessUnit(let unit):
+            body = TagBuilder.codedFrames(unit)
+        case .configuration(let configuration?):
+            guard let record = configuration.record else { return }
+            switch configuration.codec {
+            case .video(let codec): body = TagBuilder.sequenceHeader(codec, record: record, track: track.number)
+            case .audio(let codec): body = TagBuilder.sequenceHeader(codec, record: record, track: track.number)
+            }
+        case .metadata(let value):
+            body = RTMPDataMessage(streamID: 0, name: "onMetaData", values: [value]).body
+        case .configuration(nil), .trackMetadata, .unreadable, .other:
+            return
         }
     }
 
@@ -83,67 +162,5 @@ public struct StreamSample: Sendable {
         case .video: .video
         case .data: .dataAMF0
         }
-    }
-}
-
-/// An RTMP message taken apart: what its sample will be, before it has a place on the stream's timeline.
-struct SampleReading {
-    var track: TrackID
-    var content: StreamSample.Content
-    /// Why the message was not understood; it passes through all the same.
-    var failure: String?
-
-    /// The default track of a message of several is looked into; the others pass through with it.
-    init(_ message: ReceivedMessage) {
-        track = TrackID(message.kind)
-        content = .other
-        do {
-            switch message.kind {
-            case .data:
-                if let value = message.metadata { content = .metadata(value) }
-            case .video:
-                let tag = try VideoTag.parse(message.body)
-                track.number = tag.trackID
-                if var unit = tag.accessUnit(decodeTime: .zero) {
-                    unit.track = track
-                    content = .accessUnit(unit)
-                } else {
-                    switch tag.content {
-                    case .sequenceHeader:
-                        content = .configuration(nil)
-                        content = .configuration(try tag.codecConfiguration())
-                    case .mpeg2TSSequenceHeader: content = .configuration(nil)
-                    case .metadata: content = .trackMetadata
-                    case .codedFrames, .endOfSequence, .command: break
-                    }
-                }
-            case .audio:
-                let tag = try AudioTag.parse(message.body)
-                track.number = tag.trackID
-                if var unit = tag.accessUnit(decodeTime: .zero) {
-                    unit.track = track
-                    content = .accessUnit(unit)
-                } else {
-                    switch tag.content {
-                    case .sequenceHeader:
-                        content = .configuration(nil)
-                        content = .configuration(try tag.codecConfiguration())
-                    case .multichannelConfiguration: content = .trackMetadata
-                    case .codedFrames, .endOfSequence: break
-                    }
-                }
-            }
-        } catch {
-            failure = "\(error)"
-        }
-    }
-
-    /// The sample at its place. An access unit keeps its tag's nanoseconds, which are its decode time so far.
-    func placed(at time: MediaTime, body: ByteBuffer) -> StreamSample {
-        guard case .accessUnit(var unit) = content else {
-            return StreamSample(track: track, time: time, content: content, body: body)
-        }
-        unit.decodeTime += time
-        return StreamSample(track: track, time: time, content: .accessUnit(unit), body: body)
     }
 }

@@ -22,6 +22,20 @@ public enum CodecConfiguration: Sendable, Hashable {
         }
     }
 
+    /// The codec's configuration record, as RTMP's sequence header and MP4's sample description carry it; nil for MP3, whose
+    /// frames tell all there is.
+    public var record: ByteBuffer? {
+        switch self {
+        case .avc(let value): value.record
+        case .hevc(let value): value.record
+        case .av1(let value): value.record
+        case .vp9(let value): value.record
+        case .aac(let value): value.record
+        case .opus(let value): value.record
+        case .mp3: nil
+        }
+    }
+
     /// The RFC 6381 name for HLS's `CODECS` and a page's MediaSource, such as `avc1.42801e` or `mp4a.40.2`.
     public var codecString: String {
         switch self {

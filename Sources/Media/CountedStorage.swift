@@ -24,6 +24,15 @@ public final class CountedStorage: Sendable {
         return ByteBuffer(takingOwnershipOf: storage, allocator: Block.allocator)
     }
 
+    /// An empty buffer with storage of just this size, which nobody counts. For what is written once, by somebody who knows
+    /// how long it becomes: more would make it grow to a power of two as any buffer does.
+    public static func buffer(capacity: Int) -> ByteBuffer {
+        guard capacity > 0 else { return ByteBuffer() }
+        var buffer = ByteBuffer(takingOwnershipOf: Block.allocate(capacity, counter: nil), allocator: Block.allocator)
+        buffer.clear()
+        return buffer
+    }
+
     /// A block of memory with a header before it that says who counts it and for how much.
     private enum Block {
         private struct Header {

@@ -29,14 +29,15 @@ struct RTMPPublication {
     mutating func send(_ message: MediaMessage) {
         // An empty message is what some encoders send for an end of stream; there is nothing in it to pass on.
         guard message.body.readableBytes > 0 else { return }
-        publication?.send(
-            message.isVideo ? .video : .audio, timestamp: clock.unwrap(message.timestamp), body: message.body)
+        let timestamp = clock.unwrap(message.timestamp)
+        publication?.send(StreamSample(message.isVideo ? .video : .audio, timestamp: timestamp, body: message.body))
     }
 
     mutating func send(_ message: RTMPDataMessage) {
+        let timestamp = clock.unwrap(message.timestamp)
         publication?.send(
-            .data, timestamp: clock.unwrap(message.timestamp), body: message.body,
-            metadata: message.metadata.map { .object($0) })
+            StreamSample(
+                .data, timestamp: timestamp, body: message.body, metadata: message.metadata.map { .object($0) }))
     }
 }
 

@@ -174,7 +174,7 @@ struct CommandTests {
                 "width": .number(1280), "height": .number(720), "encoder": .string("OBS/é"),
                 "videodatarate": .number(2500.5),
             ])
-            publication.send(.data, timestamp: 0, body: ByteBuffer(), metadata: metadata)
+            publication.send(StreamSample(.data, timestamp: 0, body: ByteBuffer(), metadata: metadata))
             try await api.call(
                 "pushpublish.connect",
                 [

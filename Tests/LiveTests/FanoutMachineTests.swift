@@ -13,7 +13,7 @@ import Testing
     private func write(_ sequence: Int64, isJoin: Bool = false) -> MergedWrite {
         let time = MediaTime(milliseconds: sequence * 100)
         return MergedWrite(
-            sequence: sequence, messages: ChunkedMessages(), firstTime: time, lastTime: time, videoFrames: 1,
+            sequence: sequence, messages: ChunkedMessages([]), firstTime: time, lastTime: time, videoFrames: 1,
             joinPoint: isJoin ? JoinPoint(JoinHeaders(), at: time) : nil)
     }
 

@@ -56,25 +56,22 @@ final class HubBench {
     static let audioHeader = TagBuilder.sequenceHeader(.aac, record: ByteBuffer(bytes: [0x12, 0x10]))
 
     func picture(_ milliseconds: Int64, isKeyframe: Bool = false, size: Int = 100) {
-        send(.video, milliseconds, frame(milliseconds, isKeyframe: isKeyframe, size: size).body)
+        send(frame(milliseconds, isKeyframe: isKeyframe, size: size))
     }
 
-    func frame(_ milliseconds: Int64, isKeyframe: Bool = false, size: Int = 100) -> ReceivedMessage {
+    func frame(_ milliseconds: Int64, isKeyframe: Bool = false, size: Int = 100) -> StreamSample {
         let unit = AccessUnit(
             codec: .video(.avc), decodeTime: .zero, isKeyframe: isKeyframe,
             payload: ByteBuffer(repeating: isKeyframe ? 1 : 2, count: size))
-        return ReceivedMessage(kind: .video, timestamp: milliseconds, body: TagBuilder.codedFrames(unit))
+        return StreamSample(.video, timestamp: milliseconds, body: TagBuilder.codedFrames(unit))
     }
 
     /// `onMetaData`.
     func metadata(at milliseconds: Int64) {
         let message = RTMPDataMessage(streamID: 1, name: "onMetaData", values: [.object(["width": 128])])
-        hub.receive(
-            ReceivedMessage(
-                kind: .data, timestamp: milliseconds, body: message.body, metadata: message.metadata.map { .object($0) }
-            ),
-            from: publisher.id)
-        hub.readComplete()
+        send(
+            StreamSample(
+                .data, timestamp: milliseconds, body: message.body, metadata: message.metadata.map { .object($0) }))
     }
 
     func sound(_ milliseconds: Int64) {
@@ -84,8 +81,11 @@ final class HubBench {
     }
 
     func send(_ kind: TrackID.Kind, _ milliseconds: Int64, _ body: ByteBuffer) {
-        hub.receive(
-            ReceivedMessage(kind: kind, timestamp: milliseconds, body: body, metadata: nil), from: publisher.id)
+        send(StreamSample(kind, timestamp: milliseconds, body: body))
+    }
+
+    func send(_ sample: StreamSample) {
+        hub.receive(sample, from: publisher.id)
         hub.readComplete()
     }
 

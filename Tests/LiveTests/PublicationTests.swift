@@ -20,7 +20,7 @@ import Testing
 
     private func send(_ milliseconds: Int64, size: Int) {
         let frame = bench.frame(milliseconds, isKeyframe: true, size: size)
-        publication.send(.video, timestamp: milliseconds, body: frame.body)
+        publication.send(frame)
     }
 
     @Test("What one read brought is handed over together, when the read is complete")
@@ -54,7 +54,7 @@ import Testing
 
     @Test("Messages without a body fill what may be handed over as well")
     func emptyMessagesCount() {
-        for _ in 0..<4_096 { publication.send(.data, timestamp: 0, body: ByteBuffer()) }
+        for _ in 0..<4_096 { publication.send(StreamSample(.data, timestamp: 0, body: ByteBuffer())) }
         publication.readComplete()
         #expect(!publication.mayRead)
     }

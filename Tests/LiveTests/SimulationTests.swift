@@ -78,6 +78,8 @@ private struct Encoder {
     var audioOffset: Int64
     var hasVideo: Bool
     var hasSecondVideo: Bool
+    /// It speaks another protocol than RTMP: what it sends has no bodies.
+    var sendsSamples: Bool
     /// Of the header it has sent; 0: none.
     var version: UInt8 = 0
     var frame: UInt32 = 0
@@ -188,7 +190,7 @@ private struct History {
     private mutating func start() {
         let next = Encoder(
             clock: Int64(random.next() % 5) * 1_000_000, audioOffset: chance(20) ? 10_000 : 3, hasVideo: !chance(15),
-            hasSecondVideo: chance(20), frame: chance(30) ? 7 : 0)
+            hasSecondVideo: chance(20), sendsSamples: chance(30), frame: chance(30) ? 7 : 0)
         handle(.publish(next.publisher))
         let isAccepted = machine.currentPublisher === next.publisher
         guard isAccepted else { return }
@@ -262,9 +264,17 @@ private struct History {
     private mutating func message(
         _ kind: TrackID.Kind, _ time: Int64, _ body: ByteBuffer, metadata: AMFValue? = nil
     ) {
-        guard let id = encoder?.publisher.id else { return }
-        handle(
-            .message(ReceivedMessage(kind: kind, timestamp: time, body: body, metadata: metadata), from: id))
+        guard let encoder else { return }
+        var sample = StreamSample(kind, timestamp: time, body: body, metadata: metadata)
+        if encoder.sendsSamples {
+            switch sample.content {
+            case .accessUnit(let unit): sample = StreamSample(unit)
+            case .configuration(let configuration?):
+                sample = StreamSample(configuration, of: sample.track, time: sample.time)
+            default: break
+            }
+        }
+        handle(.sample(sample, from: encoder.publisher.id))
     }
 
     // MARK: Subscribing
@@ -366,15 +376,14 @@ private struct History {
     }
 
     private mutating func check(_ kind: TrackID.Kind, _ time: UInt32, _ body: ByteBuffer, _ decoder: inout Decoder) {
-        let message = ReceivedMessage(kind: kind, timestamp: 0, body: body)
-        let reading = SampleReading(message)
-        switch reading.content {
+        let sample = StreamSample(kind, timestamp: 0, body: body)
+        switch sample.content {
         case .configuration where kind == .video:
             decoder.version = body.getInteger(at: body.readerIndex + 6)
         case .accessUnit(let unit):
             guard let mark = Mark(unit.payload) else { return complain("a frame is not whole") }
-            checkTime(mark, time, reading.track, &decoder)
-            if reading.track == .video { checkFrame(mark, isKeyframe: unit.isKeyframe, &decoder) }
+            checkTime(mark, time, sample.track, &decoder)
+            if sample.track == .video { checkFrame(mark, isKeyframe: unit.isKeyframe, &decoder) }
         default:
             break
         }

@@ -8,9 +8,9 @@ import Testing
 @Suite struct WriteRingTests {
     private func write(_ sequence: Int64, bytes: Int, at milliseconds: Int64, isStart: Bool = false) -> MergedWrite {
         let time = MediaTime(milliseconds: milliseconds)
-        var messages = ChunkedMessages()
-        messages.append(
-            StreamSample(track: .video, time: time, content: .other, body: ByteBuffer(repeating: 7, count: bytes)))
+        let messages = ChunkedMessages([
+            StreamSample(track: .video, time: time, content: .other, body: ByteBuffer(repeating: 7, count: bytes))
+        ])
         return MergedWrite(
             sequence: sequence, messages: messages, firstTime: time, lastTime: time, videoFrames: 1,
             joinPoint: isStart ? JoinPoint(JoinHeaders(), at: time) : nil)
@@ -73,17 +73,14 @@ import Testing
 
 @Suite struct ChunkedMessagesTests {
     private func messages(at milliseconds: Int64 = 0, filler: Int = 0) -> ChunkedMessages {
-        var messages = ChunkedMessages()
         var video = ByteBuffer(bytes: [0x27, 1, 0, 0, 0])
         video.writeRepeatingByte(0x5A, count: filler)
-        messages.append(
+        return ChunkedMessages([
             StreamSample(
                 track: .audio, time: MediaTime(milliseconds: milliseconds + 20), content: .other,
-                body: ByteBuffer(bytes: [0xAF, 1, 9])))
-        messages.append(
-            StreamSample(
-                track: .video, time: MediaTime(milliseconds: milliseconds + 40), content: .other, body: video))
-        return messages
+                body: ByteBuffer(bytes: [0xAF, 1, 9])),
+            StreamSample(track: .video, time: MediaTime(milliseconds: milliseconds + 40), content: .other, body: video),
+        ])
     }
 
     @Test("Messages have full headers for message stream 1")

@@ -51,7 +51,7 @@ import Testing
         var body = ByteBuffer()
         AMF0Encoder.encode("onMetaData", into: &body)
         AMF0Encoder.encode(.ecmaArray(["width": 640]), into: &body)
-        bench.publication.send(.data, timestamp: 0, body: body, metadata: .ecmaArray(["width": 640]))
+        bench.publication.send(StreamSample(.data, timestamp: 0, body: body, metadata: .ecmaArray(["width": 640])))
         bench.publication.readComplete()
         // The stream has a keyframe to start on already.
         bench.publishKeyframe()
@@ -110,7 +110,7 @@ private final class Bench: Sendable {
         publication = try await stage.publish(
             address, accountID: 158, settings: HubSettings(), publisher: publisher,
             on: MultiThreadedEventLoopGroup.singleton.any())
-        publication.send(.video, timestamp: 0, body: TestPublisher.header)
+        publication.send(StreamSample(.video, timestamp: 0, body: TestPublisher.header))
         publication.readComplete()
         let channel = NIOAsyncTestingChannel()
         self.channel = channel
@@ -163,7 +163,7 @@ private final class Bench: Sendable {
         body.writeInteger(UInt32(100))
         body.writeInteger(UInt8(0x65))
         body.writeRepeatingByte(0x5A, count: 99)
-        publication.send(.video, timestamp: 0, body: body)
+        publication.send(StreamSample(.video, timestamp: 0, body: body))
         publication.readComplete()
         return Int64(body.readableBytes)
     }

@@ -1,4 +1,5 @@
 import Basics
+import Live
 import NIOCore
 import RTMP
 import Storage
@@ -51,7 +52,8 @@ import Testing
             #expect(await rig.report(name)?.status == .connecting)
             // One frame of sound.
             silent.publication.send(
-                .audio, timestamp: 0, body: ByteBuffer(bytes: [0xAF, 1, 0x21, 0x10, 0x04, 0x60, 0x8C, 0x1C]))
+                StreamSample(
+                    .audio, timestamp: 0, body: ByteBuffer(bytes: [0xAF, 1, 0x21, 0x10, 0x04, 0x60, 0x8C, 0x1C])))
             silent.publication.readComplete()
             try await rig.awaitStatus(.connected, of: name)
             #expect(destination.now.bytes == 8)
@@ -71,7 +73,7 @@ import Testing
             let metadata = AMFValue.object(["width": 640])
             AMF0Encoder.encode("onMetaData", into: &body)
             AMF0Encoder.encode(metadata, into: &body)
-            publisher.publication.send(.data, timestamp: 0, body: body, metadata: metadata)
+            publisher.publication.send(StreamSample(.data, timestamp: 0, body: body, metadata: metadata))
             let name = try await rig.push("s", to: destination)
             try await rig.awaitStatus(.connected, of: name)
             // As @setDataFrame, and as the encoder's own message.

@@ -20,7 +20,8 @@ import Testing
             PushRig.address(stream), accountID: PushRig.accountID, settings: HubSettings(), publisher: publisher,
             on: loop)
         for tag in file.tags {
-            publication.send(tag.type == .video ? .video : .audio, timestamp: tag.timestamp, body: tag.body)
+            publication.send(
+                StreamSample(tag.type == .video ? .video : .audio, timestamp: tag.timestamp, body: tag.body))
         }
         publication.readComplete()
         return publication

@@ -131,17 +131,11 @@ struct Backlog {
     }
 
     private func makeWrite(_ samples: ArraySlice<StreamSample>, headers: JoinHeaders?) -> MergedWrite {
-        var messages = ChunkedMessages(capacity: ChunkedMessages.capacity(for: samples), messages: samples.count)
-        var videoFrames = 0
-        for sample in samples {
-            messages.append(sample)
-            if sample.isVideoFrame { videoFrames += 1 }
-        }
         // The last sample may be an earlier one than its neighbour (audio and video interleave); times only rank writes.
         let firstTime = samples.first?.time ?? .zero
         return MergedWrite(
-            sequence: ring.nextSequence, messages: messages, firstTime: firstTime,
-            lastTime: samples.last?.time ?? firstTime, videoFrames: videoFrames,
+            sequence: ring.nextSequence, messages: ChunkedMessages(samples), firstTime: firstTime,
+            lastTime: samples.last?.time ?? firstTime, videoFrames: samples.count(where: \.isVideoFrame),
             joinPoint: headers.map { JoinPoint($0, at: firstTime) })
     }
 }

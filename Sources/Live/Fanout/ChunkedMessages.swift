@@ -52,27 +52,27 @@ public struct ChunkedMessages: Sendable {
     public private(set) var bytes: ByteBuffer
     private(set) var entries: [Entry] = []
 
-    init(capacity: Int = 0, messages: Int = 0) {
-        bytes = ByteBufferAllocator().buffer(capacity: capacity)
-        entries.reserveCapacity(messages)
-    }
-
-    /// The bytes that samples will take, at most, so that they are allocated once.
-    static func capacity(for samples: ArraySlice<StreamSample>) -> Int {
-        samples.reduce(0) { total, sample in
-            let length = sample.body?.readableBytes ?? sample.heldBytes
+    /// Chunks samples into storage of just the size they take. Those that have no body yet get it here.
+    /// - Parameter time: instead of the samples' own.
+    init(_ samples: ArraySlice<StreamSample>, at time: MediaTime? = nil) {
+        var samples = samples
+        for index in samples.indices where samples[index].body == nil { samples[index].makeBody() }
+        let capacity = samples.reduce(0) { total, sample in
+            guard let body = sample.body else { return total }
             return total
                 + SharedChunks.encodedSize(
-                    bodySize: length, timestamp: sample.rtmpTimestamp(at: sample.time),
+                    bodySize: body.readableBytes, timestamp: sample.rtmpTimestamp(at: time ?? sample.time),
                     chunkSize: RTMP.outgoingChunkSize)
         }
+        bytes = CountedStorage.buffer(capacity: capacity)
+        entries.reserveCapacity(samples.count)
+        for sample in samples { append(sample, at: time ?? sample.time) }
     }
 
-    /// - Parameter time: instead of the sample's own.
-    mutating func append(_ sample: StreamSample, at time: MediaTime? = nil) {
-        guard let body = sample.rtmpBody() else { return }
+    private mutating func append(_ sample: StreamSample, at time: MediaTime) {
+        guard let body = sample.body else { return }
         let offset = bytes.writerIndex
-        let timestamp = sample.rtmpTimestamp(at: time ?? sample.time)
+        let timestamp = sample.rtmpTimestamp(at: time)
         let isWritten = SharedChunks.encode(
             sample.rtmpType, timestamp: timestamp, messageStreamID: ChunkedMessages.messageStreamID, body: body,
             into: &bytes)
@@ -92,7 +92,7 @@ public struct ChunkedMessages: Sendable {
     func bytes(in form: Form) -> ByteBuffer {
         guard !form.isShared else { return bytes }
         let taken = entries.lazy.filter { form.filter.takes($0.kind) }
-        var copy = ByteBufferAllocator().buffer(capacity: taken.reduce(0) { $0 + $1.length })
+        var copy = CountedStorage.buffer(capacity: taken.reduce(0) { $0 + $1.length })
         for entry in taken {
             // What carries 0, such as onMetaData, or lies before the base, stays at 0.
             let isBefore = Int32(bitPattern: entry.timestamp &- form.timeBase) < 0 || entry.timestamp == 0

@@ -39,9 +39,7 @@ public struct JoinPoint: Sendable {
     public let time: MediaTime
 
     init(_ headers: JoinHeaders, at time: MediaTime) {
-        var messages = ChunkedMessages(messages: headers.samples.count)
-        for sample in headers.samples { messages.append(sample, at: time) }
-        preamble = messages
+        preamble = ChunkedMessages(headers.samples[...], at: time)
         self.time = time
     }
 }
@@ -60,10 +58,10 @@ struct JoinHeaders {
 
     /// Takes a sample if it is one that later comers need.
     mutating func observe(_ sample: StreamSample) {
-        guard let rank = JoinHeaders.rank(sample), let body = sample.body ?? sample.rtmpBody() else { return }
-        guard body.readableBytes <= JoinHeaders.mostHeaderBytes else { return }
+        guard let rank = JoinHeaders.rank(sample) else { return }
         var sample = sample
-        sample.body = body
+        sample.makeBody()
+        guard let body = sample.body, body.readableBytes <= JoinHeaders.mostHeaderBytes else { return }
         let index = samples.firstIndex { (JoinHeaders.rank($0) ?? rank) >= rank } ?? samples.endIndex
         if index < samples.endIndex, JoinHeaders.rank(samples[index]) == rank {
             heldBytes += sample.heldBytes - samples[index].heldBytes
@@ -86,9 +84,9 @@ struct JoinHeaders {
         let track = (Int(sample.track.kind.rawValue) << 8 | Int(sample.track.number)) << 1
         switch sample.content {
         case .metadata: return -1
-        case .configuration: return track
+        case .configuration, .unreadable(_, isHeader: true): return track
         case .trackMetadata: return track | 1
-        case .accessUnit, .other: return nil
+        case .accessUnit, .unreadable, .other: return nil
         }
     }
 }

@@ -5,7 +5,7 @@ import RTMP
 
 /// One stream as a pure machine: events and the time they come at go in, actions come out.
 ///
-/// It decides who may publish, what a publisher's messages mean and where they lie in time, what is kept for subscribers
+/// It decides who may publish, which tracks a publisher has and where its samples lie in time, what is kept for subscribers
 /// and when it is written, and when the stream is over. `StreamHub` owns its event loop and carries the actions out.
 struct HubMachine {
     enum Timer: Hashable {
@@ -17,7 +17,8 @@ struct HubMachine {
 
     enum Event {
         case publish(Publisher)
-        case message(ReceivedMessage, from: UInt64)
+        /// Of the publisher with this id, at its own time.
+        case sample(StreamSample, from: UInt64)
         /// What one read of the publisher's socket brought is all there.
         case readComplete
         /// - Parameter isOrderly: the publisher said so; otherwise its connection broke.
@@ -77,7 +78,7 @@ struct HubMachine {
             var hasSent = false
             /// What is left of its predecessor's time to return, in case this one sends nothing.
             var inherited: NIODeadline?
-            var lastMessage: NIODeadline
+            var lastSample: NIODeadline
         }
     }
 
@@ -159,8 +160,8 @@ struct HubMachine {
     /// message.
     mutating func handle(_ event: Event, at moment: Moment, into actions: inout [Action]) {
         switch event {
-        case .message(let message, let id):
-            receive(message, from: id, at: moment, into: &actions)
+        case .sample(let sample, let id):
+            receive(sample, from: id, at: moment, into: &actions)
         case .readComplete:
             readComplete(at: moment, into: &actions)
         case .timer(.flush):
@@ -201,7 +202,7 @@ struct HubMachine {
             published = moment.wallClock
         case .live(let current):
             let silence = settings.takeoverAfter(of: current.publisher.info, by: publisher.info)
-            guard moment.now - current.lastMessage >= TimeAmount(silence) else {
+            guard moment.now - current.lastSample >= TimeAmount(silence) else {
                 actions.append(.reject(.busy))
                 return
             }
@@ -215,7 +216,7 @@ struct HubMachine {
             actions.append(.reject(.ended))
             return
         }
-        state = .live(.init(publisher: publisher, inherited: inherited, lastMessage: moment.now))
+        state = .live(.init(publisher: publisher, inherited: inherited, lastSample: moment.now))
         actions.append(.accept)
     }
 
@@ -263,31 +264,31 @@ struct HubMachine {
         actions.append(.ended(last: last))
     }
 
-    // MARK: Messages
+    // MARK: Samples
 
     private mutating func receive(
-        _ message: ReceivedMessage, from id: UInt64, at moment: Moment, into actions: inout [Action]
+        _ sample: StreamSample, from id: UInt64, at moment: Moment, into actions: inout [Action]
     ) {
-        guard note(message, from: id, at: moment) else { return }
-        let reading = SampleReading(message)
-        if let failure = reading.failure, !hasSaidNotUnderstood {
+        guard note(sample, from: id, at: moment) else { return }
+        if case .unreadable(let reason, _) = sample.content, !hasSaidNotUnderstood {
             // It passes through untouched; only packagers miss it. Each one said would flood the log.
             hasSaidNotUnderstood = true
-            actions.append(.notUnderstood(message.kind, reason: failure))
+            actions.append(.notUnderstood(sample.track.kind, reason: reason))
         }
-        let timestamp = MediaTime(milliseconds: message.timestamp)
         var verdict = Timeline.Verdict.continuous
-        var time = timeline.presentTime(for: timestamp)
-        if case .accessUnit = reading.content {
-            let placement = timeline.place(timestamp, of: reading.track, now: moment.now)
+        var time = timeline.presentTime(for: sample.time)
+        if case .accessUnit = sample.content {
+            let placement = timeline.place(sample.time, of: sample.track, now: moment.now)
             verdict = placement.verdict
             time = placement.time
         }
         if verdict == .jump { actions.append(.discontinuity) }
-        let sample = reading.placed(at: time, body: message.body)
+        var sample = sample
+        sample.move(to: time)
         headers.observe(sample)
         if let changed = watch.observe(sample) { actions.append(.tracksChanged(changed)) }
-        rate.add(bytes: message.body.readableBytes, isFrame: sample.isVideoFrame, now: MediaTime(moment.now))
+        rate.add(
+            bytes: sample.byteCount, isFrame: sample.isVideoFrame && sample.track.isDefault, now: MediaTime(moment.now))
         if verdict != .straggler { actions.append(.sample(sample)) }
         guard isDecodable(sample) else { return }
         if let write = backlog.append(sample, joinHeaders: joinHeaders(for: sample), pressure: moment.pressure) {
@@ -295,13 +296,13 @@ struct HubMachine {
         }
     }
 
-    /// Whether the message comes from the publisher there is.
-    private mutating func note(_ message: ReceivedMessage, from id: UInt64, at moment: Moment) -> Bool {
+    /// Whether the sample comes from the publisher there is.
+    private mutating func note(_ sample: StreamSample, from id: UInt64, at moment: Moment) -> Bool {
         guard case .live(var live) = state, live.publisher.id == id else { return false }
-        live.lastMessage = moment.now
+        live.lastSample = moment.now
         live.hasSent = true
         state = .live(live)
-        bytesReceived &+= Int64(message.body.readableBytes)
+        bytesReceived &+= Int64(sample.byteCount)
         return true
     }
 

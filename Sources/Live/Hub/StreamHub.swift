@@ -4,7 +4,7 @@ import Logging
 import Media
 import NIOCore
 
-/// One stream on the stage: takes a publisher's messages and gives them to every subscriber.
+/// One stream on the stage: takes a publisher's samples and gives them to every subscriber.
 ///
 /// It lives on one event loop, the first publisher's, and everybody else talks to it by messages (`Publication`, `Stage`,
 /// `LoopFanout`). What happens is decided by `HubMachine`; here are the event loop, the timers, the clocks, and those
@@ -89,9 +89,9 @@ public final class StreamHub: @unchecked Sendable {
         if let rejection { throw rejection }
     }
 
-    /// One message of the publisher with this id.
-    func receive(_ message: ReceivedMessage, from id: UInt64) {
-        handle(.message(message, from: id))
+    /// One sample of the publisher with this id.
+    func receive(_ sample: StreamSample, from id: UInt64) {
+        handle(.sample(sample, from: id))
     }
 
     /// The bytes at hand are read.

@@ -39,7 +39,7 @@ struct TrackWatch {
             default:
                 return nil
             }
-        case .configuration(nil), .trackMetadata, .metadata, .other:
+        case .configuration(nil), .trackMetadata, .metadata, .unreadable, .other:
             return nil
         }
     }

@@ -1,6 +1,4 @@
-import Media
 import NIOCore
-import RTMP
 import Synchronization
 
 /// A publisher's hold on a stream: what it sends goes in here.
@@ -15,19 +13,19 @@ public final class Publication: @unchecked Sendable {
     public let publisher: Publisher
     private let eventLoop: any EventLoop
 
-    /// Called on the publisher's event loop when ``mayRead`` has become true again. Set it there, before the first message.
+    /// Called on the publisher's event loop when ``mayRead`` has become true again. Set it there, before the first sample.
     public var onReady: (@Sendable () -> Void)?
 
-    /// Messages of the read at hand, for a hub on another event loop.
-    private var waiting: [ReceivedMessage] = []
+    /// Samples of the read at hand, for a hub on another event loop.
+    private var waiting: [StreamSample] = []
     private var waitingBytes = 0
     /// Bytes handed over that the hub has not taken.
     private let handedOver = Atomic<Int>(0)
 
     /// Bytes that a hub on another event loop may be behind before its publisher is read no further.
     public static let mostHandedOver = 1 << 20
-    /// What a message costs besides its body, so that empty ones count too.
-    private static let messageCost = 256
+    /// What a sample costs besides its bytes, so that empty ones count too.
+    private static let sampleCost = 256
 
     init(hub: StreamHub, publisher: Publisher, eventLoop: any EventLoop) {
         self.hub = hub
@@ -40,26 +38,19 @@ public final class Publication: @unchecked Sendable {
         handedOver.load(ordering: .relaxed) < Publication.mostHandedOver
     }
 
-    /// - Parameters:
-    ///   - timestamp: the publisher's own, unwrapped, in milliseconds.
-    ///   - body: the body of an RTMP message of this kind.
-    ///   - metadata: for data messages that are `onMetaData`, its value.
-    public func send(_ kind: TrackID.Kind, timestamp: Int64, body: ByteBuffer, metadata: AMFValue? = nil) {
-        let message = ReceivedMessage(kind: kind, timestamp: timestamp, body: body, metadata: metadata)
-        if eventLoop.inEventLoop {
-            send(message)
-        } else {
-            eventLoop.execute { self.send(message) }
-        }
-    }
-
-    private func send(_ message: ReceivedMessage) {
-        guard hub.eventLoop !== eventLoop else {
-            hub.receive(message, from: publisher.id)
+    /// The next sample, with the publisher's own time, unwrapped. Samples of a track come in decode order; what they are
+    /// away from the stream's timeline is the hub's to see to.
+    public func send(_ sample: StreamSample) {
+        guard eventLoop.inEventLoop else {
+            eventLoop.execute { self.send(sample) }
             return
         }
-        waiting.append(message)
-        waitingBytes += message.body.readableBytes + Publication.messageCost
+        guard hub.eventLoop !== eventLoop else {
+            hub.receive(sample, from: publisher.id)
+            return
+        }
+        waiting.append(sample)
+        waitingBytes += sample.byteCount + Publication.sampleCost
     }
 
     /// The bytes at hand are all read.
@@ -88,31 +79,21 @@ public final class Publication: @unchecked Sendable {
 
     private func handOver() {
         guard !waiting.isEmpty else { return }
-        let messages = waiting
+        let samples = waiting
         let bytes = waitingBytes
         waiting.removeAll()
         waitingBytes = 0
         handedOver.wrappingAdd(bytes, ordering: .relaxed)
-        hub.eventLoop.execute { self.take(messages, bytes: bytes) }
+        hub.eventLoop.execute { self.take(samples, bytes: bytes) }
     }
 
     /// On the hub's event loop.
-    private func take(_ messages: [ReceivedMessage], bytes: Int) {
-        for message in messages { hub.receive(message, from: publisher.id) }
+    private func take(_ samples: [StreamSample], bytes: Int) {
+        for sample in samples { hub.receive(sample, from: publisher.id) }
         hub.readComplete()
         let (before, after) = handedOver.wrappingSubtract(bytes, ordering: .relaxed)
         if before >= Publication.mostHandedOver, after < Publication.mostHandedOver {
             eventLoop.execute { self.onReady?() }
         }
     }
-}
-
-/// An RTMP message as its publisher sent it.
-struct ReceivedMessage: Sendable {
-    var kind: TrackID.Kind
-    /// The publisher's own, unwrapped, in milliseconds.
-    var timestamp: Int64
-    var body: ByteBuffer
-    /// The value of `onMetaData`.
-    var metadata: AMFValue?
 }

@@ -1,7 +1,35 @@
 import Media
 import NIOCore
 
-extension VideoTag {
+/// What the tags of audio and of video have in common.
+public protocol MediaTag {
+    var trackID: UInt8 { get }
+    var role: TagRole { get }
+    func codecConfiguration() throws(MediaParseError) -> CodecConfiguration?
+    func accessUnit(decodeTime: MediaTime) -> AccessUnit?
+}
+
+/// What a tag is for, whatever its codec.
+public enum TagRole: Sendable, Hashable {
+    /// What a decoder must know before the first frame.
+    case header
+    /// Describes the frames from here on, and holds until the next one.
+    case metadata
+    case frames
+    /// Ends of sequence, commands.
+    case other
+}
+
+extension VideoTag: MediaTag {
+    public var role: TagRole {
+        switch content {
+        case .sequenceHeader, .mpeg2TSSequenceHeader: .header
+        case .metadata: .metadata
+        case .codedFrames: .frames
+        case .endOfSequence, .command: .other
+        }
+    }
+
     /// What a decoder must know, when this is a sequence header.
     /// - Returns: nil for other contents and for VP8, which has no configuration.
     /// - Throws: when the record does not parse.
@@ -21,12 +49,22 @@ extension VideoTag {
     public func accessUnit(decodeTime: MediaTime) -> AccessUnit? {
         guard case .codedFrames(let payload, let offset) = content, payload.readableBytes > 0 else { return nil }
         return AccessUnit(
-            codec: .video(codec), decodeTime: decodeTime + MediaTime(nanoseconds: nanosecondOffset),
+            track: TrackID(.video, number: trackID), codec: .video(codec),
+            decodeTime: decodeTime + MediaTime(nanoseconds: nanosecondOffset),
             compositionOffset: MediaTime(milliseconds: Int64(offset)), isKeyframe: isKeyframe, payload: payload)
     }
 }
 
-extension AudioTag {
+extension AudioTag: MediaTag {
+    public var role: TagRole {
+        switch content {
+        case .sequenceHeader: .header
+        case .multichannelConfiguration: .metadata
+        case .codedFrames: .frames
+        case .endOfSequence: .other
+        }
+    }
+
     /// What a decoder must know: from a sequence header, or for MP3, which has none, from a frame.
     /// - Returns: nil for other contents and for codecs without a configuration type (AC-3, E-AC-3, FLAC).
     /// - Throws: when the record or the frame's header does not parse.
@@ -44,7 +82,7 @@ extension AudioTag {
     public func accessUnit(decodeTime: MediaTime) -> AccessUnit? {
         guard case .codedFrames(let payload) = content, payload.readableBytes > 0 else { return nil }
         return AccessUnit(
-            codec: .audio(codec), decodeTime: decodeTime + MediaTime(nanoseconds: nanosecondOffset), isKeyframe: true,
-            payload: payload)
+            track: TrackID(.audio, number: trackID), codec: .audio(codec),
+            decodeTime: decodeTime + MediaTime(nanoseconds: nanosecondOffset), isKeyframe: true, payload: payload)
     }
 }

@@ -51,7 +51,8 @@ struct TestStage {
         _ file: FLVFile, to publication: Publication, from: Int64 = 0, until: Int64 = .max
     ) async throws {
         for tag in file.tags where tag.isHeader || (tag.timestamp >= from && tag.timestamp < until) {
-            publication.send(tag.type == .video ? .video : .audio, timestamp: tag.timestamp, body: tag.body)
+            publication.send(
+                StreamSample(tag.type == .video ? .video : .audio, timestamp: tag.timestamp, body: tag.body))
         }
         try await settle()
     }

@@ -135,7 +135,7 @@ final class TestPublisher: Sendable {
         }
         let state = NIOLoopBoundBox.makeBoxSendingValue(0, eventLoop: loop)
         let filler = ByteBuffer(repeating: 0x5A, count: max(8, frameBytes))
-        publication.send(.video, timestamp: 0, body: TestPublisher.header)
+        publication.send(StreamSample(.video, timestamp: 0, body: TestPublisher.header))
         task = loop.scheduleRepeatedTask(initialDelay: .zero, delay: .milliseconds(20)) { _ in
             let number = state.value
             state.value += 1
@@ -144,7 +144,7 @@ final class TestPublisher: Sendable {
             body.writeInteger(UInt32(filler.readableBytes + 1))
             body.writeInteger(UInt8(isKeyframe ? 0x65 : 0x41))
             body.writeImmutableBuffer(filler)
-            publication.send(.video, timestamp: Int64(number) * 20, body: body)
+            publication.send(StreamSample(.video, timestamp: Int64(number) * 20, body: body))
             publication.readComplete()
         }
     }
