@@ -167,6 +167,7 @@ final class RTMPConnection: ChannelInboundHandler, @unchecked Sendable {
             fail(error)
             return
         }
+        memory.hold(input: session.heldBytes)
         send()
         resumeReading()
     }
@@ -352,8 +353,7 @@ final class RTMPConnection: ChannelInboundHandler, @unchecked Sendable {
     }
 
     private func isThere() async -> Bool {
-        let isThere = try? await eventLoop.submit { self.context != nil && !self.isClosing }.get()
-        return isThere ?? false
+        (try? await eventLoop.submit { self.context != nil && !self.isClosing }.get()) ?? false
     }
 
     private func begin(_ publication: Publication, _ use: StreamUse) {

@@ -1,10 +1,12 @@
 import Basics
 import Live
 
-/// What waits for one peer, as the memory budget knows it.
+/// What waits for one peer, and of it, as the memory budget knows it.
 struct WaitingMemory {
     private let budget: MemoryBudget
     private var replies = 0
+    /// Received, and no whole message yet or not dealt with.
+    private var input = 0
     /// Media, and whose.
     private var media: (bytes: Int, account: AccountID)?
     /// At the last check.
@@ -21,6 +23,13 @@ struct WaitingMemory {
         replies = bytes
     }
 
+    /// Counts so many bytes of what was received instead of those counted before.
+    mutating func hold(input bytes: Int) {
+        guard bytes != input else { return }
+        budget.change(by: bytes - input)
+        input = bytes
+    }
+
     /// Counts the media that was waiting at the last check as well as now.
     mutating func check(media bytes: Int, of account: AccountID) {
         let stuck = min(bytes, waitingMedia)
@@ -35,6 +44,7 @@ struct WaitingMemory {
     /// Counts nothing any more.
     mutating func release() {
         hold(replies: 0)
+        hold(input: 0)
         releaseMedia()
         waitingMedia = 0
     }

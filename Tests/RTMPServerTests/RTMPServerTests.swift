@@ -1,5 +1,6 @@
 import Foundation
 import Live
+import Media
 import NIOCore
 import RTMP
 import Storage
@@ -10,6 +11,57 @@ import Testing
 @testable import RTMPServer
 
 @Suite("RTMP connections", .serialized) struct RTMPServerTests {
+    // MARK: Publishing
+
+    @Test("A message of two tracks is two samples for packagers, and two messages for players")
+    func severalTracks() async throws {
+        let observer = PackagingObserver()
+        try await ServerScene.run(observer: observer) { scene in
+            let encoder = try await scene.encoder("tracks")
+            let player = try await scene.player("tracks")
+            // Keyframes of avc1, tracks 0 and 1.
+            let several = ByteBuffer(
+                bytes: [0x96, 0x11] + Array("avc1".utf8) + [0, 0, 0, 4, 0, 0, 0, 0xAA, 1, 0, 0, 4, 0, 0, 0, 0xBB])
+            await encoder.send(RTMPMessage(type: .video, streamID: 1, timestamp: 40, body: several))
+            let first = ByteBuffer(bytes: [0x91] + Array("avc1".utf8) + [0, 0, 0, 0xAA])
+            let second = ByteBuffer(bytes: [0x96, 0x01] + Array("avc1".utf8) + [1, 0, 0, 0, 0xBB])
+            try await eventually("both: \(player.videos)") { player.videos.suffix(2) == [first, second] }
+            #expect(
+                observer.packager.units.suffix(2) == [
+                    .init(track: .video, milliseconds: 40, bytes: [0xAA]),
+                    .init(track: TrackID(.video, number: 1), milliseconds: 40, bytes: [0xBB]),
+                ])
+        }
+    }
+
+    @Test(
+        "What has come of a message that is not whole is counted by what it takes, until it is whole or its sender goes"
+    )
+    func undecodedInput() async throws {
+        try await ServerScene.run { scene in
+            let peer = try await scene.peer()
+            try await eventually("nothing held") { scene.memory.used == 0 }
+            await peer.send(ProtocolControlMessage.setChunkSize(8 << 20).message)
+            let message = TestPeer.bytes(
+                RTMPMessage(type: .video, streamID: 1, body: ByteBuffer(repeating: 0, count: 100)))
+            // The header of a message of 4 MiB, and three of them.
+            var begun = ByteBuffer(bytes: message.readableBytesView.prefix(12))
+            begun.setBytes([0x40, 0, 0], at: 4)
+            begun.writeRepeatingByte(0, count: 3 << 20)
+            await peer.send(begun)
+            try await eventually("three mebibytes held: \(scene.memory.used)") { scene.memory.used >= 3 << 20 }
+            #expect(scene.memory.used <= 8 << 20)
+            // Another one's input is its own.
+            let other = try await scene.peer()
+            await other.send(ByteBuffer(bytes: begun.readableBytesView.prefix(1 << 20)))
+            await peer.send(ByteBuffer(repeating: 0, count: 1 << 20))
+            try await eventually("given back: \(scene.memory.used)") { scene.memory.used < 3 << 20 }
+            await other.close()
+            await peer.close()
+            try await eventually("all given back: \(scene.memory.used)") { scene.memory.used == 0 }
+        }
+    }
+
     // MARK: Playing
 
     @Test("A player that switches to another stream gets that stream alone, and has left the first")
@@ -299,4 +351,38 @@ import Testing
             #expect(await count >= 1)
         }
     }
+}
+
+/// Attaches a packager to every stream.
+private struct PackagingObserver: StageObserver {
+    let packager = UnitNotes()
+
+    func hubOpened(_ hub: StreamHub) async { hub.attach(packager) }
+    func published(_ hub: StreamHub, by publisher: Publisher, isReturn: Bool) async {}
+    func unpublished(_ hub: StreamHub, last publisher: Publisher) async {}
+}
+
+/// A packager that notes the access units it gets.
+private final class UnitNotes: StreamPackager {
+    struct Unit: Equatable {
+        var track: TrackID
+        var milliseconds: Int64
+        var bytes: [UInt8]
+    }
+
+    private let noted = Mutex<[Unit]>([])
+    var units: [Unit] { noted.withLock { $0 } }
+
+    func receive(_ sample: StreamSample, wallClock: Int64) {
+        guard case .accessUnit(let unit) = sample.content else { return }
+        let noted = Unit(
+            track: sample.track, milliseconds: unit.decodeTime.milliseconds,
+            bytes: Array(unit.payload.readableBytesView))
+        self.noted.withLock { $0.append(noted) }
+    }
+
+    func tracksChanged(_ tracks: TrackSet) {}
+    func discontinuity() {}
+    func publisherLost() {}
+    func streamEnded() {}
 }

@@ -149,6 +149,31 @@ struct HostilePeerTests {
             #expect(try decoder.next() == nil)
         }
         #expect(decoder.partialCapacity <= 61 * 4_096)
+        #expect(decoder.partialCapacity >= 61 * 128)
+    }
+
+    @Test("What is held of messages that are not whole is known by capacity, and gone when they are whole or given up")
+    func heldBytes() throws {
+        var session = ChunkDecoder()
+        for (id, end) in [(UInt8(4), hex("C4")), (5, hex("02 000000 000004 02 00000000 00000005"))] {
+            var begun = bytes([id])
+            begun.writeImmutableBuffer(hex("000000 000100 09 01000000"))
+            begun.writeRepeatingByte(0, count: 128)
+            try session.receive(begun, now: start)
+            #expect(try session.next() == nil)
+            #expect(session.heldBytes >= 256)
+            // The beginning of the next chunk belongs to it.
+            var rest = end
+            if id == 4 { rest.writeRepeatingByte(0, count: 128) }
+            let last = rest.readSlice(length: rest.readableBytes - 1) ?? rest
+            try session.receive(last, now: start)
+            #expect(try session.next() == nil)
+            #expect(session.heldBytes >= 256)
+            try session.receive(rest, now: start)
+            #expect(try session.next()?.body.readableBytes == (id == 4 ? 256 : nil))
+            #expect(try session.next() == nil)
+            #expect(session.heldBytes < 64)
+        }
     }
 
     // MARK: Aggregate messages

@@ -13,7 +13,6 @@ struct TagTests {
         var isKeyframe = false
         var nanoseconds: Int64 = 0
         var trackID: UInt8 = 0
-        var others: [UInt8: VideoTag.Content] = [:]
     }
 
     static let video: [VideoCase] = [
@@ -61,17 +60,6 @@ struct TagTests {
             content: .codedFrames(hex("AA"), compositionOffset: 2), isKeyframe: true,
             trackID: 3),
         .init(
-            testDescription: "many tracks", body: "96 10 61763031 01 000001 AA 00 000002 BBCC", codec: .av1,
-            content: .sequenceHeader(hex("BBCC")), others: [1: .sequenceHeader(hex("AA"))]),
-        .init(
-            testDescription: "many codecs", body: "96 23 76703039 00 000001 AA 61763031 01 000001 BB", codec: .vp9,
-            content: .codedFrames(hex("AA"), compositionOffset: 0), isKeyframe: true,
-            others: [1: .codedFrames(hex("BB"), compositionOffset: 0)]),
-        .init(
-            testDescription: "a track whose codec is not carried is left out",
-            body: "96 23 76703039 00 000001 AA 78787878 01 000001 BB", codec: .vp9,
-            content: .codedFrames(hex("AA"), compositionOffset: 0), isKeyframe: true),
-        .init(
             testDescription: "another track's header", body: "96 00 68766331 02 AA", codec: .hevc,
             content: .sequenceHeader(hex("AA")), trackID: 2),
         .init(
@@ -80,10 +68,6 @@ struct TagTests {
         .init(
             testDescription: "another track's end", body: "96 02 61763031 02", codec: .av1, content: .endOfSequence,
             trackID: 2),
-        .init(
-            testDescription: "colour information of several tracks",
-            body: "96 14 68766331 00 000002 0200 01 000001 06 03 000000", codec: .hevc,
-            content: .metadata(hex("0200")), others: [1: .metadata(hex("06")), 3: .metadata(ByteBuffer())]),
     ]
 
     @Test(arguments: video)
@@ -94,39 +78,18 @@ struct TagTests {
         #expect(tag.isKeyframe == expected.isKeyframe)
         #expect(tag.nanosecondOffset == expected.nanoseconds)
         #expect(tag.trackID == expected.trackID)
-        let others = tag.otherTracks.map { ($0.trackID, $0.content) }
-        #expect(Dictionary(others) { first, _ in first } == expected.others)
-        #expect(tag.otherTracks.count == expected.others.count)
     }
 
     @Test("Headers, channel orders and ends of audio tracks name their track")
     func audioTracks() throws {
-        for (body, id, content, others) in [
-            ("95 00 4F707573 03 AA", 3, AudioTag.Content.sequenceHeader(hex("AA")), [UInt8]()),
-            ("95 04 4F707573 03 0102", 3, .multichannelConfiguration(hex("0102")), []),
-            ("95 02 4F707573 03", 3, .endOfSequence, []),
-            ("95 11 6D703461 01 000001 AA 00 000001 BB 02 000001 CC", 0, .codedFrames(hex("BB")), [1, 2]),
-            ("95 24 4F707573 01 000001 AA 664C6143 00 000001 BB", 0, .multichannelConfiguration(hex("BB")), [1]),
+        for (body, id, content) in [
+            ("95 00 4F707573 03 AA", 3, AudioTag.Content.sequenceHeader(hex("AA"))),
+            ("95 04 4F707573 03 0102", 3, .multichannelConfiguration(hex("0102"))),
+            ("95 02 4F707573 03", 3, .endOfSequence),
         ] {
             let tag = try AudioTag.parse(hex(body))
             #expect(tag.trackID == id)
             #expect(tag.content == content)
-            #expect(tag.otherTracks.map(\.trackID) == others)
-        }
-    }
-
-    @Test("A message of very many tracks is malformed")
-    func tooManyTracks() {
-        for count in [32, 33] {
-            var video = hex("96 11 61763031")
-            var audio = hex("95 11 4F707573")
-            for id in 0..<count {
-                video.writeBytes([UInt8(id), 0, 0, 0])
-                audio.writeBytes([UInt8(id), 0, 0, 0])
-            }
-            let expected: RTMPError.Code? = count > 32 ? .malformedTag : nil
-            #expect(code { _ = try VideoTag.parse(video) } == expected)
-            #expect(code { _ = try AudioTag.parse(audio) } == expected)
         }
     }
 

@@ -32,6 +32,8 @@ public struct ChunkDecoder: Sendable {
     private var chunkRemaining = 0
     private var partialMessages = 0
     private var partialBytes = 0
+    /// Memory that unfinished messages have taken, in bytes.
+    private(set) var partialCapacity = 0
     private var budget: DecodeBudget
 
     public init(limits: RTMPLimits = RTMPLimits()) {
@@ -200,13 +202,16 @@ public struct ChunkDecoder: Sendable {
             streams[index].isPartial = true
             streams[index].body = ByteBufferAllocator().buffer(
                 capacity: min(length, max(count, ChunkDecoder.firstBodyCapacity)))
+            partialCapacity += streams[index].body.storageCapacity
         }
         partialBytes += count
         guard partialBytes <= limits.maxPartialBytes else {
             throw RTMPError(.tooMuchBuffered, "Unfinished messages exceed \(limits.maxPartialBytes) bytes.")
         }
         if let slice = input.readSlice(length: count) {
+            let before = streams[index].body.storageCapacity
             streams[index].body.writeImmutableBuffer(slice)
+            partialCapacity += streams[index].body.storageCapacity - before
         }
         chunkRemaining -= count
         guard chunkRemaining == 0 else { return nil }
@@ -236,19 +241,18 @@ public struct ChunkDecoder: Sendable {
         guard streams[index].isPartial else { return }
         partialMessages -= 1
         partialBytes -= streams[index].body.readableBytes
+        partialCapacity -= streams[index].body.storageCapacity
         streams[index].isPartial = false
         streams[index].body = ByteBuffer()
     }
 
-    /// Memory that unfinished messages have taken, in bytes.
-    var partialCapacity: Int {
-        streams.streams.reduce(0) { $1.isPartial ? $0 + $1.body.storageCapacity : $0 }
-    }
+    /// What it holds of bytes that are no whole message yet, or not decoded, by capacity.
+    var heldBytes: Int { partialCapacity + input.storageCapacity + leftover.storageCapacity }
 
-    /// Pays for a part of an aggregate message with `payload` bytes, as for a chunk: each part is a message to deal with.
+    /// Pays for a part of an aggregate message, or a track of several, with `payload` bytes, as for a chunk: each part is a message to deal with.
     mutating func chargePart(payload: Int) throws(RTMPError) {
         guard budget.charge(payload: payload) else {
-            throw RTMPError(.decodeWorkExceeded, "Too many parts for too few bytes in aggregate messages.")
+            throw RTMPError(.decodeWorkExceeded, "Too many parts of messages for too few bytes.")
         }
     }
 

@@ -2,8 +2,8 @@ import NIOCore
 
 /// A bucket of credits that keeps a peer from causing much decoding with few bytes.
 ///
-/// Every chunk costs one credit, and so does every part of an aggregate message. Credits come back with payload bytes (one
-/// for every 64) and with time (2,000 a second), up to a store of 16,384. A client with RTMP's default 128-byte chunks earns
+/// Every chunk costs one credit, and so does every part of an aggregate message and every track of a message of several.
+/// Credits come back with payload bytes (one for every 64) and with time (2,000 a second), up to a store of 16,384. A client with RTMP's default 128-byte chunks earns
 /// two credits with each full chunk, and its short ones (the end of a message, a small audio frame) come a few hundred times
 /// a second, so it never gets near; one-byte chunks are cut off after 16,384 of them.
 public struct DecodeBudget: Sendable, Hashable {
@@ -42,7 +42,7 @@ public struct DecodeBudget: Sendable, Hashable {
         balance = min(capacity, balance &+ elapsed &* creditsPerSecond &* bytesPerCredit / 1_000)
     }
 
-    /// Pays for one chunk, or one part of an aggregate message, with `payload` bytes.
+    /// Pays for one chunk, or one part of a message, with `payload` bytes.
     /// - Returns: false when the bucket is empty.
     mutating func charge(payload: Int) -> Bool {
         // |balance| ≤ capacity + 2²⁴, far from overflow.

@@ -13,6 +13,9 @@ public struct AggregateParts: Sendable {
         rest = aggregate.body
     }
 
+    /// The capacity behind the whole message.
+    var heldBytes: Int { aggregate.body.storageCapacity }
+
     /// - Returns: nil at the end.
     /// - Throws: `malformedMessage` when a part is cut off, `protocolViolation` when it is neither audio, video nor data.
     public mutating func next() throws(RTMPError) -> RTMPMessage? {

@@ -1,11 +1,11 @@
 import NIOCore
 
-/// What both sides of a connection do alike once the handshake is over: chunks in both directions, aggregate messages taken
-/// apart, acknowledgements, windows and pings.
+/// What both sides of a connection do alike once the handshake is over: chunks in both directions, aggregate messages and
+/// those of several tracks taken apart, acknowledgements, windows and pings.
 struct MessageLink: Sendable {
     /// What comes out of it.
     enum Inbound: Sendable {
-        /// Never an aggregate message: its parts come one by one.
+        /// Never an aggregate message, nor audio or video of several tracks: their parts come one by one.
         case message(RTMPMessage)
         case userControl(UserControlEvent)
         case setPeerBandwidth(UInt32)
@@ -18,6 +18,8 @@ struct MessageLink: Sendable {
     private var decoder: ChunkDecoder
     /// The rest of an aggregate message. It goes before what the decoder has.
     private var aggregate: AggregateParts?
+    /// The rest of a message of several tracks. It goes first of all.
+    private var tracks: ArraySlice<RTMPMessage> = []
     private var encoder = ChunkEncoder()
     private var output = ByteBuffer()
 
@@ -80,6 +82,19 @@ struct MessageLink: Sendable {
 
     private mutating func nextMessage() throws(RTMPError) -> RTMPMessage? {
         while true {
+            if let track = tracks.popFirst() {
+                try decoder.chargePart(payload: track.body.readableBytes)
+                return track
+            }
+            tracks = []
+            guard let message = try nextWhole() else { return nil }
+            guard let parts = message.trackParts() else { return message }
+            tracks = parts[...]
+        }
+    }
+
+    private mutating func nextWhole() throws(RTMPError) -> RTMPMessage? {
+        while true {
             if let part = try aggregate?.next() {
                 try decoder.chargePart(payload: part.body.readableBytes)
                 let limit = limits.maxSize(of: part.type)
@@ -106,6 +121,11 @@ struct MessageLink: Sendable {
     private mutating func acknowledge(_ count: UInt32) {
         let step = count &- UInt32(truncatingIfNeeded: peerAcknowledgedBytes)
         if step < 0x8000_0000 { peerAcknowledgedBytes &+= UInt64(step) }
+    }
+
+    /// What was received and has not been dealt with, by capacity.
+    var heldBytes: Int {
+        tracks.reduce(decoder.heldBytes + (aggregate?.heldBytes ?? 0)) { $0 + $1.body.storageCapacity }
     }
 
     // MARK: Sending

@@ -111,10 +111,11 @@ public struct ServerSession: Sendable {
         return streams.hasPending
     }
 
+    /// Memory of what was received and is not dealt with: messages that are not whole, what came while an answer is awaited.
+    public var heldBytes: Int { link.heldBytes }
+
     /// Bytes received after the handshake.
-    public var bytesReceived: UInt64 {
-        link.bytesReceived
-    }
+    public var bytesReceived: UInt64 { link.bytesReceived }
 
     /// Bytes the client has acknowledged, in steps of the 2.5 MB that the session asks for. Many clients never do.
     public var peerAcknowledgedBytes: UInt64 {

@@ -23,15 +23,10 @@ public struct AudioTag: Sendable, Hashable {
     /// Which track of its kind it belongs to (enhanced RTMP v2 multitrack). 0 is the default track, and the only one of
     /// messages without track ids.
     public var trackID: UInt8 = 0
-    /// The other tracks of the same message, in the order of the message; those whose codec is not carried are left out. Empty
-    /// for nearly every message.
-    public var otherTracks: [AudioTag] = []
 
     /// Reads an audio message's body.
-    /// - Returns: the default track's tag, or the first one's when the message has no default track, with the rest in
-    ///   ``otherTracks``.
-    /// - Throws: `malformedTag` when it ends early or has an unknown packet type, `unsupportedCodec` for codecs not
-    ///   carried.
+    /// - Throws: `malformedTag` when it ends early, has an unknown packet type or holds several tracks, which sessions take
+    ///   apart before; `unsupportedCodec` for codecs not carried.
     public static func parse(_ body: ByteBuffer) throws(RTMPError) -> AudioTag {
         var reader = TagReader(buffer: body, what: "An audio")
         let first = try reader.byte()
@@ -53,26 +48,19 @@ public struct AudioTag: Sendable, Hashable {
 
     private static func enhanced(_ first: UInt8, _ reader: inout TagReader) throws(RTMPError) -> AudioTag {
         var (packetType, nanoseconds) = try reader.modifiers(first & 0x0F, modEx: 7)
-        func tag(_ track: TagTrack, _ codec: AudioCodec) throws(RTMPError) -> AudioTag {
-            let content: Content
-            switch packetType {
-            case 0: content = .sequenceHeader(track.payload)
-            case 1: content = .codedFrames(track.payload)
-            case 2: content = .endOfSequence
-            case 4: content = .multichannelConfiguration(track.payload)
-            default: throw RTMPError(.malformedTag, "Unknown audio packet type \(packetType).")
-            }
-            return AudioTag(codec: codec, content: content, nanosecondOffset: nanoseconds, trackID: track.id)
+        let track = try reader.track(&packetType, isMultitrack: packetType == 5)
+        guard let codec = track.codec.audioCodec else {
+            throw RTMPError(.unsupportedCodec, "Audio codec \(track.codec) is not carried.")
         }
-        let (first, others) = try reader.tracks(&packetType, isMultitrack: packetType == 5)
-        guard let codec = first.codec.audioCodec else {
-            throw RTMPError(.unsupportedCodec, "Audio codec \(first.codec) is not carried.")
+        let content: Content
+        switch packetType {
+        case 0: content = .sequenceHeader(track.payload)
+        case 1: content = .codedFrames(track.payload)
+        case 2: content = .endOfSequence
+        case 4: content = .multichannelConfiguration(track.payload)
+        default: throw RTMPError(.malformedTag, "Unknown audio packet type \(packetType).")
         }
-        var result = try tag(first, codec)
-        for track in others {
-            if let codec = track.codec.audioCodec { result.otherTracks.append(try tag(track, codec)) }
-        }
-        return result
+        return AudioTag(codec: codec, content: content, nanosecondOffset: nanoseconds, trackID: track.id)
     }
 
     private static func legacyName(_ id: UInt8) -> String {

@@ -65,39 +65,22 @@ struct TagTrack {
 }
 
 extension TagReader {
-    /// More tracks than this in one message are an error: a track takes four bytes, and makes a tag of a hundred.
+    /// More tracks than this in one message are an error: a track takes four bytes, and makes a message.
     static let maximumTracks = 32
 
-    /// Reads what follows the packet type: the codec and its payload, or a multitrack body (enhanced RTMP v2), which begins
-    /// with the real packet type.
+    /// Reads what follows the packet type: the codec and its payload, or a multitrack body of one track (enhanced RTMP v2),
+    /// which begins with the real packet type. Messages of several tracks are taken apart before (`trackParts`).
     /// - Parameters:
     ///   - packetType: replaced by the real one in a multitrack body.
     ///   - isMultitrack: whether the packet type said so.
-    /// - Returns: the default track (id 0), or the first one when there is no such track; and the others as they came.
-    mutating func tracks(
-        _ packetType: inout UInt8, isMultitrack: Bool
-    ) throws(RTMPError) -> (first: TagTrack, others: [TagTrack]) {
-        guard isMultitrack else {
-            return (TagTrack(id: 0, codec: try fourCC(), payload: buffer), [])
-        }
+    mutating func track(_ packetType: inout UInt8, isMultitrack: Bool) throws(RTMPError) -> TagTrack {
+        guard isMultitrack else { return TagTrack(id: 0, codec: try fourCC(), payload: buffer) }
         let types = try byte()
-        packetType = types & 0x0F
-        // 0: one track, 1: many tracks of one codec, 2: each track names its codec.
-        let layout = types >> 4
-        let shared = layout == 2 ? nil : try fourCC()
-        var others: [TagTrack] = []
-        while buffer.readableBytes > 0 {
-            guard others.count < TagReader.maximumTracks else {
-                throw RTMPError(.malformedTag, "\(what) message has more than \(TagReader.maximumTracks) tracks.")
-            }
-            let codec = if let shared { shared } else { try fourCC() }
-            let id = try byte()
-            // One track has no size: it takes the rest.
-            let length = layout == 0 ? buffer.readableBytes : Int(try unsigned24())
-            others.append(TagTrack(id: id, codec: codec, payload: try slice(length)))
+        guard types >> 4 == 0 else {
+            throw RTMPError(.malformedTag, "\(what) message of several tracks cannot be taken apart.")
         }
-        guard !others.isEmpty else { throw endsEarly() }
-        let first = others.remove(at: others.firstIndex { $0.id == 0 } ?? 0)
-        return (first, others)
+        packetType = types & 0x0F
+        let codec = try fourCC()
+        return TagTrack(id: try byte(), codec: codec, payload: buffer)
     }
 }

@@ -30,15 +30,10 @@ public struct VideoTag: Sendable, Hashable {
     /// Which track of its kind it belongs to (enhanced RTMP v2 multitrack). 0 is the default track, and the only one of
     /// messages without track ids.
     public var trackID: UInt8
-    /// The other tracks of the same message, in the order of the message; those whose codec is not carried are left out. Empty
-    /// for nearly every message.
-    public var otherTracks: [VideoTag]
 
     /// Reads a video message's body.
-    /// - Returns: the default track's tag, or the first one's when the message has no default track, with the rest in
-    ///   ``otherTracks``.
-    /// - Throws: `malformedTag` when it ends early or has an unknown packet type, `unsupportedCodec` for codecs not
-    ///   carried.
+    /// - Throws: `malformedTag` when it ends early, has an unknown packet type or holds several tracks, which sessions take
+    ///   apart before; `unsupportedCodec` for codecs not carried.
     public static func parse(_ body: ByteBuffer) throws(RTMPError) -> VideoTag {
         var reader = TagReader(buffer: body, what: "A video")
         let first = try reader.byte()
@@ -80,19 +75,13 @@ public struct VideoTag: Sendable, Hashable {
             tag.nanosecondOffset = nanoseconds
             return tag
         }
-        func tag(_ track: TagTrack, _ codec: VideoCodec) throws(RTMPError) -> VideoTag {
-            var reader = TagReader(buffer: track.payload, what: reader.what)
-            var tag = VideoTag(codec, try enhancedContent(packetType, codec, &reader), frameType: frameType)
-            tag.nanosecondOffset = nanoseconds
-            tag.trackID = track.id
-            return tag
-        }
-        let (first, others) = try reader.tracks(&packetType, isMultitrack: packetType == 6)
-        var result = try tag(first, try carried(first.codec))
-        for track in others {
-            if let codec = track.codec.videoCodec { result.otherTracks.append(try tag(track, codec)) }
-        }
-        return result
+        let track = try reader.track(&packetType, isMultitrack: packetType == 6)
+        let codec = try carried(track.codec)
+        var content = TagReader(buffer: track.payload, what: reader.what)
+        var tag = VideoTag(codec, try enhancedContent(packetType, codec, &content), frameType: frameType)
+        tag.nanosecondOffset = nanoseconds
+        tag.trackID = track.id
+        return tag
     }
 
     private static func carried(_ codec: FourCC) throws(RTMPError) -> VideoCodec {
@@ -133,7 +122,6 @@ public struct VideoTag: Sendable, Hashable {
         self.content = content
         nanosecondOffset = 0
         trackID = 0
-        otherTracks = []
         // 1 is a keyframe, 4 one that a server made.
         if case .codedFrames = content { isKeyframe = frameType == 1 || frameType == 4 } else { isKeyframe = false }
     }
