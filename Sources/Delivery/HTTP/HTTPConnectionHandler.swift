@@ -142,6 +142,7 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
     /// A response's buffer that the socket may not have taken.
     private struct Held {
         var buffer: ByteBuffer
+        var accountID: AccountID?
         /// Bytes of bodies written to the connection when it had been.
         var end: Int
         /// What `HTTPMemory.hold` gave; nil until it is known that the buffer has to wait.
@@ -389,7 +390,7 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
         if machine.closesAfterResponse { head.headers.add(name: "Connection", value: "close") }
         context.write(wrapOutboundOut(.head(head)), promise: nil)
         if let body = reply.body, body.readableBytes > 0 {
-            noteWritten(body)
+            noteWritten(body, of: reply.accountID, isCounted: reply.isCounted)
             context.write(wrapOutboundOut(.body(.byteBuffer(body))), promise: nil)
         }
         context.write(wrapOutboundOut(.end(nil)), promise: nil)
@@ -413,7 +414,7 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
             }
             context.write(wrapOutboundOut(.head(head)), promise: promise)
         case .body(let buffer):
-            noteWritten(buffer)
+            noteWritten(buffer, of: nil, isCounted: false)
             context.write(wrapOutboundOut(.body(.byteBuffer(buffer))), promise: promise)
         case .end(let trailers):
             giveBackBody()
@@ -422,10 +423,10 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
         }
     }
 
-    private func noteWritten(_ buffer: ByteBuffer) {
+    private func noteWritten(_ buffer: ByteBuffer, of accountID: AccountID?, isCounted: Bool) {
         bytesWritten += buffer.readableBytes
-        if buffer.readableBytes >= HTTPConnectionHandler.leastHeld {
-            held.append(Held(buffer: buffer, end: bytesWritten))
+        if !isCounted, buffer.readableBytes >= HTTPConnectionHandler.leastHeld {
+            held.append(Held(buffer: buffer, accountID: accountID, end: bytesWritten))
         }
     }
 
@@ -474,7 +475,8 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
         for buffer in held.prefix(count) { buffer.identity.map(shared.memory.release) }
         held.removeFirst(count)
         for index in held.indices where held[index].identity == nil {
-            held[index].identity = shared.memory.hold(held[index].buffer)
+            held[index].identity = shared.memory.hold(
+                held[index].buffer, of: held[index].accountID)
         }
     }
 

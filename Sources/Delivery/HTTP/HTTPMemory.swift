@@ -12,7 +12,8 @@ public final class HTTPMemory: Sendable {
 
     private struct Storage {
         var connections: Int
-        var bytes: Int
+        let bytes: Int
+        let accountID: AccountID?
     }
 
     /// One network may hold this part of the bodies allowed, so that it does not keep everybody else out.
@@ -72,33 +73,43 @@ public final class HTTPMemory: Sendable {
 
     // MARK: Responses
 
-    /// Counts a buffer that waits for a peer, once however many connections wait with it: viewers share a segment's bytes.
+    /// Counts a buffer that waits for a peer, once however many connections wait with it: viewers share a playlist's bytes.
+    /// - Parameter accountID: whom it is counted for; nil: nobody.
     /// - Returns: what to give to `release` when it waits no more.
-    func hold(_ buffer: ByteBuffer) -> UInt {
+    func hold(_ buffer: ByteBuffer, of accountID: AccountID?) -> UInt {
         // The storage's own address, which is the same for every part of it and in use for as long as the buffer waits.
         let identity = buffer.withVeryUnsafeBytesWithStorageManagement { UInt(bitPattern: $1.toOpaque()) }
-        let bytes = waiting.withLock { waiting -> Int in
-            if let storage = waiting[identity] {
-                waiting[identity] = Storage(connections: storage.connections + 1, bytes: storage.bytes)
-                return 0
+        let new = Storage(connections: 1, bytes: buffer.storageCapacity, accountID: accountID)
+        let isFirst = waiting.withLock { waiting in
+            if waiting[identity] == nil {
+                waiting[identity] = new
+                return true
             }
-            waiting[identity] = Storage(connections: 1, bytes: buffer.storageCapacity)
-            return buffer.storageCapacity
+            waiting[identity]?.connections += 1
+            return false
         }
-        if bytes > 0 { budget.change(by: bytes) }
+        if isFirst { count(new, by: 1) }
         return identity
     }
 
     func release(_ identity: UInt) {
-        let bytes = waiting.withLock { waiting -> Int in
-            guard let storage = waiting[identity] else { return 0 }
+        let last = waiting.withLock { waiting -> Storage? in
+            guard let storage = waiting[identity] else { return nil }
             guard storage.connections == 1 else {
-                waiting[identity] = Storage(connections: storage.connections - 1, bytes: storage.bytes)
-                return 0
+                waiting[identity]?.connections -= 1
+                return nil
             }
             waiting[identity] = nil
-            return storage.bytes
+            return storage
         }
-        if bytes > 0 { budget.change(by: -bytes) }
+        if let last { count(last, by: -1) }
+    }
+
+    private func count(_ storage: Storage, by sign: Int) {
+        if let accountID = storage.accountID {
+            budget.change(by: sign * storage.bytes, account: accountID)
+        } else {
+            budget.change(by: sign * storage.bytes)
+        }
     }
 }

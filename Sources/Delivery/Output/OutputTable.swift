@@ -75,7 +75,7 @@ public final class OutputTable: StageObserver {
                 "no media sequence numbers reserved, tried again soon",
                 metadata: ["stream": "\(address)", "error": "\(error)"])
         }
-        let output = StreamOutput(address: address, eventLoop: hub.eventLoop)
+        let output = StreamOutput(address: address, accountID: hub.accountID, eventLoop: hub.eventLoop)
         insert(output)
         hub.attach(
             HLSPackager(

@@ -1,3 +1,4 @@
+import Basics
 import HLS
 import Live
 import NIOCore
@@ -7,6 +8,8 @@ import Synchronization
 /// reads.
 public final class StreamOutput: Sendable {
     public let address: StreamAddress
+    /// Whose stream it is.
+    let accountID: AccountID
     /// The hub's; timers run on it.
     let eventLoop: any EventLoop
     private let state = Mutex(State())
@@ -19,8 +22,9 @@ public final class StreamOutput: Sendable {
         var lastWaiter: UInt64 = 0
     }
 
-    init(address: StreamAddress, eventLoop: any EventLoop) {
+    init(address: StreamAddress, accountID: AccountID, eventLoop: any EventLoop) {
         self.address = address
+        self.accountID = accountID
         self.eventLoop = eventLoop
     }
 

@@ -1,3 +1,4 @@
+import Basics
 import HLS
 import NIOCore
 import NIOHTTP1
@@ -8,6 +9,10 @@ struct PlaybackReply: Sendable {
     var headers: HTTPHeaders
     /// nil: the status has none, and no `Content-Length` of one either (RFC 9110 §8.6).
     var body: ByteBuffer?
+    /// Whose stream the body is of; nil for what is nobody's.
+    var accountID: AccountID?
+    /// Whoever made the body's storage counts it for as long as anybody holds it, as with segments.
+    var isCounted = false
 
     /// A playlist, compressed where asked for, or 304.
     static func playlist(_ body: PlaylistBody, to request: PlaybackRequest, cache: CachePolicy) -> PlaybackReply {
@@ -36,12 +41,13 @@ struct PlaybackReply: Sendable {
         if isUnchanged(tag, for: request) { return notModified(tag, cache, varies: false) }
         let bytes = file.bytes
         let length = bytes.readableBytes
-        let whole = PlaybackReply(
+        var whole = PlaybackReply(
             .ok,
             [
                 ("Content-Type", file.contentType), ("Cache-Control", cache.headerValue), ("ETag", tag),
                 ("Accept-Ranges", "bytes"),
             ], bytes)
+        if case .segment = file { whole.isCounted = true }
         guard let range = request.headers.first(name: "range") else { return whole }
         // If-Range asks for the part only of what it has the rest of; a date never proves that (RFC 9110 §13.1.5).
         guard request.headers.first(name: "if-range").map({ $0 == tag }) ?? true else { return whole }

@@ -82,11 +82,14 @@ public struct PlaybackService: Sendable {
             return offline
         }
         do {
-            switch request.path.resource {
-            case .masterPlaylist: return try await master(of: output, for: request)
-            case .mediaPlaylist: return try await media(of: output, for: request)
-            case .file(let name): return try await file(name, of: output, for: request)
-            }
+            var reply =
+                switch request.path.resource {
+                case .masterPlaylist: try await master(of: output, for: request)
+                case .mediaPlaylist: try await media(of: output, for: request)
+                case .file(let name): try await file(name, of: output, for: request)
+                }
+            reply.accountID = output.accountID
+            return reply
         } catch {
             logger.error(
                 "viewer not answered, the store failed",

@@ -249,4 +249,23 @@ import Testing
             #expect(peer.statuses == ["408"])
         }
     }
+
+    @Test(
+        "Segments that wait for a client are not counted again: who packaged them counts them until the client is gone")
+    func segmentsCountedOnce() async throws {
+        let player = await TestPlayer(isProtected: false)
+        _ = try await player.publish()
+        try await run(HTTPLimits(sendTimeout: .seconds(1)), playback: player.service) { listener, budget, _ in
+            let peer = try await Peer(port: listener.port, reads: false)
+            let request = "GET \(TestPlayer.folder)/media_2.ts HTTP/1.1\r\nHost: a\r\n\r\n"
+            try await until("the connection") { listener.connectionCount == 1 }
+            await peer.send(String(repeating: request, count: 2_000))
+            var most = 0
+            try await until("the end of the connection") {
+                most = max(most, budget.used)
+                return listener.connectionCount == 0
+            }
+            #expect(most == 0)
+        }
+    }
 }
