@@ -1,4 +1,4 @@
-/// Percent-encoding (RFC 3986 §2.1), the one reading of it for RTMP URLs, playback paths and API forms.
+/// Percent-encoding (RFC 3986 §2.1), the one reading of it for RTMP URLs, playback paths and API forms, and the one writing.
 public enum PercentCoding {
     /// The bytes that the text stands for.
     /// - Parameter plusIsSpace: as in `application/x-www-form-urlencoded`. Elsewhere a `+` stays a `+`: passes are often
@@ -21,6 +21,33 @@ public enum PercentCoding {
     /// The text as well as it can be read: broken escapes stay as they are, invalid UTF-8 is repaired.
     public static func lenientText(of text: some Collection<UInt8>) -> String {
         String(decoding: decode(text, plusIsSpace: false, keepsBroken: true) ?? [], as: UTF8.self)
+    }
+
+    /// The text with all but the unreserved characters (RFC 3986 §2.3) escaped: safe as one path segment, one query value
+    /// and one value of a form.
+    /// - Parameter kept: further ASCII characters that stay as they are.
+    public static func encode(_ text: String, keeping kept: String = "") -> String {
+        let digits = Array("0123456789ABCDEF".utf8)
+        var output: [UInt8] = []
+        output.reserveCapacity(text.utf8.count)
+        for byte in text.utf8 {
+            if isUnreserved(byte) || kept.utf8.contains(byte) {
+                output.append(byte)
+            } else {
+                output.append(contentsOf: [UInt8(ascii: "%"), digits[Int(byte >> 4)], digits[Int(byte & 15)]])
+            }
+        }
+        return String(decoding: output, as: UTF8.self)
+    }
+
+    private static func isUnreserved(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"),
+            UInt8(ascii: "~"):
+            true
+        default: false
+        }
     }
 
     private static func decode<Text: Collection<UInt8>>(

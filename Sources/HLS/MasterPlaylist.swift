@@ -1,3 +1,4 @@
+import Basics
 import Media
 import NIOCore
 
@@ -138,9 +139,9 @@ public enum SessionPath {
         session: String, playlist: String = "chunklist.m3u8", key: String? = nil, pass: String? = nil
     ) -> String {
         var query: [String] = []
-        if let key { query.append("key=\(PlaylistText.percentEncoded(key))") }
-        if let pass { query.append("pass=\(PlaylistText.percentEncoded(pass))") }
-        let path = "sess_\(PlaylistText.percentEncoded(session))/\(PlaylistText.percentEncoded(playlist))"
+        if let key { query.append("key=\(PercentCoding.encode(key))") }
+        if let pass { query.append("pass=\(PercentCoding.encode(pass))") }
+        let path = "sess_\(PercentCoding.encode(session))/\(PercentCoding.encode(playlist))"
         return query.isEmpty ? path : "\(path)?\(query.joined(separator: "&"))"
     }
 }

@@ -1,3 +1,4 @@
+import Basics
 import Media
 
 /// The spellings of values in playlists (RFC 8216 §4.1, §4.2).
@@ -13,17 +14,10 @@ public enum PlaylistText {
         return text
     }
 
-    /// Percent-encodes all but RFC 3986's unreserved characters: safe as one path segment or one query value.
-    public static func percentEncoded(_ value: String) -> String {
-        encoded(value) { isUnreserved($0) }
-    }
-
     /// A URI for a line of its own: whatever cannot stand in a URI is percent-encoded, and so is a number sign at its
     /// start, which would make the line a tag or a comment.
     public static func uri(_ value: String) -> String {
-        let uri = encoded(value) { byte in
-            isUnreserved(byte) || "%:/?#[]@!$&'()*+,;=".utf8.contains(byte)
-        }
+        let uri = PercentCoding.encode(value, keeping: "%:/?#[]@!$&'()*+,;=")
         return uri.hasPrefix("#") ? "%23" + uri.dropFirst() : uri
     }
 
@@ -62,29 +56,5 @@ public enum PlaylistText {
     private static func padded(_ number: Int64, _ width: Int) -> String {
         let digits = String(number)
         return String(repeating: "0", count: max(0, width - digits.utf8.count)) + digits
-    }
-
-    private static func isUnreserved(_ byte: UInt8) -> Bool {
-        switch byte {
-        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"),
-            UInt8(ascii: "~"):
-            true
-        default: false
-        }
-    }
-
-    private static func encoded(_ value: String, keeping isKept: (UInt8) -> Bool) -> String {
-        let digits = Array("0123456789ABCDEF".utf8)
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(value.utf8.count)
-        for byte in value.utf8 {
-            if isKept(byte) {
-                bytes.append(byte)
-            } else {
-                bytes.append(contentsOf: [UInt8(ascii: "%"), digits[Int(byte >> 4)], digits[Int(byte & 0xf)]])
-            }
-        }
-        return String(decoding: bytes, as: UTF8.self)
     }
 }

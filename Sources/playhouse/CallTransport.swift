@@ -22,7 +22,7 @@ enum CallTransport {
             var request = HTTPClientRequest(url: url)
             request.method = .POST
             request.headers.add(name: "Content-Type", value: "application/x-www-form-urlencoded")
-            request.body = .bytes(ByteBuffer(string: "\(field)=\(encoded(text))"))
+            request.body = .bytes(ByteBuffer(string: "\(field)=\(PercentCoding.encode(text))"))
             let response = try await client.execute(request, timeout: timeout)
             let body = try await response.body.collect(upTo: maximumReply)
             try await client.shutdown()
@@ -32,23 +32,6 @@ enum CallTransport {
             throw Failure("\(url) cannot be reached: \(reason(error, caFile))")
         }
     }
-
-    /// Percent-encoding of everything but letters and digits.
-    static func encoded(_ text: String) -> String {
-        var output: [UInt8] = []
-        for byte in text.utf8 {
-            switch byte {
-            case 0x30...0x39, 0x41...0x5A, 0x61...0x7A: output.append(byte)
-            default:
-                output.append(UInt8(ascii: "%"))
-                output.append(hexadecimal[Int(byte >> 4)])
-                output.append(hexadecimal[Int(byte & 15)])
-            }
-        }
-        return String(decoding: output, as: UTF8.self)
-    }
-
-    private static let hexadecimal = Array("0123456789ABCDEF".utf8)
 
     private static func reason(_ error: any Error, _ caFile: String?) -> String {
         switch error {

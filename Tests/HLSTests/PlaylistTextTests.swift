@@ -24,12 +24,6 @@ import Testing
     }
 
     @Test(arguments: [
-        ("plain-._~09", "plain-._~09"), ("a&b=c?d#e/f", "a%26b%3Dc%3Fd%23e%2Ff"), ("ü \n\"", "%C3%BC%20%0A%22"),
-    ]) func percentEncodesAllButUnreservedCharacters(_ value: String, _ text: String) {
-        #expect(PlaylistText.percentEncoded(value) == text)
-    }
-
-    @Test(arguments: [
         ("s/a.m3u8?key=1%20&pass=x", "s/a.m3u8?key=1%20&pass=x"), ("#EXT\n#X", "%23EXT%0A#X"), ("a b", "a%20b"),
     ]) func aURIStaysOnItsLine(_ value: String, _ text: String) {
         #expect(PlaylistText.uri(value) == text)
