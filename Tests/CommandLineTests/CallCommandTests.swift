@@ -43,23 +43,14 @@ import Testing
     /// Starts the server, writes a profile for it, and ends the server afterwards.
     /// - Parameter certificate: files of a certificate and its key, with which the server speaks TLS.
     private func withServer(
-        certificate: (file: String, key: String)? = nil, _ body: (Program) throws -> Void
-    ) throws {
+        certificate: (file: String, key: String)? = nil, _ body: (Program) async throws -> Void
+    ) async throws {
         let program = try Program()
         defer { program.remove() }
-        let server = Process()
-        server.executableURL = URL(fileURLWithPath: "/usr/bin/python3")
-        server.arguments = ["-c", Self.server] + (certificate.map { [$0.file, $0.key] } ?? [])
-        let pipe = Pipe()
-        server.standardOutput = pipe
-        try server.run()
-        defer {
-            // Not SIGTERM: a child of a dispatch thread inherits its signal mask, in which that is blocked.
-            kill(server.processIdentifier, SIGKILL)
-            server.waitUntilExit()
-        }
-        let line = String(decoding: pipe.fileHandleForReading.availableData, as: UTF8.self)
-        let port = try #require(Int(line.trimmingCharacters(in: .newlines)))
+        let server = try ForeignProgram(
+            ["/usr/bin/python3", "-c", Self.server] + (certificate.map { [$0.file, $0.key] } ?? []))
+        try await eventually("the server's port") { server.output.hasSuffix("\n") }
+        let port = try #require(Int(server.output.trimmingCharacters(in: .newlines)))
         try program.write(
             """
             url: \(certificate == nil ? "http://127.0.0.1" : "https://localhost"):\(port)/stable/
@@ -68,12 +59,13 @@ import Testing
             private_key: \(Self.secret)
 
             """, to: "profile.yaml")
-        try body(program)
+        try await body(program)
+        server.kill()
     }
 
-    @Test func `signs, sends and prints`() throws {
-        try withServer { program in
-            let outcome = try program.run(
+    @Test func `signs, sends and prints`() async throws {
+        try await withServer { program in
+            let outcome = try await program.run(
                 "call", "sevu.request", "app=demo-origin", "video=a/é=b", "uses=5", "list:=[1,{\"x\":null}]",
                 "--json-fields",
                 "{\"first\":true}", "--profile", "profile.yaml")
@@ -107,9 +99,9 @@ import Testing
         }
     }
 
-    @Test func `a failure is printed and ends with 1`() throws {
-        try withServer { program in
-            let outcome = try program.run(
+    @Test func `a failure is printed and ends with 1`() async throws {
+        try await withServer { program in
+            let outcome = try await program.run(
                 "call", "fail.now", "--raw", environment: ["PLAYHOUSE_PROFILE": "profile.yaml"])
             #expect(outcome.code == 1)
             #expect(outcome.errors == "")
@@ -117,11 +109,11 @@ import Testing
         }
     }
 
-    @Test func `PHP replies`() throws {
-        try withServer { program in
-            let good = try program.run("call", "app.list", "--php", "--profile", "profile.yaml")
+    @Test func `PHP replies`() async throws {
+        try await withServer { program in
+            let good = try await program.run("call", "app.list", "--php", "--profile", "profile.yaml")
             #expect(good == .init(code: 0, output: "a:1:{s:6:\"status\";s:7:\"success\";}\n", errors: ""))
-            let bad = try program.run("call", "fail.now", "--php", "--profile", "profile.yaml")
+            let bad = try await program.run("call", "fail.now", "--php", "--profile", "profile.yaml")
             #expect(bad == .init(code: 1, output: "a:1:{s:6:\"status\";s:7:\"failure\";}\n", errors: ""))
         }
     }
@@ -148,48 +140,48 @@ import Testing
             folder.file("ours.key"), "-CAcreateserial", "-days", "2", "-copy_extensions", "copy", "-out",
             certificate.file,
         ])
-        try withServer(certificate: certificate) { program in
+        try await withServer(certificate: certificate) { program in
             let plain = try String(contentsOf: program.folder.appendingPathComponent("profile.yaml"), encoding: .utf8)
             let address = try #require(plain.firstMatch(of: /https:\S+/)?.output)
-            func call(_ line: String) throws -> Program.Outcome {
+            func call(_ line: String) async throws -> Program.Outcome {
                 try program.write(plain + line, to: "keys.yaml")
-                return try program.run("call", "app.list", "--php", "--profile", "keys.yaml")
+                return try await program.run("call", "app.list", "--php", "--profile", "keys.yaml")
             }
             let success = Program.Outcome(code: 0, output: "a:1:{s:6:\"status\";s:7:\"success\";}\n", errors: "")
-            #expect(try call("ca_file: \(folder.file("ours.pem"))\n") == success)
+            #expect(try await call("ca_file: \(folder.file("ours.pem"))\n") == success)
             // Relative to the profile, not to where the command is run.
             try FileManager.default.createDirectory(
                 at: program.folder.appendingPathComponent("keys"), withIntermediateDirectories: false)
             try program.write(String(contentsOfFile: folder.file("ours.pem"), encoding: .utf8), to: "keys/ca.pem")
             try program.write(plain + "ca_file: ca.pem\n", to: "keys/profile.yaml")
-            #expect(try program.run("call", "app.list", "--php", "--profile", "keys/profile.yaml") == success)
+            #expect(try await program.run("call", "app.list", "--php", "--profile", "keys/profile.yaml") == success)
 
             let failure = "Error: \(address) cannot be reached: no TLS connection: the certificate is not "
-            let without = try call("")
+            let without = try await call("")
             #expect(without.code == 1)
             #expect(
                 without.errors.hasPrefix(
                     failure + "trusted by this machine (ca_file in the profile names others)"), "\(without.errors)")
-            let other = try call("ca_file: \(folder.file("another.pem"))\n")
+            let other = try await call("ca_file: \(folder.file("another.pem"))\n")
             #expect(other.code == 1)
             #expect(
                 other.errors.hasPrefix(failure + "signed by one in \(folder.file("another.pem"))"), "\(other.errors)")
         }
     }
 
-    @Test func `a profile that others may read is refused`() throws {
+    @Test func `a profile that others may read is refused`() async throws {
         let program = try Program()
         defer { program.remove() }
         try program.write(
             "url: http://127.0.0.1:1/stable/\ncdn: 1\napi_key: A\nprivate_key: B\n", to: "p.yaml", mode: 0o640)
-        let outcome = try program.run("call", "app.list", "--profile", "p.yaml")
+        let outcome = try await program.run("call", "app.list", "--profile", "p.yaml")
         #expect(outcome.code == 1)
         #expect(
             outcome.errors == """
                 Error: others may read the keys in p.yaml: run chmod 600 on it, or give --insecure-profile
 
                 """)
-        let unreachable = try program.run("call", "app.list", "--profile", "p.yaml", "--insecure-profile")
+        let unreachable = try await program.run("call", "app.list", "--profile", "p.yaml", "--insecure-profile")
         #expect(unreachable.code == 1)
         #expect(
             unreachable.errors == """
@@ -220,11 +212,11 @@ import Testing
         ),
         ("hidden", "p.yaml is not a profile"),
     ])
-    func `a wrong profile is explained without its content`(text: String, message: String) throws {
+    func `a wrong profile is explained without its content`(text: String, message: String) async throws {
         let program = try Program()
         defer { program.remove() }
         try program.write(text, to: "p.yaml")
-        let outcome = try program.run("call", "app.list", "--profile", "p.yaml")
+        let outcome = try await program.run("call", "app.list", "--profile", "p.yaml")
         #expect(outcome.code == 1)
         #expect(outcome.errors.hasPrefix("Error: \(message)"))
         #expect(!outcome.errors.contains("hidden"))
@@ -236,10 +228,10 @@ import Testing
         ("api_key=x", "api_key is not a field: it comes from the profile and the command"),
         ("a=2", "the field a is given twice"),
     ])
-    func `a wrong field is wrong usage`(field: String, message: String) throws {
+    func `a wrong field is wrong usage`(field: String, message: String) async throws {
         let program = try Program()
         defer { program.remove() }
-        let outcome = try program.run("call", "app.list", "a=1", field)
+        let outcome = try await program.run("call", "app.list", "a=1", field)
         #expect(outcome.code == 64)
         #expect(outcome.errors.hasPrefix("Error: \(message)"))
     }

@@ -10,25 +10,26 @@ import Testing
         """
 
     @Test(arguments: [["config", "check"], ["serve"], ["account", "list"], ["key", "list", "demo"]])
-    func `every command that needs the settings says all that is wrong and ends with 78`(command: [String]) throws {
+    func `every command that needs the settings says all that is wrong and ends with 78`(command: [String]) async throws
+    {
         let program = try Program()
         defer { program.remove() }
         try program.write(Self.bad, to: "c.yaml")
         let environment = ["PLAYHOUSE_CONFIG": "c.yaml"]
         let outcome =
             switch command.count {
-            case 1: try program.run(command[0], environment: environment)
-            case 2: try program.run(command[0], command[1], environment: environment)
-            default: try program.run(command[0], command[1], command[2], environment: environment)
+            case 1: try await program.run(command[0], environment: environment)
+            case 2: try await program.run(command[0], command[1], environment: environment)
+            default: try await program.run(command[0], command[1], command[2], environment: environment)
             }
         #expect(outcome == .init(code: 78, output: "", errors: Self.complaints))
     }
 
-    @Test func `config check --json`() throws {
+    @Test func `config check --json`() async throws {
         let program = try Program()
         defer { program.remove() }
         try program.write("hls.window: two\n", to: "c.yaml")
-        let outcome = try program.run("config", "check", "--config", "c.yaml", "--json")
+        let outcome = try await program.run("config", "check", "--config", "c.yaml", "--json")
         #expect(outcome.code == 78)
         #expect(
             outcome.output == """
@@ -36,13 +37,13 @@ import Testing
                 number from 3 to 100, found \\"two\\""}]}
 
                 """)
-        #expect(try program.run("config", "check", "--json").output == "{\"valid\":true,\"problems\":[]}\n")
+        #expect(try await program.run("config", "check", "--json").output == "{\"valid\":true,\"problems\":[]}\n")
     }
 
-    @Test func `a variable nobody knows stops the start`() throws {
+    @Test func `a variable nobody knows stops the start`() async throws {
         let program = try Program()
         defer { program.remove() }
-        let outcome = try program.run("serve", environment: ["PLAYHOUSE_HTTP_LISTN": "x"])
+        let outcome = try await program.run("serve", environment: ["PLAYHOUSE_HTTP_LISTN": "x"])
         #expect(
             outcome.errors == """
                 PLAYHOUSE_HTTP_LISTN: no setting has this environment variable; did you mean PLAYHOUSE_HTTP_LISTEN?
@@ -51,28 +52,28 @@ import Testing
         #expect(outcome.code == 78)
     }
 
-    @Test func `the printed defaults pass the check`() throws {
+    @Test func `the printed defaults pass the check`() async throws {
         let program = try Program()
         defer { program.remove() }
-        try program.write(try program.run("config", "print-default").output, to: "c.yaml")
-        let outcome = try program.run("config", "check", "--config", "c.yaml")
+        try program.write(try await program.run("config", "print-default").output, to: "c.yaml")
+        let outcome = try await program.run("config", "check", "--config", "c.yaml")
         #expect(outcome == .init(code: 0, output: "c.yaml: ok\n", errors: ""))
     }
 
-    @Test func `a file that is not there`() throws {
+    @Test func `a file that is not there`() async throws {
         let program = try Program()
         defer { program.remove() }
-        let outcome = try program.run("config", "check", "--config", "nowhere.yaml")
+        let outcome = try await program.run("config", "check", "--config", "nowhere.yaml")
         #expect(outcome == .init(code: 78, output: "", errors: "nowhere.yaml: cannot be read: there is no such file\n"))
     }
 
-    @Test func `wrong usage is 64, help and version are 0`() throws {
+    @Test func `wrong usage is 64, help and version are 0`() async throws {
         let program = try Program()
         defer { program.remove() }
-        #expect(try program.run("serve", "--cofnig", "x").code == 64)
-        #expect(try program.run("dance").code == 64)
-        #expect(try program.run("call", "--help").code == 0)
-        let version = try program.run("version", "--json").output
+        #expect(try await program.run("serve", "--cofnig", "x").code == 64)
+        #expect(try await program.run("dance").code == 64)
+        #expect(try await program.run("call", "--help").code == 0)
+        let version = try await program.run("version", "--json").output
         #expect(version.wholeMatch(of: /\{"name":"playhouse","version":"\d+\.\d+\.\d+"\}\n/) != nil)
     }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// Runs the built `playhouse` as a shell would, in a folder of its own.
@@ -31,23 +32,13 @@ struct Program {
     }
 
     @discardableResult
-    func run(_ arguments: String..., environment: [String: String] = [:]) throws -> Outcome {
-        let process = Process()
-        process.executableURL = Self.executable
-        process.arguments = arguments
-        process.currentDirectoryURL = folder
+    func run(_ arguments: String..., environment: [String: String] = [:]) async throws -> Outcome {
         // Nothing of the machine's own settings.
-        process.environment = ["PATH": "/usr/bin:/bin", "HOME": folder.path].merging(environment) { $1 }
-        // Files, not pipes: a program that writes much never waits for us.
-        let output = try file("stdout")
-        let errors = try file("stderr")
-        process.standardOutput = output.handle
-        process.standardError = errors.handle
-        try process.run()
-        process.waitUntilExit()
-        return Outcome(
-            code: process.terminationStatus, output: try String(contentsOf: output.url, encoding: .utf8),
-            errors: try String(contentsOf: errors.url, encoding: .utf8))
+        let settings = ["PATH": "/usr/bin:/bin", "HOME": folder.path].merging(environment) { $1 }
+        let result = try await ForeignProgram(
+            [Self.executable.path] + arguments, environment: settings, isBare: true, directory: folder.path
+        ).result()
+        return Outcome(code: result.status, output: result.text, errors: result.errors)
     }
 
     func write(_ text: String, to name: String, mode: Int = 0o600) throws {
@@ -57,11 +48,5 @@ struct Program {
                 atPath: path, contents: Data(text.utf8), attributes: [.posixPermissions: mode]))
         // The process's umask has narrowed it.
         try FileManager.default.setAttributes([.posixPermissions: mode], ofItemAtPath: path)
-    }
-
-    private func file(_ name: String) throws -> (url: URL, handle: FileHandle) {
-        let url = folder.appendingPathComponent(".\(name)-\(UUID().uuidString)")
-        _ = FileManager.default.createFile(atPath: url.path, contents: nil)
-        return (url, try FileHandle(forWritingTo: url))
     }
 }

@@ -25,19 +25,25 @@ import Usher
 
         /// Something of each kind, `hours` old.
         func add(hours: Double) async throws {
+            try await refuse(hours: hours)
             let date = now - hours * 3_600
-            let facts = ViewerFacts(
-                key: "k", pass: "p", address: "192.0.2.1", app: "demo-origin", instance: "play", video: "show \(hours)",
-                pageURL: "", serverAddress: "")
-            try await store.recordRefusal(
-                Attempt(accountID: 1, date: date, facts: facts, isSuccess: false, reason: "Unknown Ticket"),
-                foldingWindow: 10)
             try await store.recordEvent(
                 OriginEvent(
                     accountID: 1, date: date, kind: .publish, app: "demo-origin", instance: "live", stream: "show",
                     isAuthenticated: true, user: "", address: "192.0.2.1"))
             _ = try await store.beginReplay(digest: "\(hours)", now: date, expires: date + 600)
             try await store.finishReplay(digest: "\(hours)", reply: "\(hours)")
+        }
+
+        /// A refused viewer, `hours` ago.
+        func refuse(hours: Double) async throws {
+            let facts = ViewerFacts(
+                key: "k", pass: "p", address: "192.0.2.1", app: "demo-origin", instance: "play", video: "show \(hours)",
+                pageURL: "", serverAddress: "")
+            try await store.recordRefusal(
+                Attempt(
+                    accountID: 1, date: now - hours * 3_600, facts: facts, isSuccess: false, reason: "Unknown Ticket"),
+                foldingWindow: 10)
         }
 
         var attempts: [String] {
@@ -112,7 +118,7 @@ import Usher
     @Test("It sweeps at the start and again and again, and ends with the origin, without a word")
     func service() async throws {
         try await run { (scene: Scene) async throws in
-            try await scene.add(hours: 30)
+            try await scene.refuse(hours: 30)
             var housekeeping = scene.housekeeping(attempts: .seconds(24 * 3_600), events: .zero)
             housekeeping.interval = .milliseconds(10)
             let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
@@ -120,7 +126,7 @@ import Usher
             let running = Task { try await group.run() }
             try await eventually("the first sweep") { try await scene.attempts.isEmpty }
             // Against this machine's clock, by which the service goes, all of it is old.
-            try await scene.add(hours: 40)
+            try await scene.refuse(hours: 40)
             try await eventually("another sweep") { try await scene.attempts.isEmpty }
             await group.triggerGracefulShutdown()
             try await running.value
