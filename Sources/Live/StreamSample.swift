@@ -49,6 +49,11 @@ public struct StreamSample: Sendable {
         self.init(track: track, time: time, content: .configuration(configuration))
     }
 
+    /// What an encoder says of its stream, member by member, as RTMP's `onMetaData` does.
+    public init(metadata: AMFObject, time: MediaTime) {
+        self.init(track: .data, time: time, content: .metadata(.object(metadata)))
+    }
+
     /// An RTMP message of one track.
     /// - Parameters:
     ///   - timestamp: unwrapped, in milliseconds.
@@ -120,7 +125,7 @@ public struct StreamSample: Sendable {
         }
     }
 
-    var byteCount: Int { bytes?.readableBytes ?? 0 }
+    var byteCount: Int { body?.readableBytes ?? bytes?.readableBytes ?? 0 }
 
     /// What it holds in memory: the capacity behind its bytes, and itself. Parts of one aggregate share their storage, so at
     /// most twice the bytes count, which is what the chunk decoder lets a body hold.

@@ -72,6 +72,20 @@ import Testing
         #expect(sample.body == hex(audio + "1210"))
     }
 
+    @Test("Metadata becomes onMetaData at timestamp 0, which opens the stream for whoever joins")
+    func metadata() throws {
+        let bench = HubBench()
+        try bench.publish()
+        bench.send(StreamSample(metadata: ["width": 128], time: MediaTime(milliseconds: 5_000)))
+        bench.headers(at: 5_000)
+        bench.picture(5_000, isKeyframe: true)
+        let viewer = bench.viewer()
+        #expect(viewer.isAttached)
+        let expected = RTMPDataMessage(streamID: 1, name: "onMetaData", values: [.object(["width": 128])]).body
+        #expect(try viewer.bodies().first == expected)
+        #expect(try bench.viewer().received().first?.timestamp == 0)
+    }
+
     @Test("The time a frame is shown at is rounded to milliseconds once")
     func rounding() throws {
         // 90 kHz: decoded at 33.4 ms, shown 33.4 ms later, at 66.8.

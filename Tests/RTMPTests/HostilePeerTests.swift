@@ -152,6 +152,24 @@ struct HostilePeerTests {
         #expect(decoder.partialCapacity >= 61 * 128)
     }
 
+    @Test("A message's body has storage of its own size", arguments: [1, 128, 300, 4_097, 5_000, 70_001])
+    func bodiesOfTheirOwnSize(length: Int) throws {
+        for chunkSize in [128, 60_000] {
+            var decoder = ChunkDecoder()
+            var bytes = ByteBuffer()
+            var encoder = ChunkEncoder()
+            encoder.setChunkSize(chunkSize, into: &bytes)
+            let message = RTMPMessage(type: .video, streamID: 1, body: ByteBuffer(repeating: 7, count: length))
+            encoder.encode(message, into: &bytes)
+            // What lies whole in the bytes just received and fills half of them is a slice of them.
+            bytes.writeRepeatingByte(0, count: 200_000)
+            try decoder.receive(bytes, now: start)
+            let body = try #require(try decoder.next()).body
+            #expect(body == message.body)
+            #expect(body.storageCapacity == length)
+        }
+    }
+
     @Test("What is held of messages that are not whole is known by capacity, and gone when they are whole or given up")
     func heldBytes() throws {
         var session = ChunkDecoder()

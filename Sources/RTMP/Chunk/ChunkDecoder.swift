@@ -1,3 +1,4 @@
+import Media
 import NIOCore
 
 /// Turns a peer's bytes into messages: the chunk layer of RTMP 1.0 §5.3, with Set Chunk Size and Abort applied.
@@ -8,7 +9,7 @@ import NIOCore
 /// storage, is a slice of it – no copy. Anything smaller is copied out, because a slice keeps the whole read buffer
 /// alive: a 300-byte audio frame in a GOP cache must not hold 64 KiB. So a body never holds more than twice its bytes.
 /// A message in several chunks is gathered once into a buffer that grows with the bytes that arrive, not with the
-/// length announced.
+/// length announced; what is copied has storage of its own size in the end.
 ///
 /// After an error the decoder must not be used again.
 public struct ChunkDecoder: Sendable {
@@ -200,7 +201,7 @@ public struct ChunkDecoder: Sendable {
             }
             partialMessages += 1
             streams[index].isPartial = true
-            streams[index].body = ByteBufferAllocator().buffer(
+            streams[index].body = CountedStorage.buffer(
                 capacity: min(length, max(count, ChunkDecoder.firstBodyCapacity)))
             partialCapacity += streams[index].body.storageCapacity
         }
@@ -210,6 +211,7 @@ public struct ChunkDecoder: Sendable {
         }
         if let slice = input.readSlice(length: count) {
             let before = streams[index].body.storageCapacity
+            makeRoom(for: count, index)
             streams[index].body.writeImmutableBuffer(slice)
             partialCapacity += streams[index].body.storageCapacity - before
         }
@@ -222,10 +224,19 @@ public struct ChunkDecoder: Sendable {
         return message(index, body: body)
     }
 
+    /// Doubles the storage of the message in progress when `count` bytes do not fit, but not beyond what it takes in all.
+    private mutating func makeRoom(for count: Int, _ index: Int) {
+        let body = streams[index].body
+        guard body.writableBytes < count else { return }
+        streams[index].body = CountedStorage.buffer(
+            capacity: min(streams[index].length, max(2 * body.storageCapacity, body.readableBytes + count)))
+        streams[index].body.writeImmutableBuffer(body)
+    }
+
     private mutating func wholeBody(_ length: Int) -> ByteBuffer {
         guard length > 0, let slice = input.readSlice(length: length) else { return ByteBuffer() }
         if length >= input.storageCapacity / 2 { return slice }
-        var copy = ByteBufferAllocator().buffer(capacity: length)
+        var copy = CountedStorage.buffer(capacity: length)
         copy.writeImmutableBuffer(slice)
         return copy
     }
