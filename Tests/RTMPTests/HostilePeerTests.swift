@@ -170,6 +170,24 @@ struct HostilePeerTests {
         }
     }
 
+    @Test("Bytes that wait to be decoded take what they are long, and what was decoded takes nothing")
+    func waitingBytes() throws {
+        var decoder = ChunkDecoder()
+        var message = ByteBuffer()
+        ChunkEncoder().encode(
+            RTMPMessage(type: .video, streamID: 1, body: ByteBuffer(repeating: 7, count: 128)), into: &message)
+        var waiting = 0
+        for _ in 0..<1_000 {
+            var bytes = ByteBuffer()
+            for _ in 0..<50 { bytes.writeImmutableBuffer(message) }
+            try decoder.receive(bytes, now: start)
+            waiting += 50
+            // One turn takes nearly all, so that something always waits.
+            while waiting > 5, try decoder.next() != nil { waiting -= 1 }
+        }
+        #expect(decoder.heldBytes <= 55 * message.readableBytes + 64)
+    }
+
     @Test("What is held of messages that are not whole is known by capacity, and gone when they are whole or given up")
     func heldBytes() throws {
         var session = ChunkDecoder()

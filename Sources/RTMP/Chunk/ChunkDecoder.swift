@@ -54,7 +54,11 @@ public struct ChunkDecoder: Sendable {
         guard input.readableBytes + bytes.readableBytes <= limits.maxUndecodedBytes else {
             throw RTMPError(.tooMuchBuffered, "More than \(limits.maxUndecodedBytes) bytes wait to be decoded.")
         }
-        input.writeImmutableBuffer(bytes)
+        // What has been decoded is not kept along.
+        var joined = CountedStorage.buffer(capacity: input.readableBytes + bytes.readableBytes)
+        joined.writeImmutableBuffer(input)
+        joined.writeImmutableBuffer(bytes)
+        input = joined
     }
 
     /// The next whole message, other than Set Chunk Size and Abort, which are applied here.
