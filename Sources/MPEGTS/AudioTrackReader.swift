@@ -1,8 +1,8 @@
 import Media
 import NIOCore
 
-/// Takes audio frames out of PES packets: AAC out of ADTS, MP3 frames, Opus packets. A frame may begin in one PES
-/// packet and end in the next; a packet's time is that of the first frame that begins in it.
+/// Takes audio frames out of PES packets: AAC frames out of ADTS, MP3 frames, Opus packets. A frame may begin in one PES packet
+/// and end in the next one. The time of a PES packet is that of the first frame that begins in it.
 struct AudioTrackReader: Sendable {
     enum Framing: Sendable {
         case adts
@@ -10,15 +10,15 @@ struct AudioTrackReader: Sendable {
         case opus(OpusConfiguration)
     }
 
-    /// What stands at a place of the stream.
+    /// What is found at a place of the stream.
     private enum Place {
         case frame(Frame)
-        /// More bytes are needed to tell.
+        /// More bytes are needed to know.
         case incomplete
         case noFrame
     }
 
-    /// A frame found: where its bytes are, and how long it plays.
+    /// A frame that was found: where its bytes are, and how long it plays.
     private struct Frame {
         var headerLength: Int
         var length: Int
@@ -28,12 +28,12 @@ struct AudioTrackReader: Sendable {
 
     private let framing: Framing
     private var configuration: CodecConfiguration?
-    /// The last ADTS header's fields and the configuration made of them, so that it is made once.
+    /// The fields of the last ADTS header and the configuration that was made of them, so that equal headers share one.
     private var lastMade: (type: Int, sampleRate: Int, channels: Int, configuration: CodecConfiguration)?
-    /// The beginning of a frame that ends in the next PES packet: shorter than a frame, so under 8 KiB.
+    /// The beginning of a frame that ends in the next PES packet. It is shorter than a frame, so under 8 KiB.
     private var carried = ByteBuffer()
     private var isSynchronized = true
-    /// The time of the frame that a PES packet timed, and the samples since.
+    /// The time that the last PES packet gave to a frame, and the samples since that frame began.
     private var anchor: MediaTime?
     private var samplesSince: Int64 = 0
     private var sampleRate: Int64 = 48_000
@@ -42,7 +42,7 @@ struct AudioTrackReader: Sendable {
         self.framing = framing
     }
 
-    /// Bytes are missing before what comes next.
+    /// Says that bytes are missing before those that come next.
     mutating func lose() {
         carried = ByteBuffer()
         anchor = nil
@@ -86,8 +86,8 @@ struct AudioTrackReader: Sendable {
         carried = ByteBuffer(bytes: bytes.readableBytesView)
     }
 
-    /// Moves on to where a frame may begin: every header begins with eight set bits. What is passed over is counted and
-    /// costs no error, whatever the bytes are.
+    /// Moves on to the next place where a frame may begin: every header begins with eight set bits. The bytes passed over are
+    /// counted; no error is made for them, because a stream may hold any number.
     private mutating func skip(_ bytes: inout ByteBuffer, statistics: inout TransportStreamDemuxer.Statistics) {
         if isSynchronized { statistics.droppedUnits += 1 }
         isSynchronized = false
@@ -125,7 +125,7 @@ struct AudioTrackReader: Sendable {
         }
     }
 
-    /// After bytes that were no frame, a sync word counts only when another follows where the frame ends.
+    /// Whether another sync word follows where the frame ends. After bytes that were no frame, a sync word counts only then.
     private func isConfirmed(_ bytes: ByteBuffer, at length: Int, sync: UInt16, mask: UInt16) -> Bool {
         guard !isSynchronized, let next = bytes.getInteger(at: bytes.readerIndex + length, as: UInt16.self) else {
             return true
@@ -134,7 +134,7 @@ struct AudioTrackReader: Sendable {
     }
 
     private mutating func aacConfiguration(_ header: ADTSHeader) -> CodecConfiguration? {
-        // Without a channel configuration the channels stand in the frame, which is not read.
+        // Channel configuration 0 means that the frame itself tells the channels, and frames are not read.
         guard header.channelConfiguration > 0 else { return nil }
         if let lastMade, lastMade.type == header.objectType, lastMade.sampleRate == header.sampleRate,
             lastMade.channels == header.channelConfiguration
@@ -177,7 +177,7 @@ struct AudioTrackReader: Sendable {
         _ payload: ByteBuffer, _ frameConfiguration: CodecConfiguration, samples: Int,
         into events: inout [TransportStreamDemuxer.Event]
     ) {
-        // Before the first time that is told, nothing can be placed.
+        // Frames that come before the first time stamp have no place on the timeline.
         guard var time = anchor else { return }
         time += MediaTime(ticks: samplesSince, timescale: sampleRate)
         if configuration != frameConfiguration {

@@ -1,7 +1,7 @@
 import Media
 import NIOCore
 
-/// Writes audio as PES packets of several frames each: one frame a packet would be a third stuffing.
+/// Writes audio as PES packets of several frames each. With one frame in each packet a third of the bytes would be stuffing.
 struct AudioTrackWriter: Sendable {
     private enum Framing: Sendable {
         case adts(AACConfiguration)
@@ -9,15 +9,16 @@ struct AudioTrackWriter: Sendable {
         case opus
     }
 
-    /// A PES packet's length has 16 bits and counts its header too.
+    /// The longest payload: the length of a PES packet has 16 bits and counts part of its header too.
     private static let maximumPayload = 65_000
-    /// Frames further than this from where the ones before them end begin a packet of their own, with their own time:
-    /// milliseconds are rounded by up to one, and a receiver counts samples inside a packet.
+    /// A frame that begins further than this from the end of the frame before it begins a packet of its own, with a time stamp of
+    /// its own. Smaller distances come from times that were rounded to milliseconds, and inside a packet a receiver counts
+    /// samples.
     private static let tolerance = MediaTime(milliseconds: 2)
 
     private let framing: Framing
     private let codec: Codec
-    /// The longest time one packet holds.
+    /// How much time one packet holds at most.
     private let limit: MediaTime
     /// Without video, audio carries the clock.
     private let carriesClock: Bool
@@ -40,7 +41,7 @@ struct AudioTrackWriter: Sendable {
         }
     }
 
-    /// Takes a frame, and writes the frames before it when it does not go with them. An empty one is nothing to write.
+    /// Takes a frame. The frames before it are written if it does not fit into their packet. An empty frame is left out.
     mutating func write(
         _ unit: AccessUnit, offset: MediaTime, clock: inout ClockReference, into output: inout ByteBuffer
     ) throws(TransportStreamError) {
@@ -68,14 +69,14 @@ struct AudioTrackWriter: Sendable {
         }
     }
 
-    /// Writes the frames taken if they have waited long enough when `time` is decoded elsewhere.
+    /// Writes the frames that wait if they have waited long enough by `time`, the decode time that the video has reached.
     mutating func flush(before time: MediaTime, clock: inout ClockReference, into output: inout ByteBuffer) {
         if time - start > limit {
             flush(clock: &clock, into: &output)
         }
     }
 
-    /// Writes the frames taken.
+    /// Writes the frames that wait.
     mutating func flush(clock: inout ClockReference, into output: inout ByteBuffer) {
         let size = pending.readableBytes
         guard size > 0 else { return }
@@ -98,7 +99,8 @@ struct AudioTrackWriter: Sendable {
         if case .opus = framing { PESHeader.privateStream } else { PESHeader.audio }
     }
 
-    /// Appends a frame with what must stand before it; returns how long it plays.
+    /// Appends a frame behind the header that its codec needs.
+    /// - Returns: how long the frame plays.
     private mutating func append(_ payload: ByteBuffer) throws(TransportStreamError) -> MediaTime {
         switch framing {
         case .adts(let configuration):

@@ -1,7 +1,8 @@
 import Media
 import NIOCore
 
-/// One track while it is read: its packets' counter, the PES packet being put together, the codec's reader.
+/// One track that is being read: the continuity counter of its packets, the PES packet that is being put together, and the
+/// reader of its codec.
 struct ElementaryStream: Sendable {
     private enum Reader: Sendable {
         case video(VideoTrackReader)
@@ -15,7 +16,7 @@ struct ElementaryStream: Sendable {
     var assembler = PESAssembler()
     private var reader: Reader
 
-    /// - Parameter opus: what the program map told, for Opus.
+    /// - Parameter opus: the configuration that the program map has for Opus.
     init(pid: UInt16, codec: Codec, opus: OpusConfiguration?) {
         self.pid = pid
         self.codec = codec
@@ -26,7 +27,7 @@ struct ElementaryStream: Sendable {
         }
     }
 
-    /// Bytes of the track are missing before what comes next.
+    /// Says that bytes of the track are missing before those that come next.
     mutating func lose() {
         if case .audio(var audio) = reader {
             audio.lose()
@@ -34,7 +35,8 @@ struct ElementaryStream: Sendable {
         }
     }
 
-    /// Reads a PES packet's payload; false when it could not be used at all.
+    /// Reads a PES packet's payload.
+    /// - Returns: false when nothing of the payload could be used.
     mutating func read(
         _ payload: ByteBuffer, decode: MediaTime?, presentation: MediaTime?,
         statistics: inout TransportStreamDemuxer.Statistics,

@@ -1,13 +1,13 @@
 import Media
 import NIOCore
 
-/// Opus in MPEG-TS ("Opus in MPEG-TS", the mapping that ffmpeg and GStreamer write): each packet behind a control
-/// header with its length.
+/// Opus in MPEG-TS, by the mapping that ffmpeg and GStreamer write: each Opus packet stands behind a control header that has its
+/// length.
 enum OpusMapping {
     /// descriptor_tag_extension of Opus's audio descriptor.
     static let extensionDescriptor: UInt8 = 0x80
 
-    /// Coupled streams of the standard layouts of 1 to 8 channels.
+    /// The number of coupled streams in the standard layouts of 1 to 8 channels.
     private static let coupledStreams = [0, 1, 1, 2, 2, 2, 3, 3]
     private static let mappings: [[UInt8]] = [
         [0], [0, 1], [0, 2, 1], [0, 1, 2, 3], [0, 4, 1, 2, 3], [0, 4, 1, 2, 3, 5], [0, 4, 1, 2, 3, 5, 6],
@@ -35,7 +35,7 @@ enum OpusMapping {
         var head = ByteBuffer(string: "OpusHead")
         head.writeInteger(UInt8(1))
         head.writeInteger(channelCode)
-        // The samples to leave out are told in the stream, by trimming; no gain.
+        // Pre-skip and gain are zero: the stream itself says, by trimming, which samples to leave out.
         head.writeInteger(UInt16(0))
         head.writeInteger(UInt32(OpusConfiguration.sampleRate), endianness: .little)
         head.writeInteger(UInt16(0))
@@ -49,7 +49,7 @@ enum OpusMapping {
         return try? OpusConfiguration(record: head)
     }
 
-    /// opus_control_header: prefix 0x3FF, no trimming, and the length as 255s and a rest.
+    /// opus_control_header: the prefix 0x3FF, no trimming, and the length as bytes of 255 and a rest.
     static func writeControlHeader(packetLength: Int, into output: inout ByteBuffer) {
         output.writeInteger(UInt16(0x7FE0))
         output.writeRepeatingByte(0xFF, count: packetLength / 255)
@@ -62,7 +62,7 @@ enum OpusMapping {
         var length = 0
         while true {
             guard let byte = bytes.readInteger(as: UInt8.self) else { return nil }
-            // Bounded by the bytes that are there: each turn reads one.
+            // Each turn reads a byte, so the loop ends with the bytes.
             length += Int(byte)
             if byte != 0xFF { break }
         }

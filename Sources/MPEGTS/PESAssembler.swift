@@ -11,7 +11,7 @@ struct PESAssembler: Sendable {
     private var bytes = ByteBuffer()
     private var isOpen = false
 
-    /// The packet's length by its header; nil while that is not there or leaves the length open.
+    /// The packet's length as its header has it; nil before the header has come, and when it leaves the length open.
     private var announcedLength: Int? {
         guard let length = bytes.getInteger(at: bytes.readerIndex + 4, as: UInt16.self), length > 0 else { return nil }
         return 6 + Int(length)
@@ -22,7 +22,7 @@ struct PESAssembler: Sendable {
         isOpen = true
     }
 
-    /// Appends a payload; outside of a packet it is left out.
+    /// Appends a payload. It is left out when no packet has begun.
     mutating func append(_ payload: ByteBuffer, limit: Int) -> Outcome {
         guard isOpen else { return .incomplete }
         guard payload.readableBytes <= limit - bytes.readableBytes else {
@@ -37,8 +37,8 @@ struct PESAssembler: Sendable {
         return .complete(whole)
     }
 
-    /// What there is of the packet that ends here; nil when there is none. One that announced more than came is refused
-    /// when its header is read.
+    /// The bytes of the packet that ends here; nil when none has begun. A packet that announced more bytes than came is refused
+    /// later, when its header is read.
     mutating func finish() -> ByteBuffer? {
         guard isOpen, bytes.readableBytes > 0 else { return nil }
         let whole = bytes
@@ -46,7 +46,8 @@ struct PESAssembler: Sendable {
         return whole
     }
 
-    /// Drops the packet that is open; true when there was one.
+    /// Drops the packet that has begun.
+    /// - Returns: whether there was one.
     mutating func abandon() -> Bool {
         defer {
             bytes = ByteBuffer()

@@ -5,15 +5,15 @@ import NIOCore
 struct PESHeader {
     /// stream_id of the video track.
     static let video: UInt8 = 0xE0
-    /// stream_id of MPEG audio, AAC among it.
+    /// stream_id of MPEG audio, which includes AAC.
     static let audio: UInt8 = 0xC0
-    /// private_stream_1: Opus.
+    /// private_stream_1, which carries Opus.
     static let privateStream: UInt8 = 0xBD
 
     let streamID: UInt8
     /// 33 bits.
     let presentation: UInt64
-    /// Only when it differs from the presentation timestamp.
+    /// Written only when it differs from the presentation timestamp.
     let decode: UInt64?
 
     init(streamID: UInt8, presentation: MediaTime, decode: MediaTime) {
@@ -23,15 +23,15 @@ struct PESHeader {
         self.decode = stamp == self.presentation ? nil : stamp
     }
 
-    /// Bytes of the header.
+    /// How many bytes the header takes.
     var length: Int {
         decode == nil ? 14 : 19
     }
 
-    /// - Parameter payloadLength: bytes behind the header; nil leaves the length open, which only video may.
+    /// - Parameter payloadLength: bytes behind the header. nil leaves the length open, which is allowed for video only.
     func write(payloadLength: Int?, to packets: inout PacketWriter, into output: inout ByteBuffer) {
         packets.appendHeader(UInt32(0x100) | UInt32(streamID), into: &output)
-        // The length counts what stands behind it. Callers keep audio below 65,536 bytes.
+        // The length counts the bytes behind its own field. Callers keep audio below 65,536 bytes.
         packets.appendHeader(UInt16(clamping: payloadLength.map { $0 + length - 6 } ?? 0), into: &output)
         // An access unit begins right behind the header.
         packets.appendHeader(UInt8(0x84), into: &output)

@@ -2,13 +2,13 @@ import NIOCore
 
 /// A whole PES packet (ISO/IEC 13818-1 §2.4.3.6).
 struct PESPacket {
-    /// 33 bits; nil when the packet tells no time.
+    /// 33 bits; nil when the packet has no time stamp.
     let presentation: UInt64?
     /// 33 bits; nil when it equals the presentation time.
     let decode: UInt64?
     let payload: ByteBuffer
 
-    /// Nil when it is no PES packet of a track, or announces another length than it has.
+    /// Nil when the bytes are no PES packet of a track, or announce another length than they have.
     init?(_ packet: ByteBuffer) {
         var bytes = packet
         guard let start = bytes.readInteger(as: UInt32.self), start >> 8 == 1, Self.isTrack(UInt8(start & 0xFF)),
@@ -23,7 +23,8 @@ struct PESPacket {
         payload = bytes
     }
 
-    /// private_stream_1, audio, video and extended stream ids: the others have no times, some no such header at all.
+    /// Whether packets with this stream_id have a header with time stamps: private_stream_1, audio, video and extended stream
+    /// ids do.
     private static func isTrack(_ streamID: UInt8) -> Bool {
         streamID == 0xBD || (0xC0...0xEF).contains(streamID) || streamID == 0xFD
     }

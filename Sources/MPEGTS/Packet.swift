@@ -9,10 +9,10 @@ struct Packet {
     let counter: UInt8
     /// discontinuity_indicator.
     let isDiscontinuous: Bool
-    /// Nil when there is none, or when it is scrambled.
+    /// Nil when the packet has no payload, or a scrambled one.
     let payload: ByteBuffer?
 
-    /// Nil when the sender marked the packet as damaged, or its adaptation field is longer than the packet.
+    /// Nil when the packet's sender marked it as damaged, or its adaptation field is longer than the packet.
     init?(_ packet: ByteBuffer) {
         var bytes = packet
         guard let header = bytes.readInteger(as: UInt32.self), header & 0x0080_0000 == 0 else { return nil }

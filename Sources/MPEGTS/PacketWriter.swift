@@ -1,11 +1,11 @@
 import Media
 import NIOCore
 
-/// Writes one PID's packets: the payload's length is told first, so that the last packet is stuffed exactly and every
-/// byte is copied once, from where it stands into the stream.
+/// Writes the packets of one PID. The writer is told the payload's length first. So it knows how much stuffing the last packet
+/// needs, and copies each byte once, from its place in the unit into the stream.
 struct PacketWriter: Sendable {
     let pid: UInt16
-    /// The next packet with payload carries this.
+    /// The clock reference that the next packet with payload carries.
     private(set) var continuityCounter: UInt8 = 0
     /// The next packet says that its clock or counter does not continue the one before.
     var isDiscontinuous = false
@@ -17,7 +17,7 @@ struct PacketWriter: Sendable {
         self.pid = pid
     }
 
-    /// Begins a payload of `length` bytes in a packet of its own; `append` must then bring exactly these.
+    /// Begins a payload of `length` bytes in a new packet. Exactly so many bytes must then be given to `append`.
     mutating func begin(
         length: Int, clock: MediaTime?, isRandomAccess: Bool, into output: inout ByteBuffer
     ) {
@@ -30,7 +30,7 @@ struct PacketWriter: Sendable {
         startPacket(isFirst: true, flags: flags, clock: clock, into: &output)
     }
 
-    /// Appends a number that lies in the first packet whole: a header's field.
+    /// Appends a field of a header, which lies in the first packet whole.
     mutating func appendHeader<T: FixedWidthInteger>(_ value: T, into output: inout ByteBuffer) {
         output.writeInteger(value)
         room -= MemoryLayout<T>.size
@@ -62,14 +62,15 @@ struct PacketWriter: Sendable {
         }
     }
 
-    /// A packet without payload, for its clock reference only. It does not count (ISO/IEC 13818-1 §2.4.3.3).
+    /// Writes a packet that has a clock reference and no payload. The continuity counter does not count it
+    /// (ISO/IEC 13818-1 §2.4.3.3).
     mutating func writeClock(_ clock: MediaTime, into output: inout ByteBuffer) {
         remaining = 0
         startPacket(isFirst: false, flags: isDiscontinuous ? 0x80 : 0, clock: clock, into: &output)
         isDiscontinuous = false
     }
 
-    /// A packet's header and adaptation field, which stuffs what the payload leaves free.
+    /// Writes a packet's header, and an adaptation field that fills what the payload leaves free.
     private mutating func startPacket(
         isFirst: Bool, flags: UInt8, clock: MediaTime?, into output: inout ByteBuffer
     ) {
@@ -95,7 +96,7 @@ struct PacketWriter: Sendable {
         output.writeInteger(flags | (clock != nil ? 0x10 : 0))
         var stuffing = field - 2
         if let clock {
-            // 33 bits of base, 6 reserved bits, 9 bits of extension, which a clock of 90 kHz leaves zero.
+            // 33 bits of base, 6 reserved bits, and 9 bits of extension, which are zero for a clock of 90 kHz.
             let base = TransportStream.timestamp(clock)
             output.writeInteger(UInt32(truncatingIfNeeded: base >> 1))
             output.writeInteger(UInt16(truncatingIfNeeded: (base & 1) << 15) | 0x7E00)

@@ -11,14 +11,15 @@ struct ParameterSets: Sendable {
         case hevcPicture
     }
 
-    /// Longer ones are not kept: they could not stand in a configuration record together.
+    /// Sets longer than this are not kept, because one of each kind would not fit into a configuration record together.
     private static let maximumLength = 8192
-    /// Of one kind; encoders use one or two.
+    /// How many sets of one kind are kept. Encoders use one or two.
     private static let maximumCount: UInt32 = 16
 
     private var kept: [(kind: Kind, identifier: UInt32, bytes: ByteBuffer)] = []
 
-    /// Keeps a set; true when it is another than before. One that cannot be read is left out.
+    /// Keeps a set in place of the former one of its kind and number; a set that cannot be read is left out.
+    /// - Returns: whether the set differs from the former one.
     mutating func update(_ unit: ByteBuffer, kind: Kind) -> Bool {
         guard unit.readableBytes <= Self.maximumLength, let identifier = try? Self.identifier(of: unit, kind: kind),
             identifier < Self.maximumCount
@@ -27,7 +28,7 @@ struct ParameterSets: Sendable {
         if let index {
             guard kept[index].bytes != unit else { return false }
         }
-        // A copy, so that a few bytes do not keep a whole picture alive.
+        // The bytes are copied, so that these few do not keep the whole access unit in memory.
         let set = (kind, identifier, ByteBuffer(bytes: unit.readableBytesView))
         if let index {
             kept[index] = set

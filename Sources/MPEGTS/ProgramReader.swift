@@ -5,7 +5,7 @@ import NIOCore
 struct ProgramMap: Equatable {
     struct Stream: Equatable {
         let pid: UInt16
-        /// Nil for what is not read.
+        /// Nil for a stream type that is not read.
         let codec: Codec?
         let opus: OpusConfiguration?
     }
@@ -43,7 +43,7 @@ struct ProgramMap: Equatable {
         }
     }
 
-    /// The configuration that Opus's two descriptors tell; nil when they are not there.
+    /// The configuration that Opus's two descriptors hold; nil when either is missing.
     private static func opus(_ descriptors: ByteBuffer) -> OpusConfiguration? {
         var rest = descriptors
         var isOpus = false
@@ -63,17 +63,18 @@ struct ProgramMap: Equatable {
     }
 }
 
-/// Follows the tables to the first program's map.
+/// Reads the program association table, and then the map of the first program in it.
 struct ProgramReader: Sendable {
     private var association = SectionAssembler()
     private var map = SectionAssembler()
     private var mapPID: UInt16?
-    /// The map in force, so that its repetitions are not read again.
+    /// The bytes of the map in force, by which its repetitions are recognised and not read again.
     private var current: ByteBuffer?
     /// PCR_PID of the map in force.
     private(set) var clockPID: UInt16?
 
-    /// Takes a packet that belongs to no track; returns the map when it brings a new one.
+    /// Takes a packet that belongs to no track.
+    /// - Returns: the program map, when the packet completes one that differs from the map in force.
     mutating func read(pid: UInt16, payload: ByteBuffer, isStart: Bool, damaged: inout Int) -> ProgramMap? {
         if pid == TransportStream.programAssociationPID {
             for section in association.read(payload, isStart: isStart, damaged: &damaged) {
@@ -107,8 +108,8 @@ struct ProgramReader: Sendable {
         }
     }
 
-    /// What stands between a section's header and its checksum; nil for another table, one not yet in force, or a
-    /// table's later sections.
+    /// The bytes between a section's header and its checksum. nil when the section belongs to another table, is not yet in
+    /// force, or is not the first of its table.
     static func body(of section: ByteBuffer, tableID: UInt8) -> ByteBuffer? {
         guard section.readableBytes >= 12, section.getInteger(at: section.readerIndex, as: UInt8.self) == tableID,
             let version = section.getInteger(at: section.readerIndex + 5, as: UInt8.self), version & 1 == 1,

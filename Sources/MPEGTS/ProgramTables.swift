@@ -9,7 +9,7 @@ struct ProgramTables: Sendable {
     static let audioPID: UInt16 = 0x101
     private static let programNumber: UInt16 = 1
 
-    /// Both packets; only their continuity counters change.
+    /// Both packets. Only their continuity counters change from one writing to the next.
     private var packets = ByteBuffer()
     private var continuityCounter: UInt8 = 0
 
@@ -36,7 +36,7 @@ struct ProgramTables: Sendable {
     private static func map(_ tracks: TrackSet) -> ByteBuffer {
         var body = ByteBuffer()
         body.writeInteger(0xE000 | (tracks.video == nil ? audioPID : videoPID))
-        // No descriptors of the program itself.
+        // The program itself has no descriptors.
         body.writeInteger(UInt16(0xF000))
         for (configuration, pid) in [(tracks.video, videoPID), (tracks.audio, audioPID)] {
             guard let configuration else { continue }
@@ -49,7 +49,7 @@ struct ProgramTables: Sendable {
         return section(tableID: 2, identifier: programNumber, body: body)
     }
 
-    /// A section of one, of version 0, current, with its checksum.
+    /// A table of one section, of version 0 and in force, with its checksum.
     private static func section(tableID: UInt8, identifier: UInt16, body: ByteBuffer) -> ByteBuffer {
         var section = ByteBuffer()
         section.writeInteger(tableID)
@@ -65,7 +65,7 @@ struct ProgramTables: Sendable {
         output.writeInteger(TransportStream.syncByte)
         output.writeInteger(0x4000 | pid)
         output.writeInteger(UInt8(0x10))
-        // pointer_field: the section begins at once.
+        // pointer_field 0: the section begins at once.
         output.writeInteger(UInt8(0))
         output.writeImmutableBuffer(section)
         output.writeRepeatingByte(0xFF, count: TransportStream.payloadLength - 1 - section.readableBytes)

@@ -5,11 +5,12 @@ struct SectionAssembler: Sendable {
     /// Sections of program specific information are at most this long, header included.
     static let maximumLength = 1024
 
-    /// A section and a packet's payload at most.
+    /// What has come of a section: at most a whole section and one packet's payload.
     private var bytes = ByteBuffer()
     private var isCollecting = false
 
-    /// Takes a packet's payload; returns the sections it completes, checksums verified.
+    /// Takes a packet's payload.
+    /// - Returns: the sections that the payload completes and whose checksums are right.
     mutating func read(_ payload: ByteBuffer, isStart: Bool, damaged: inout Int) -> [ByteBuffer] {
         var sections: [ByteBuffer] = []
         guard isStart else {
@@ -36,7 +37,7 @@ struct SectionAssembler: Sendable {
     }
 
     private mutating func collect(into sections: inout [ByteBuffer], damaged: inout Int) {
-        // A section begins only in a packet that says so, apart from those right behind another.
+        // A section begins in a packet that says so, or right behind another section.
         defer {
             isCollecting = isCollecting && bytes.readableBytes > 0
             bytes.discardReadBytes()

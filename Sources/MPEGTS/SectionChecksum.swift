@@ -1,7 +1,7 @@
 import NIOCore
 
-/// The CRC-32 of program specific information (ISO/IEC 13818-1 annex A): polynomial 04C11DB7, not reflected, all ones to
-/// begin with, no final inversion. Over a section with its checksum it is zero.
+/// The CRC-32 of program specific information (ISO/IEC 13818-1 annex A): the polynomial is 04C11DB7, not reflected, the first
+/// value is all ones, and the result is not inverted. The CRC over a section that ends with its right checksum is zero.
 enum SectionChecksum {
     private static let table: [UInt32] = (0..<256).map { byte in
         var value = UInt32(byte) << 24

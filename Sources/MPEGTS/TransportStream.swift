@@ -5,7 +5,7 @@ enum TransportStream {
     static let packetLength = 188
     static let syncByte: UInt8 = 0x47
     static let headerLength = 4
-    /// Payload of a packet without adaptation field.
+    /// Bytes of payload in a packet that has no adaptation field.
     static let payloadLength = packetLength - headerLength
     /// Ticks a second of PTS, DTS and the program clock reference's base.
     static let timescale: Int64 = 90_000
@@ -15,7 +15,7 @@ enum TransportStream {
     static let programAssociationPID: UInt16 = 0
     static let nullPID: UInt16 = 0x1FFF
 
-    /// A point in time as its 33-bit timestamp.
+    /// The 33-bit timestamp of a point in time.
     static func timestamp(_ time: MediaTime) -> UInt64 {
         UInt64(bitPattern: time.ticks(timescale: timescale)) & timestampMask
     }

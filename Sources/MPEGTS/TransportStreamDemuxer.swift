@@ -6,23 +6,23 @@ import NIOCore
 ///
 /// Reads the first program, of it the first video track (H.264, H.265) and the first audio track (AAC in ADTS, MP3,
 /// Opus). Configurations come from the stream itself. A PES packet of video must hold one access unit, as encoders
-/// write it. Lost sync, damaged tables and lost packets cost the units they hit and are counted in ``statistics``;
-/// nothing in the bytes is an error of the whole stream.
+/// write it. Where sync is lost, a table is damaged or packets are missing, the units concerned are dropped and counted in
+/// ``statistics``. No bytes whatever end the reading.
 public struct TransportStreamDemuxer: Sendable {
-    /// What has been found, in the order of the stream.
+    /// What was found in the stream, in its order.
     public enum Event: Sendable, Equatable {
-        /// The program's tracks that can be read, at the beginning and whenever they change.
+        /// The tracks of the program that can be read. Comes at the beginning and whenever they change.
         case tracks([Codec])
-        /// Before a track's first unit and whenever it changes.
+        /// A track's configuration. Comes before the track's first unit and whenever it changes.
         case configuration(CodecConfiguration)
         /// The stream says that its clock does not continue.
         case discontinuity
-        /// A unit; times continue over the wrap of the stream's 33 bits.
+        /// An access unit. Its times go on when the stream's 33 bits wrap.
         case unit(AccessUnit)
     }
 
     public struct Limits: Sendable {
-        /// Bytes of one PES packet, so of one access unit; a longer one is dropped.
+        /// Bytes of one PES packet, which is one access unit of video. A longer packet is dropped.
         public var pesBytes: Int
 
         public init(pesBytes: Int = 8 << 20) {
@@ -40,10 +40,10 @@ public struct TransportStreamDemuxer: Sendable {
         public var counterGaps = 0
         /// Sections with a wrong checksum or impossible length.
         public var damagedSections = 0
-        /// PES packets dropped: damaged, too long, without a time, or with packets missing.
+        /// PES packets that were dropped, because they were damaged or too long, or had no time stamp, or missed packets.
         public var droppedPES = 0
-        /// Video access units and audio frames inside whole PES packets that could not be read. Audio bytes that are no
-        /// frame count as one until the next frame.
+        /// Video access units and audio frames that could not be read although their PES packet was whole. All audio bytes
+        /// up to the next frame count as one.
         public var droppedUnits = 0
         /// Bytes of audio passed over in search of a frame.
         public var lostAudioBytes = 0
@@ -51,7 +51,7 @@ public struct TransportStreamDemuxer: Sendable {
 
     public private(set) var statistics = Statistics()
     private let limits: Limits
-    /// Less than two packets once `receive` returns.
+    /// Bytes that were not read yet: less than two packets when `receive` has returned.
     private var input = ByteBuffer()
     private var isSynchronized = false
     private var tables = ProgramReader()
@@ -62,10 +62,10 @@ public struct TransportStreamDemuxer: Sendable {
         self.limits = limits
     }
 
-    /// Takes the stream's next bytes, as many as there are.
+    /// Takes the next bytes of the stream, of any number.
     ///
-    /// - Parameter events: what they complete is appended. Between calls the demultiplexer holds at most the PES packet
-    ///   that is open of each track.
+    /// - Parameter events: gets what the bytes complete. Between calls the demultiplexer holds no more than one unfinished
+    ///   PES packet of each track.
     public mutating func receive(_ bytes: ByteBuffer, into events: inout [Event]) {
         if input.readableBytes == 0 {
             input = bytes
@@ -75,16 +75,17 @@ public struct TransportStreamDemuxer: Sendable {
         while synchronize(), let packet = input.readSlice(length: TransportStream.packetLength) {
             read(packet, into: &events)
         }
-        // Keeps a few bytes, not the caller's whole buffer.
+        // Copies the few bytes that are left, so that the caller's whole buffer is not kept in memory.
         input = ByteBuffer(bytes: input.readableBytesView)
     }
 
-    /// Hands out the units whose end only the next one's beginning, or the stream's end, can tell.
+    /// Gives the units that are still open at the end of the stream. Only the beginning of the next unit, or the end of the
+    /// stream, tells where such a unit ends.
     public mutating func finish(into events: inout [Event]) {
         if !isSynchronized, input.readableBytes == TransportStream.packetLength,
             input.getInteger(at: input.readerIndex, as: UInt8.self) == TransportStream.syncByte
         {
-            // One packet alone cannot be confirmed by the next.
+            // The last packet cannot be confirmed by a next one.
             read(input, into: &events)
         }
         statistics.lostBytes += isSynchronized ? 0 : input.readableBytes
@@ -97,13 +98,14 @@ public struct TransportStreamDemuxer: Sendable {
         }
     }
 
-    /// Moves to the next packet; false when more bytes are needed for it.
+    /// Moves to the next packet.
+    /// - Returns: false when more bytes are needed for it.
     private mutating func synchronize() -> Bool {
         while input.readableBytes >= TransportStream.packetLength {
             let first = input.getInteger(at: input.readerIndex, as: UInt8.self)
             if first == TransportStream.syncByte {
                 if isSynchronized { return true }
-                // A sync byte may stand anywhere: the next packet's confirms it.
+                // The value of a sync byte may occur anywhere, so the sync byte of the next packet has to confirm it.
                 let next = input.readerIndex + TransportStream.packetLength
                 guard next < input.writerIndex else { return false }
                 if input.getInteger(at: next, as: UInt8.self) == TransportStream.syncByte {
@@ -134,7 +136,7 @@ public struct TransportStreamDemuxer: Sendable {
         }
     }
 
-    /// Keeps the streams that go on, and begins the new ones.
+    /// Goes on with the tracks that are in the new map as well, and begins the others.
     private mutating func apply(_ map: ProgramMap, into events: inout [Event]) {
         var chosen: [ElementaryStream] = []
         for entry in map.streams {
@@ -158,7 +160,7 @@ public struct TransportStreamDemuxer: Sendable {
 
     private mutating func read(_ packet: Packet, of index: Int, into events: inout [Event]) {
         if packet.isDiscontinuous {
-            // The unit before it is whole; what comes counts anew.
+            // The unit before the discontinuity is whole, and the counter begins anew.
             if let pes = streams[index].assembler.finish() {
                 deliver(pes, from: index, into: &events)
             }
@@ -169,7 +171,7 @@ public struct TransportStreamDemuxer: Sendable {
         }
         guard let payload = packet.payload else { return }
         if let last = streams[index].counter {
-            // The same packet may be sent twice in a row.
+            // A sender may send the same packet twice in a row.
             if packet.counter == last { return }
             if packet.counter != (last &+ 1) & 0x0F {
                 statistics.counterGaps += 1

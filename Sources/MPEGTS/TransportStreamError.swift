@@ -1,14 +1,14 @@
 import Media
 
-/// Why access units do not become MPEG-TS.
+/// Why access units cannot be written as MPEG-TS.
 public enum TransportStreamError: Error, Sendable, Hashable, CustomStringConvertible {
     /// There is no track to write.
     case noTracks
     /// MPEG-TS has no mapping for this codec, or not for this configuration of it.
     case cannotCarry(Codec, reason: String)
-    /// A unit of a track the multiplexer was not made with.
+    /// The unit belongs to a track that the multiplexer was not made with.
     case unknownTrack(Codec)
-    /// A unit whose bytes contradict themselves; nothing of it has been written.
+    /// The unit's bytes contradict themselves. Nothing of the unit has been written.
     case malformedUnit(Codec, MediaParseError)
 
     public var description: String {

@@ -3,13 +3,13 @@ import NIOCore
 
 /// Makes an MPEG-TS stream of access units (ISO/IEC 13818-1): one program, at most one video and one audio track.
 ///
-/// Units go in in decode order and come out at once, apart from audio, which waits for the frames that share its PES
-/// packet; ``flush(into:)`` at the end of a segment. Continuity counters run on over segments. Nothing is allocated per
-/// packet: bytes go from the unit straight into the output.
+/// Units go in in decode order. Video is written at once; audio frames wait for the others of their PES packet, so call
+/// ``flush(into:)`` at the end of a segment. Continuity counters run on over segments. Nothing is allocated for each packet:
+/// bytes go from the unit straight into the output.
 ///
-/// Decode times below zero and above the 33 bits of a timestamp are fine: timestamps wrap.
+/// Decode times may be below zero or above what the 33 bits of a timestamp hold, since timestamps wrap.
 public struct TransportStreamMuxer: Sendable {
-    /// What is added to every time, so that the first ones stay clear of the wrap although the clock runs behind them.
+    /// Added to every time, so that the clock, which runs behind the decode times, does not begin just before it wraps.
     public static let defaultTimestampOffset = MediaTime(milliseconds: 10_000)
 
     /// The longest time that audio frames wait to share a PES packet.
@@ -56,7 +56,7 @@ public struct TransportStreamMuxer: Sendable {
         }
     }
 
-    /// Whether MPEG-TS has a mapping for the codec. Of HEVC and Opus in it, players of HLS know little: see RFC 8216bis.
+    /// Whether MPEG-TS has a mapping for the codec. Few players of HLS take HEVC or Opus in MPEG-TS (RFC 8216bis).
     public static func canCarry(_ codec: Codec) -> Bool {
         switch codec {
         case .video(.avc), .video(.hevc), .audio(.aac), .audio(.mp3), .audio(.opus): true
@@ -64,18 +64,18 @@ public struct TransportStreamMuxer: Sendable {
         }
     }
 
-    /// Whether MPEG-TS can carry a codec as configured: ADTS, for one, has no place for every AAC.
+    /// Whether MPEG-TS can carry a codec with this configuration. ADTS, for example, cannot describe every AAC.
     public static func canCarry(_ configuration: CodecConfiguration) -> Bool {
         StreamMapping.reasonAgainst(configuration) == nil
     }
 
-    /// Writes the two tables a receiver needs first: 376 bytes, due at the start of every segment, and several times a
-    /// second in a stream that is joined anywhere.
+    /// Writes the two tables that a receiver needs first, 376 bytes. They are due at the start of every segment, and several
+    /// times a second in a stream that receivers join anywhere.
     public mutating func writeTables(into output: inout ByteBuffer) {
         tables.write(into: &output)
     }
 
-    /// Writes an access unit; audio may wait for its fellows. A unit without bytes is left out.
+    /// Writes an access unit; an audio frame may wait for the others of its PES packet. A unit without bytes is left out.
     ///
     /// - Throws: for a unit of a track that is not there, and for one whose bytes contradict themselves; nothing of it
     ///   has been written then.
@@ -90,7 +90,7 @@ public struct TransportStreamMuxer: Sendable {
         }
     }
 
-    /// Writes the audio that waits: at the end of a segment, and of the stream.
+    /// Writes the audio frames that wait. Due at the end of a segment, and of the stream.
     public mutating func flush(into output: inout ByteBuffer) {
         audio?.flush(clock: &clock, into: &output)
     }

@@ -1,8 +1,8 @@
 import Media
 import NIOCore
 
-/// Makes access units of H.264 and H.265 in Annex B: lengths instead of start codes, parameter sets and delimiters
-/// taken out, the configuration made of the parameter sets.
+/// Makes access units of H.264 and H.265 that came as Annex B: it replaces start codes by lengths, takes parameter sets and
+/// delimiters out, and makes the configuration of the parameter sets.
 struct VideoTrackReader: Sendable {
     private let isHEVC: Bool
     private var sets = ParameterSets()
@@ -18,7 +18,7 @@ struct VideoTrackReader: Sendable {
     ) {
         var units = AnnexBNALUnits(payload)
         var bytes = ByteBuffer()
-        // A length has 4 bytes where a start code may have had 3.
+        // A length takes 4 bytes, and the start code that it replaces may have had 3.
         bytes.reserveCapacity(payload.readableBytes + 16)
         var isKeyframe = false
         var hasPicture = false
@@ -35,7 +35,7 @@ struct VideoTrackReader: Sendable {
             }
         }
         if setsChanged || configuration == nil {
-            // Without all the sets there is none yet.
+            // There is no configuration before all the kinds of parameter set have come.
             let made = isHEVC ? sets.hevcConfiguration : sets.avcConfiguration
             if let made, made != configuration {
                 configuration = made

@@ -1,8 +1,8 @@
 import Media
 import NIOCore
 
-/// Writes H.264 and H.265 access units as PES packets: start codes instead of lengths, a delimiter before each unit,
-/// parameter sets before each keyframe.
+/// Writes H.264 and H.265 access units as PES packets: it replaces lengths by start codes, and puts a delimiter before each
+/// unit and the parameter sets before each keyframe.
 struct VideoTrackWriter: Sendable {
     private enum Kind: Sendable {
         case avc
@@ -13,7 +13,7 @@ struct VideoTrackWriter: Sendable {
 
     private let kind: Kind
     private let lengthSize: Int
-    /// The access unit delimiter, any kind of picture, with its start code.
+    /// The access unit delimiter with its start code. It says that the unit may hold any kind of slice.
     private let delimiter: ByteBuffer
     /// The configuration's parameter sets with their start codes.
     private let parameterSets: ByteBuffer
@@ -43,13 +43,13 @@ struct VideoTrackWriter: Sendable {
         parameterSets = bytes
     }
 
-    /// What a unit becomes.
+    /// What a unit takes when it is written.
     private struct Plan {
         var length = 0
         var hasParameterSets = false
     }
 
-    /// Writes a unit; one without any NAL unit is nothing to write.
+    /// Writes a unit. Nothing is written for a unit that has no NAL unit.
     mutating func write(
         _ unit: AccessUnit, offset: MediaTime, clock: inout ClockReference, into output: inout ByteBuffer
     ) throws(TransportStreamError) {
@@ -66,7 +66,7 @@ struct VideoTrackWriter: Sendable {
         packets.begin(
             length: header.length + plan.length, clock: clock.next(time: decode, isForced: unit.isKeyframe),
             isRandomAccess: unit.isKeyframe, into: &output)
-        // Open length: a picture may be longer than the 16 bits can say.
+        // The length stays open, since a unit may be longer than its 16 bits can say.
         header.write(payloadLength: nil, to: &packets, into: &output)
         packets.append(delimiter, into: &output)
         if insertsSets {
@@ -79,7 +79,7 @@ struct VideoTrackWriter: Sendable {
         }
     }
 
-    /// Measures a unit, and so makes sure that it is whole before anything of it is written.
+    /// Measures a unit. That reads it to its end, so a broken unit is noticed before anything of it is written.
     private func plan(_ unit: AccessUnit) throws(TransportStreamError) -> Plan? {
         var plan = Plan()
         var sets: UInt8 = 0
@@ -106,7 +106,7 @@ struct VideoTrackWriter: Sendable {
         }
     }
 
-    /// A delimiter in the unit is left out, since each unit gets ours.
+    /// Whether the NAL unit is left out: each unit gets a delimiter, so those that it brings are not written.
     private func isDelimiter(_ header: UInt8) -> Bool {
         switch kind {
         case .avc: AVCNALUnitType(header: header) == .accessUnitDelimiter

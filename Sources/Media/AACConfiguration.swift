@@ -2,12 +2,12 @@ import NIOCore
 
 /// MPEG-4 audio's AudioSpecificConfig (ISO/IEC 14496-3 §1.6.2.1).
 public struct AACConfiguration: Sendable, Hashable {
-    /// MPEG-4 audio object type of the core coder (2 = AAC-LC), whatever extension stands on top of it.
+    /// MPEG-4 audio object type of the core coder (2 = AAC-LC), whether or not an extension is used with it.
     public var objectType: Int
-    /// The core coder's sample rate: ``samplesPerFrame`` counts samples of this rate. Spectral band replication
-    /// doubles what is heard, see ``outputSampleRate``.
+    /// The core coder's sample rate, at which ``samplesPerFrame`` counts. With spectral band replication a decoder gives twice
+    /// as many samples, see ``outputSampleRate``.
     public var sampleRate: Int
-    /// The core coder's channels; 0 when they are only told in the stream. Parametric stereo turns one into two.
+    /// The core coder's channels; 0 when only the stream tells them. With parametric stereo a decoder makes two of one.
     public var channels: Int
     /// channelConfiguration as it stands in the record: 0 when a program config element tells the channels.
     public var channelConfiguration: Int
@@ -15,7 +15,7 @@ public struct AACConfiguration: Sendable, Hashable {
     public var hasSpectralBandReplication: Bool
     /// Parametric stereo is signalled (HE-AAC version 2).
     public var hasParametricStereo: Bool
-    /// The sample rate behind spectral band replication; ``sampleRate`` without.
+    /// The sample rate of what a decoder gives: ``sampleRate``, unless spectral band replication is used.
     public var outputSampleRate: Int
     /// Samples of each channel in a frame, at ``sampleRate``: 1024, or 960, or 512 or 480 for low delay.
     public var samplesPerFrame: Int
@@ -53,7 +53,7 @@ public struct AACConfiguration: Sendable, Hashable {
         self.record = record
     }
 
-    /// Makes the AudioSpecificConfig of a stream that has none: AAC found in ADTS.
+    /// Makes the AudioSpecificConfig for AAC in ADTS, which comes without one.
     ///
     /// - Parameters:
     ///   - objectType: 1 to 30, 2 = AAC-LC.

@@ -6,7 +6,7 @@ struct AACProgramConfigElement {
     let bytes: ByteBuffer
     let channels: Int
 
-    /// Reads the element inside an AudioSpecificConfig and writes it anew, since its alignment differs in the stream.
+    /// Reads the element inside an AudioSpecificConfig and writes it anew, because it is aligned otherwise in the stream.
     init(_ reader: inout BitReader) throws(MediaParseError) {
         var copier = Copier(reader: reader)
         // ID_PCE.

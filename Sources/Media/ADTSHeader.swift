@@ -2,10 +2,10 @@ import NIOCore
 
 /// The header before each AAC frame in a stream without a container (ISO/IEC 14496-3 §1.A.2.2).
 public struct ADTSHeader: Sendable, Hashable {
-    /// The header we write: without a checksum.
+    /// Bytes of the header that is written here, which has no checksum.
     public static let length = 7
 
-    /// The longest frame, header included: its length has 13 bits.
+    /// The longest frame with its header, for the length has 13 bits.
     public static let maximumFrameLength = 8191
 
     /// 1 to 4, 2 = AAC-LC.
@@ -25,8 +25,8 @@ public struct ADTSHeader: Sendable, Hashable {
         blocks * 1024
     }
 
-    /// Whether a header that can be read stands at the head of `bytes`; nil while fewer than 7 bytes are there. In bytes
-    /// that are no audio it costs much less than a header's error.
+    /// Whether `bytes` begin with a header that can be read; nil when there are fewer than 7. In bytes that are no audio this
+    /// costs much less than reading a header and catching its error.
     public static func stands(atHeadOf bytes: ByteBuffer) -> Bool? {
         guard let head = bytes.getInteger(at: bytes.readerIndex, as: UInt32.self),
             let tail = bytes.getInteger(at: bytes.readerIndex + 3, as: UInt32.self)
@@ -88,8 +88,8 @@ extension AACConfiguration {
         programConfigElement?.readableBytes ?? 0
     }
 
-    /// Writes the ADTS header of a frame of `frameLength` bytes (without header), and the program config element when
-    /// only that tells the channels; the frame follows directly.
+    /// Writes the ADTS header of a frame of `frameLength` bytes, not counting the header, and the program config element when
+    /// only that tells the channels. The frame has to follow directly.
     ///
     /// - Throws: when ``reasonAgainstADTS`` is not nil, or the frame with its header is over 8,191 bytes.
     public func writeADTSHeader(frameLength: Int, into buffer: inout ByteBuffer) throws(MediaParseError) {

@@ -19,7 +19,7 @@ public struct AVCConfiguration: Sendable, Hashable {
     public var record: ByteBuffer
     /// Displayed size; nil when the record holds no sequence parameter set that can be read.
     public var resolution: Resolution?
-    /// Pictures a second by the sequence parameter set's clock; nil when it names none.
+    /// Frames a second by the sequence parameter set's clock; nil when the set has none.
     public var frameRate: Double?
 
     /// `avc1.PPCCLL`, hexadecimal (RFC 6381 §3.3).
@@ -85,7 +85,7 @@ public struct AVCConfiguration: Sendable, Hashable {
     }
 
     private mutating func readParameterSet() {
-        // A stream whose parameter set we cannot read may still play: size and rate are then unknown.
+        // A stream whose parameter set cannot be read here may still play. Its size and rate are then unknown.
         guard let set = sequenceParameterSets.first,
             let sequence = try? AVCSequenceParameterSet(nalUnit: set)
         else { return }

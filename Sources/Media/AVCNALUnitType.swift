@@ -36,14 +36,14 @@ public struct AVCNALUnitType: RawRepresentable, Sendable, Hashable {
         rawValue >= 1 && rawValue <= 5
     }
 
-    /// True when the unit is a supplemental enhancement unit with a recovery point message: a picture a decoder may
-    /// start on although it is no IDR (open GOP, gradual refresh). ISO/IEC 14496-10 §D.1.8.
+    /// Whether the unit is a supplemental enhancement unit with a recovery point message. A decoder may start on the frame that
+    /// follows it, although that is no IDR (open GOP, gradual refresh; ISO/IEC 14496-10 §D.1.8).
     public static func isRecoveryPoint(_ nalUnit: ByteBuffer) -> Bool {
         guard AVCNALUnitType(of: nalUnit) == .supplementalEnhancement else { return false }
         var reader = BitReader(unescaping: nalUnit, structure: "SEI")
         do throws(MediaParseError) {
             try reader.skip(8)
-            // The last byte holds the stop bit, so a message begins only while 16 bits or more are left.
+            // The last byte holds the stop bit, so another message begins only when at least 16 bits are left.
             while reader.bitsRemaining >= 16 {
                 let type = try Self.extendedNumber(&reader)
                 let size = try Self.extendedNumber(&reader)
@@ -59,12 +59,12 @@ public struct AVCNALUnitType: RawRepresentable, Sendable, Hashable {
         return false
     }
 
-    /// payloadType and payloadSize: 255 for every 0xFF byte, plus the last byte.
+    /// Reads payloadType or payloadSize: 255 for each 0xFF byte, plus the byte after them.
     private static func extendedNumber(_ reader: inout BitReader) throws(MediaParseError) -> Int {
         var value = 0
         while true {
             let byte = Int(try reader.bits(8))
-            // Bounded by the unit's size: each turn reads a byte.
+            // Each turn reads a byte, so the loop ends with the unit.
             value += byte
             if byte != 0xFF {
                 return value

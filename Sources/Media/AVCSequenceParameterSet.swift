@@ -13,14 +13,14 @@ public struct AVCSequenceParameterSet: Sendable, Hashable {
     public let lumaBitDepth: UInt32
     /// 8 to 14.
     public let chromaBitDepth: UInt32
-    /// False when pictures may be fields.
+    /// False when coded pictures may be fields of interlaced video.
     public let framesOnly: Bool
     /// The size after cropping.
     public let resolution: Resolution
-    /// Pictures a second, by `time_scale / (2 × num_units_in_tick)`; nil without timing information.
+    /// Frames a second, by `time_scale / (2 × num_units_in_tick)`; nil without timing information.
     public let frameRate: Double?
 
-    /// The profiles whose sets (and whose configuration records) say chroma format and bit depth.
+    /// The profiles whose parameter sets and configuration records have fields for the chroma format and the bit depth.
     private static let profilesWithChroma: Set<UInt8> = [100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135]
 
     var hasChromaFields: Bool {
@@ -108,7 +108,8 @@ public struct AVCSequenceParameterSet: Sendable, Hashable {
     ) throws(MediaParseError) -> (framesOnly: Bool, resolution: Resolution) {
         let columns = try reader.unsignedGolomb()
         let rows = try reader.unsignedGolomb()
-        // Far above any level's limit (level 6.2: 1,055 macroblocks a side), and small enough for all that follows.
+        // The bound is far above any level's limit (1,055 macroblocks a side in level 6.2), and small enough that the arithmetic
+        // below cannot overflow.
         guard columns < 4096, rows < 4096 else { throw reader.failure("a picture over 65,536 pixels a side") }
         let framesOnly = try reader.flag()
         if !framesOnly {

@@ -1,6 +1,6 @@
 import NIOCore
 
-/// One coded picture, or one coded audio frame, as the encoder made it.
+/// One coded video frame, or one coded audio frame, as the encoder made it.
 public struct AccessUnit: Sendable, Equatable {
     /// The track it belongs to.
     public var track: TrackID
@@ -9,7 +9,7 @@ public struct AccessUnit: Sendable, Equatable {
     public var decodeTime: MediaTime
     /// Presentation time minus decode time; signed, zero for audio and for video without reordering.
     public var compositionOffset: MediaTime
-    /// A picture that a decoder may start on (for audio: always true).
+    /// Whether a decoder may start on this unit; always true for audio.
     public var isKeyframe: Bool
     /// The coded bytes, shared with everyone who holds them:
     /// AVC and HEVC as length-prefixed NAL units (the length's size is in the configuration), AV1 as low-overhead OBUs,

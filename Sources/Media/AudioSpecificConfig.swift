@@ -9,7 +9,7 @@ struct AudioSpecificConfig {
         96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000, 7_350,
     ]
 
-    /// Channels of channelConfiguration 0 to 14; nil is reserved.
+    /// The channels of channelConfiguration 0 to 14; nil for reserved values.
     private static let channelCounts: [Int?] = [0, 1, 2, 3, 4, 5, 6, 8, nil, nil, nil, 7, 8, 24, 8]
 
     private(set) var objectType = 0
@@ -39,12 +39,12 @@ struct AudioSpecificConfig {
         switch objectType {
         case 1, 2, 3, 4, 6, 7, 17, 19, 20, 21, 22, 23:
             try readGeneralAudio(&reader)
-            // The extension may be missing or cut short: what stands before it is enough to play.
+            // An extension that is missing or cut short is no error, since the fields before it are enough to play.
             try? readSyncExtension(&reader)
         case 39:
             samplesPerFrame = try reader.flag() ? 480 : 512
         default:
-            // Other coders (ALS, USAC) have their own fields: passed through, not read.
+            // Other coders (ALS, USAC) have fields of their own, which are passed through and not read.
             break
         }
     }

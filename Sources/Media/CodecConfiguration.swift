@@ -1,6 +1,7 @@
 import NIOCore
 
-/// What a decoder must know before the first access unit of a track: RTMP's sequence header, MP4's sample description.
+/// What a decoder must know before the first access unit of a track. RTMP carries it as a sequence header, MP4 as a sample
+/// description.
 public enum CodecConfiguration: Sendable, Hashable {
     case avc(AVCConfiguration)
     case hevc(HEVCConfiguration)
@@ -61,7 +62,7 @@ public enum CodecConfiguration: Sendable, Hashable {
     }
 }
 
-/// A picture's displayed size in pixels (cropping applied).
+/// The size of a displayed frame in pixels, after cropping.
 public struct Resolution: Sendable, Hashable {
     public var width: Int
     public var height: Int
@@ -72,7 +73,7 @@ public struct Resolution: Sendable, Hashable {
     }
 }
 
-/// A failure to read a codec's headers: which structure, and what was wrong with it.
+/// Why a codec's header could not be read: which structure it was, and what is wrong with it.
 public struct MediaParseError: Error, Sendable, Hashable, CustomStringConvertible {
     public var structure: String
     public var reason: String

@@ -24,7 +24,7 @@ public struct HEVCConfiguration: Sendable, Hashable {
 
     /// Reads a record.
     ///
-    /// - Throws: when the record is cut short or its version is not 1. (0 is let pass: early encoders wrote it.)
+    /// - Throws: when the record is cut short or its version is neither 1 nor 0, which early encoders wrote.
     public init(record: ByteBuffer) throws(MediaParseError) {
         var reader = BoxFieldReader(record, structure: "hvcC")
         let version = try reader.uint8()
@@ -32,7 +32,7 @@ public struct HEVCConfiguration: Sendable, Hashable {
         var profileBytes = BitReader(reader.bytes, structure: "hvcC")
         profile = try HEVCProfile(&profileBytes)
         try reader.skip(12)
-        // Segmentation, parallelism, chroma format, bit depths and average frame rate: none is needed here.
+        // Segmentation, parallelism, chroma format, bit depths and average frame rate are not needed here.
         try reader.skip(8)
         lengthSize = Int(try reader.uint8() & 3) + 1
         guard lengthSize != 3 else { throw reader.failure("NAL unit lengths of 3 bytes") }

@@ -33,8 +33,8 @@ public struct HEVCProfile: Sendable, Hashable {
         record.writeInteger(level)
     }
 
-    /// The part of the codec name behind `hvc1.`: `1.6.L93.B0`. Compatibility flags in reverse bit order, constraint
-    /// bytes without the zero bytes behind the last one set (ISO/IEC 14496-15 annex E).
+    /// The part of the codec name behind `hvc1.`: `1.6.L93.B0`. The compatibility flags stand in reverse bit order, and zero bytes
+    /// at the end of the constraint flags are left out (ISO/IEC 14496-15 annex E).
     var name: String {
         let spaces = ["", "A", "B", "C"]
         var reversed: UInt32 = 0

@@ -8,8 +8,8 @@ public struct MP3Configuration: Sendable, Hashable {
     /// Samples of each channel in a frame: 1152 or 576.
     public var samplesPerFrame: Int
 
-    /// `mp4a.40.34`: layer III as an MPEG-4 audio object type, the name HLS and browsers' MediaSource list. Players
-    /// know MPEG-1's own object type, `mp4a.6B`, as well, but Safari only this one.
+    /// `mp4a.40.34`, layer III as an MPEG-4 audio object type. It is the name that HLS and browsers' MediaSource list. Other players
+    /// also know `mp4a.6B`, MPEG-1's own object type; Safari does not.
     public var codecString: String {
         "mp4a.40.34"
     }

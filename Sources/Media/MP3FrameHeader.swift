@@ -27,8 +27,8 @@ public struct MP3FrameHeader: Sendable, Hashable {
     private static let bitRates2 = [0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160]
     private static let sampleRates = [44_100, 48_000, 32_000]
 
-    /// Whether a header that can be read stands at the head of `bytes`; nil while fewer than 4 bytes are there. In bytes
-    /// that are no audio it costs much less than a header's error.
+    /// Whether `bytes` begin with a header that can be read; nil when there are fewer than 4. In bytes that are no audio this
+    /// costs much less than reading a header and catching its error.
     public static func stands(atHeadOf bytes: ByteBuffer) -> Bool? {
         guard let head = bytes.getInteger(at: bytes.readerIndex, as: UInt32.self) else { return nil }
         // Sync word and layer III, a version, a bit rate and a sample rate that are not reserved.

@@ -2,9 +2,10 @@ import Basics
 
 /// A point or a length on a stream's timeline, in nanoseconds.
 ///
-/// One 64-bit timeline per stream, never wrapped: RTMP's 32-bit milliseconds and MPEG-TS's 33-bit 90 kHz clock are
-/// unwrapped on the way in and wrapped on the way out. Nanoseconds because enhanced RTMP's `TimestampOffsetNano` needs
-/// them and because a 90 kHz tick survives the round trip. Range: ±292 years; arithmetic saturates, it never traps.
+/// A stream has one 64-bit timeline that never wraps: RTMP's 32-bit milliseconds and MPEG-TS's 33-bit clock of 90 kHz are
+/// unwrapped on the way in and wrapped on the way out. The unit is the nanosecond, because enhanced RTMP's
+/// `TimestampOffsetNano` needs it and because a tick of 90 kHz survives the round trip. The range is ±292 years. Arithmetic
+/// saturates and never traps.
 public struct MediaTime: Hashable, Comparable, Sendable {
     public var nanoseconds: Int64
 

@@ -2,7 +2,7 @@ import NIOCore
 
 /// Walks the NAL units of an access unit whose units are preceded by their length (ISO/IEC 14496-15), without copying.
 ///
-/// A length that reaches past the end is an error; everything before it has been handed out by then.
+/// A length that reaches past the end is an error. The units before it have been given out by then.
 public struct LengthPrefixedNALUnits: Sendable {
     private let payload: ByteBuffer
     private let lengthSize: Int
@@ -99,7 +99,7 @@ public struct AnnexBNALUnits: Sendable {
         let offset = index - payload.readerIndex
         let found = payload.withUnsafeReadableBytes { bytes -> Int? in
             var at = offset + 2
-            // Looks at every third byte: only a byte of 0 or 1 can be part of a code ending nearby.
+            // No start code includes a byte above 1, so behind such a byte the search looks three bytes further on.
             while at < bytes.count {
                 let byte = bytes[at]
                 if byte > 1 {

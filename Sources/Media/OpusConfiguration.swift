@@ -2,14 +2,14 @@ import NIOCore
 
 /// Opus's identification header, OpusHead (RFC 7845 §5.1).
 public struct OpusConfiguration: Sendable, Hashable {
-    /// Opus is decoded at 48 kHz whatever it was made from.
+    /// Opus is decoded at 48 kHz, whatever the sample rate of its source.
     public static let sampleRate = 48_000
 
     /// Output channels, 1 to 255.
     public var channels: Int
     /// Samples, at 48 kHz, to leave out at the beginning.
     public var preSkip: Int
-    /// The rate of what was encoded, for information; 0 when it is not told.
+    /// The sample rate of the source, for information only; 0 when it is unknown.
     public var inputSampleRate: Int
     /// Gain to apply, in 1/256 dB.
     public var outputGain: Int16

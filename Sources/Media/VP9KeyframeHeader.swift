@@ -1,7 +1,7 @@
 import NIOCore
 
-/// What a packager needs of a VP9 keyframe's uncompressed header (VP9 bitstream specification §6.2): the configuration
-/// record does not tell the picture's size.
+/// What a packager needs of a VP9 keyframe's uncompressed header (VP9 bitstream specification §6.2): the size of the frame, which
+/// the configuration record does not have.
 public struct VP9KeyframeHeader: Sendable, Hashable {
     public let resolution: Resolution
 

@@ -12,16 +12,17 @@ extension AdobeAuthentication {
 
     /// What a refused client does next.
     public enum ClientStep: Sendable, Hashable {
-        /// Connect again with this query (`?authmod=adobe&…`) appended to application and tcUrl.
+        /// The client connects again, with this query (`?authmod=adobe&…`) appended to the application and to tcUrl.
         case reconnect(appQuery: String)
-        /// The server does not take the user or password, or asks again: give up. A sentence.
+        /// The client gives up: the server refuses the login, or asks for it again although it was given. The value is a
+        /// sentence that says which.
         case failed(String)
     }
 
     /// Reads a refused connect's description.
     ///
     /// - Parameters:
-    ///   - tried: the query of the connection that was refused; nil for the first.
+    ///   - tried: the query of the connection that was refused; nil for the first connection.
     ///   - clientChallenge: eight hexadecimal digits, new for each answer.
     /// - Returns: nil when the refusal has nothing to do with this authentication.
     public static func clientStep(

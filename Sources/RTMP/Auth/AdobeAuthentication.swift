@@ -3,26 +3,28 @@ import Crypto
 /// Publisher authentication as Flash Media Server and Wowza do it (`authmod=adobe`), which ffmpeg, librtmp (OBS),
 /// GStreamer and hardware encoders speak.
 ///
-/// It takes three connections. The server refuses the first with ``Rejection/needAuthentication``; the client comes
-/// back with `?authmod=adobe&user=NAME` on its application and is refused with a salt and a challenge; it comes back
-/// with its answer:
+/// The client needs three connections. The server refuses the first one with ``Rejection/needAuthentication``. The client
+/// connects again with `?authmod=adobe&user=NAME` on its application, and the server refuses it with a salt and a challenge.
+/// The client then connects with its answer:
 ///
 ///     response = base64(md5( base64(md5(user + salt + password)) + opaque-or-challenge + clientChallenge ))
 ///
-/// The inner term is the *verifier*: with a salt that is fixed per user it is all a server must keep. MD5 is the
-/// protocol's choice; it keeps the password off the wire and no more, so use RTMPS where that matters.
+/// The inner term is the *verifier*. When the salt of a user never changes, the verifier is all that a server must keep. MD5 is
+/// the protocol's choice. It keeps the password itself off the wire and protects nothing else, so where that matters use
+/// RTMPS.
 public enum AdobeAuthentication {
     /// What a server puts into the `description` of a refused connect.
     public enum Rejection: Sendable, Hashable {
         /// The connection has no credentials.
         case needAuthentication
-        /// The user has been named: here is what to answer. Values must not need percent-encoding (use hexadecimal).
+        /// The client has named its user and must answer this challenge. The values are not percent-encoded, so they must not
+        /// need it; hexadecimal digits do not.
         case challenge(user: String, salt: String, challenge: String, opaque: String)
         /// The answer was wrong.
         case authenticationFailed(opaque: String)
         case noSuchUser
 
-        /// The text, in the form whose parts ffmpeg, librtmp and GStreamer look for.
+        /// The text, whose parts ffmpeg, librtmp and GStreamer look for.
         public var description: String {
             switch self {
             case .needAuthentication:
@@ -38,18 +40,19 @@ public enum AdobeAuthentication {
         }
     }
 
-    /// base64(md5(user + salt + password)): what the server keeps.
+    /// base64(md5(user + salt + password)), which the server keeps.
     public static func verifier(user: String, salt: String, password: String) -> String {
         digest(user, salt, password)
     }
 
-    /// What a client answers. `challenge` is the server's `opaque` when it sent one, else its `challenge`.
+    /// A client's answer.
+    /// - Parameter challenge: the server's `opaque` when the server sent one, else its `challenge`.
     public static func response(verifier: String, challenge: String, clientChallenge: String) -> String {
         digest(verifier, challenge, clientChallenge)
     }
 
-    /// Whether a client's answer is right. Clients hash the opaque (ffmpeg, librtmp, GStreamer) or the challenge
-    /// (Wirecast); both are tried, in constant time.
+    /// Whether a client's answer is right. ffmpeg, librtmp and GStreamer hash the opaque, Wirecast hashes the challenge; an
+    /// answer made either way is right. Takes the same time for every answer.
     public static func verify(
         response: String, verifier: String, challenge: String, opaque: String, clientChallenge: String
     ) -> Bool {
@@ -69,7 +72,7 @@ public enum AdobeAuthentication {
         return Base64.encode(Array(md5.finalize()))
     }
 
-    /// Looks at every byte whatever the first ones are; lengths are no secret.
+    /// Compares every byte even after a difference, so that the time tells nothing about the bytes. The lengths are no secret.
     static func isEqual(_ left: String, _ right: String) -> Bool {
         let left = Array(left.utf8)
         let right = Array(right.utf8)

@@ -1,4 +1,4 @@
-/// Base64 with padding (RFC 4648 §4), for the few bytes of a digest.
+/// Base64 with padding (RFC 4648 §4), for the few bytes of a digest: this room uses no Foundation.
 enum Base64 {
     private static let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
 

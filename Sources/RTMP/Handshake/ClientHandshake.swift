@@ -1,12 +1,12 @@
 import NIOCore
 
-/// The client's side of the handshake (RTMP 1.0 §5.2), in its simple form, which every server accepts from a publisher.
+/// The client's side of the handshake (RTMP 1.0 §5.2). It uses the simple form, which every server accepts from a publisher.
 public struct ClientHandshake: Sendable {
     private enum State: Sendable {
         case version, s1, s2, done
     }
 
-    /// Whether S2 has been received: messages may be sent and follow.
+    /// Whether S2 has been received. From then on both sides send messages.
     public var isDone: Bool {
         state == .done
     }
@@ -20,16 +20,16 @@ public struct ClientHandshake: Sendable {
         random = HandshakeRandom(seed: seed)
     }
 
-    /// Appends C0 and C1. To be called once, first.
+    /// Appends C0 and C1. Call it once, before anything else.
     public mutating func start(output: inout ByteBuffer) {
         output.writeInteger(UInt8(3))
-        // Time and version zero: simple.
+        // Time zero, and version zero, which stands for the simple form.
         output.writeInteger(UInt64(0))
         output.writeBytes(random.bytes(DigestHandshake.size - 8))
     }
 
-    /// Takes what belongs to the handshake from `input`, leaves the rest, and appends C2 when S1 is complete. S1 and S2
-    /// may hold anything.
+    /// Takes what belongs to the handshake from `input`, leaves the rest, and appends C2 when S1 is complete. The contents
+    /// of S1 and S2 are not checked.
     /// - Throws: `handshakeVersion` on a first byte other than 3.
     public mutating func receive(_ input: inout ByteBuffer, output: inout ByteBuffer) throws(RTMPError) {
         if state == .version, let version = input.readInteger(as: UInt8.self) {

@@ -1,6 +1,7 @@
 import NIOCore
 
-/// Filler for the handshake (SplitMix64). Its bytes protect nothing; a seed makes a session repeatable.
+/// Random filler for the handshake, by SplitMix64. The filler protects nothing, so it need not be secure; a seed makes it
+/// repeatable.
 struct HandshakeRandom: Sendable {
     private var state: UInt64
 
@@ -16,7 +17,7 @@ struct HandshakeRandom: Sendable {
         return z ^ (z >> 31)
     }
 
-    /// - Parameter count: a multiple of 8 is used fully; the rest of the last word is dropped.
+    /// The next `count` bytes. The generator makes eight at a time and drops what is left of the last eight.
     mutating func bytes(_ count: Int) -> [UInt8] {
         var output: [UInt8] = []
         output.reserveCapacity(count + 8)

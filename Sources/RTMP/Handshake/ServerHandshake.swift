@@ -1,8 +1,9 @@
 import NIOCore
 
-/// The server's side of the handshake (RTMP 1.0 §5.2), simple or with digests as the client's C1 asks.
+/// The server's side of the handshake (RTMP 1.0 §5.2). It answers in the simple form or with digests, whichever the client's
+/// C1 has.
 ///
-/// Bytes come in as they arrive and may stop anywhere. RTMPE (version 6) is refused.
+/// Bytes may be given to it in pieces of any size. RTMPE (version 6) is refused.
 public struct ServerHandshake: Sendable {
     private enum State: Sendable {
         case version, c1, c2, done
@@ -13,7 +14,7 @@ public struct ServerHandshake: Sendable {
         state == .done
     }
 
-    /// Whether the client used the digest form. Meaningful once C1 has come.
+    /// Whether the client used the digest form; false until C1 has come.
     public private(set) var usesDigest = false
 
     private var state = State.version
@@ -37,7 +38,7 @@ public struct ServerHandshake: Sendable {
             answer(c1, into: &output)
             state = .c2
         }
-        // C2 is not looked at: what clients put there differs, and it proves nothing.
+        // The content of C2 is not checked: clients differ in what they put there, and it proves nothing.
         if state == .c2, take(&input) != nil {
             state = .done
         }
@@ -56,7 +57,8 @@ public struct ServerHandshake: Sendable {
     private mutating func answer(_ c1: [UInt8], into output: inout ByteBuffer) {
         output.writeInteger(UInt8(3))
         var s1 = random.bytes(DigestHandshake.size)
-        // Time zero, and version zero unless S1 has a digest: clients that see a version look for one.
+        // S1 begins with time zero, and with version zero unless it has a digest: a client that sees a version looks for a
+        // digest.
         s1.replaceSubrange(0..<8, with: [0, 0, 0, 0, 0, 0, 0, 0])
         let hasVersion = c1[4..<8].contains { $0 != 0 }
         if hasVersion, let (schema, digest) = DigestHandshake.clientDigest(c1) {

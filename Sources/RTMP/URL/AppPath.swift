@@ -8,8 +8,8 @@ public struct AppPath: Sendable, Hashable {
     public var instance: String?
     public var parameters: RTMPParameters
 
-    /// - Parameter text: `connect`'s `app`, with or without a query; leading and trailing slashes are dropped, as
-    ///   ffmpeg and hardware encoders leave them. The path is percent-decoded.
+    /// - Parameter text: `connect`'s `app`, with or without a query. Slashes at its beginning and end, which ffmpeg and
+    ///   hardware encoders leave there, are dropped, and the path is percent-decoded.
     public init(_ text: String) {
         let (path, query) = RTMPParameters.split(text)
         parameters = RTMPParameters(query: query ?? "")
@@ -22,14 +22,15 @@ public struct AppPath: Sendable, Hashable {
     }
 }
 
-/// A stream's name as published or played, taken apart: `name?user=&pass=`, with the prefix Flash uses for files.
+/// The name of a stream that is published or played, taken apart: `name?user=&pass=`, perhaps behind a prefix that Flash uses
+/// for files.
 public struct StreamName: Sendable, Hashable {
-    /// The name without query and prefix; slashes inside stay: `folder/file`.
+    /// The name without query and prefix. Slashes inside it stay: `folder/file`.
     public var name: String
-    /// `mp4`, `flv`, `mp3` or `smil` of `mp4:folder/file`; nil when there is none.
+    /// The prefix: `mp4` of `mp4:folder/file`. nil when there is none of those that are known.
     public var prefix: String?
     public var parameters: RTMPParameters
-    /// As received, query and all.
+    /// The text as received, with prefix and query.
     public var raw: String
 
     /// - Parameter text: the argument of `publish` or `play`. The name is percent-decoded.

@@ -2,34 +2,34 @@ import Basics
 
 /// `rtmp[s]://[user[:password]@]host[:port]/app[/instance]/stream[?query]`.
 ///
-/// As ffmpeg and OBS split it: the last path component is the stream with the query, what stands before it is the
-/// application. A component with a `:` begins a stream name with slashes (`…/app/mp4:folder/file`).
+/// The path is split as ffmpeg and OBS split it: the last component with the query is the stream, and the components before
+/// it are the application. But a component that has a `:` begins a stream name that has slashes (`…/app/mp4:folder/file`).
 public struct RTMPURL: Sendable, Hashable {
     public var isTLS: Bool
     public var user: String?
     public var password: String?
     /// A name or an address, IPv6 without its brackets.
     public var host: String
-    /// As written; nil for the scheme's own.
+    /// The port in the URL; nil when the URL has none and the scheme's own is meant.
     public var explicitPort: Int?
-    /// `app` or `app/instance`, not decoded; empty when the path has one component only.
+    /// `app` or `app/instance`, not percent-decoded. Empty when the path is empty.
     public var app: String
-    /// The stream's name with its query, not decoded; empty when the path ends with `/`.
+    /// The stream's name with its query, not percent-decoded. Empty when the path has one component only or ends with `/`.
     public var stream: String
 
     public var port: Int {
         explicitPort ?? (isTLS ? RTMP.defaultTLSPort : RTMP.defaultPort)
     }
 
-    /// What `connect` sends as `tcUrl`: scheme, host and application, without user, password and stream; the port only
-    /// when it was written.
+    /// What `connect` sends as `tcUrl`: the scheme, the host and the application, and the port if the URL has one. The user,
+    /// the password and the stream are left out.
     public var tcURL: String {
         let host = host.utf8.contains(UInt8(ascii: ":")) ? "[\(host)]" : host
         let port = explicitPort.map { ":\($0)" } ?? ""
         return "\(isTLS ? "rtmps" : "rtmp")://\(host)\(port)/\(app)"
     }
 
-    /// - Throws: `invalidURL`, naming the part that is wrong; never with the password in its message.
+    /// - Throws: `invalidURL`. Its message names the part that is wrong and never holds the password.
     public init(_ text: String) throws(RTMPError) {
         guard let (scheme, afterScheme) = RTMPURL.cut(text[...], at: "://") else {
             throw RTMPError(.invalidURL, "An RTMP URL begins with rtmp:// or rtmps://.")
