@@ -106,7 +106,7 @@ let package = Package(
         .target(
             name: "TestSupport", dependencies: ["Basics", "Media", "RTMP", nio], path: "Tests/TestSupport"),
         .testTarget(name: "ArchitectureTests"),
-        .testTarget(name: "BasicsTests", dependencies: ["Basics", nio]),
+        .testTarget(name: "BasicsTests", dependencies: ["TestSupport", "Basics", nio]),
         .testTarget(name: "MediaTests", dependencies: ["TestSupport", "Media", nio]),
         .testTarget(name: "RTMPTests", dependencies: ["Basics", "RTMP", "Media", nio, crypto], exclude: ["Fixtures"]),
         .testTarget(name: "MPEGTSTests", dependencies: ["TestSupport", "Media", "MPEGTS", nio], exclude: ["Fixtures"]),

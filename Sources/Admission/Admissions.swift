@@ -322,7 +322,7 @@ public final class Admissions: ViewerAdmission {
     /// One round of `run`: ends what has run out, lets go of idle sessions, and hears of changed tickets. Writes nothing.
     func poll() async {
         let moment = now()
-        for end in sessions.expire(now: moment) { end() }
+        for end in sessions.expire(now: moment).ends { end() }
         keep(sessions.sweep(now: moment).touches)
         do {
             try await takeInChanges()

@@ -305,16 +305,23 @@ final class ViewingSessions: Sendable {
 
     // MARK: Time
 
-    /// Ends sessions whose ticket has run out. Looks only at tickets of which one may have.
-    ///
-    /// - Returns: what to call, outside of any lock.
-    func expire(now: Moment) -> [@Sendable () -> Void] {
+    /// What `expire` did.
+    struct Expired: Sendable {
+        /// What to call, outside of any lock.
         var ends: [@Sendable () -> Void] = []
+        /// How many sessions were looked at.
+        var visited = 0
+    }
+
+    /// Ends sessions whose ticket has run out. Looks only at tickets of which one may have.
+    func expire(now: Moment) -> Expired {
+        var expired = Expired()
         while let (key, sessions) = directory.withLock({ $0.popExpired(now: now.date) }) {
             var next: Date?
+            expired.visited += sessions.count
             for id in sessions {
                 if let taken = take(id, where: { session, _ in session.expires <= now.date }) {
-                    if let onEnd = taken.onEnd { ends.append { onEnd(.expired) } }
+                    if let onEnd = taken.onEnd { expired.ends.append { onEnd(.expired) } }
                 } else if let expires = locked(id).shard.withLock({ $0.sessions[id]?.expires }) {
                     next = min(next ?? expires, expires)
                 }
@@ -325,7 +332,7 @@ final class ViewingSessions: Sendable {
                 directory.expiries.set(key, min(directory.expiries.time(of: key) ?? next, next))
             }
         }
-        return ends
+        return expired
     }
 
     /// What `sweep` found.

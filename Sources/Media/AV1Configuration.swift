@@ -1,3 +1,4 @@
+import Basics
 import NIOCore
 
 /// AV1's AV1CodecConfigurationRecord (AV1 in ISO base media, §2.3).
@@ -16,7 +17,7 @@ public struct AV1Configuration: Sendable, Hashable {
 
     /// `av01.P.LLT.DD` (AV1 in ISO base media, §5): `av01.0.04M.08`.
     public var codecString: String {
-        "av01.\(profile).\(twoDigits(Int(level)))\(isHighTier ? "H" : "M").\(twoDigits(bitDepth))"
+        "av01.\(profile).\(level.padded(to: 2))\(isHighTier ? "H" : "M").\(bitDepth.padded(to: 2))"
     }
 
     /// - Throws: when the record is cut short or its marker and version are not 1.

@@ -57,8 +57,3 @@ extension ByteBuffer {
         }
     }
 }
-
-/// Two decimal digits at least.
-func twoDigits(_ value: Int) -> String {
-    value < 10 ? "0\(value)" : "\(value)"
-}

@@ -1,3 +1,4 @@
+import Basics
 import NIOCore
 
 /// VP9's VPCodecConfigurationRecord (VP Codec ISO Media File Format Binding §2.2).
@@ -10,12 +11,12 @@ public struct VP9Configuration: Sendable, Hashable {
     public var bitDepth: Int
     /// The record as received; see ``fields`` for what stands in `vpcC` behind its version and flags.
     public var record: ByteBuffer
-    /// Nil until a frame tells it: the record does not.
+    /// The record does not have the size; nil until a keyframe has told it.
     public var resolution: Resolution?
 
     /// `vp09.PP.LL.DD`: `vp09.00.10.08`.
     public var codecString: String {
-        "vp09.\(twoDigits(Int(profile))).\(twoDigits(Int(level))).\(twoDigits(bitDepth))"
+        "vp09.\(profile.padded(to: 2)).\(level.padded(to: 2)).\(bitDepth.padded(to: 2))"
     }
 
     /// The record's fields, without a box's version and flags.
@@ -27,7 +28,7 @@ public struct VP9Configuration: Sendable, Hashable {
         return fields
     }
 
-    /// Reads a record with or without the box's version and flags before it; encoders send either.
+    /// Reads a record. The version and flags of its box may stand before it: some encoders send them, others do not.
     ///
     /// - Throws: when the record is cut short or its bit depth is not 8, 10 or 12.
     public init(record: ByteBuffer) throws(MediaParseError) {

@@ -59,7 +59,7 @@ final class Origin: Sendable {
             configuration: configuration.delivery, store: store, memory: memory, logger: logger)
         let events = OriginEventLog(store: store, logger: logger)
         self.events = events
-        // In this order a stream is packaged before its publisher is let in, and logged before its pushes are.
+        // In this order a stream is packaged before its publisher is let in, and its event is dated before those of its pushes.
         await stage.add(outputs)
         await stage.add(events)
         await stage.add(pushes)

@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 
 /// Keys of new tickets.
@@ -11,8 +12,8 @@ public enum TicketKey {
         let microseconds = now.timeIntervalSince1970 * 1_000_000
         // 8 hexadecimal digits of seconds hold until 2106; a clock beyond its range gives zeros, never a trap.
         let stamp = microseconds >= 0 && microseconds < 4_294_967_296e6 ? UInt64(microseconds) : 0
-        let time = padded(String(stamp / 1_000_000, radix: 16), to: 8)
-        let fraction = padded(String(stamp % 1_000_000, radix: 16), to: 5)
+        let time = (stamp / 1_000_000).padded(to: 8, radix: 16)
+        let fraction = (stamp % 1_000_000).padded(to: 5, radix: 16)
         let digit = Int.random(in: 0...9, using: &generator)
         let tail = (0..<20).map { _ in String(Int.random(in: 0...9, using: &generator)) }.joined()
         return "\(prefix(video)).\(time)\(fraction)\(digit).\(tail)"
@@ -34,9 +35,5 @@ public enum TicketKey {
             }
         }
         return name.isEmpty ? "_" : String(name)
-    }
-
-    private static func padded(_ digits: String, to length: Int) -> String {
-        String(repeating: "0", count: max(0, length - digits.count)) + digits
     }
 }

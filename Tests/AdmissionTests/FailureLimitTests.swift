@@ -5,7 +5,8 @@ import Testing
 @testable import Admission
 
 struct FailureLimitTests {
-    @Test func anAddressWaitsUntilItsMinuteIsOver() {
+    @Test("An address waits until its minute is over")
+    func anAddressWaitsUntilItsMinuteIsOver() {
         let now = NowBox()
         let limit = FailureLimit(perMinute: 2, clock: { now.value })
         #expect(limit.wait("192.0.2.1") == nil)
@@ -22,7 +23,8 @@ struct FailureLimitTests {
         #expect(limit.allows("192.0.2.1"))
     }
 
-    @Test func aCustomerOfIPv6IsOneNetwork() {
+    @Test("A customer's IPv6 network counts as one address")
+    func aCustomerOfIPv6IsOneNetwork() {
         let limit = FailureLimit(perMinute: 1)
         limit.failed("2001:db8:0:1::1")
         #expect(!limit.allows("2001:db8:0:1:ffff::2"))
@@ -32,13 +34,15 @@ struct FailureLimitTests {
         #expect(limit.allows("192.0.2.2"))
     }
 
-    @Test func zeroIsNoLimit() {
+    @Test("A limit of zero is no limit")
+    func zeroIsNoLimit() {
         let limit = FailureLimit(perMinute: 0)
         for _ in 1...100 { limit.failed("192.0.2.1") }
         #expect(limit.allows("192.0.2.1"))
     }
 
-    @Test func itForgetsRatherThanGrow() {
+    @Test("More addresses than are remembered push the oldest out")
+    func itForgetsRatherThanGrow() {
         let now = NowBox()
         let limit = FailureLimit(perMinute: 1, capacity: 2, clock: { now.value })
         limit.failed("192.0.2.1")

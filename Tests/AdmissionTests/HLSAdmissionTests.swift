@@ -6,7 +6,8 @@ import Usher
 @testable import Admission
 
 @Suite struct HLSAdmissionTests {
-    @Test func theMediaPlaylistChargesAndTheRestDoesNot() async throws {
+    @Test("The media playlist charges and the rest does not")
+    func theMediaPlaylistChargesAndTheRestDoesNot() async throws {
         try await Scene.run { scene in
             try await scene.ticket()
             let node = scene.node()
@@ -26,7 +27,8 @@ import Usher
         }
     }
 
-    @Test func aReloadFromTheSameAddressGoesOnWithTheSession() async throws {
+    @Test("A reload from the same address goes on with the session")
+    func aReloadFromTheSameAddressGoesOnWithTheSession() async throws {
         try await Scene.run { scene in
             try await scene.ticket(uses: 1)
             let node = scene.node()
@@ -41,7 +43,8 @@ import Usher
         }
     }
 
-    @Test func anUnknownIDIsNeverAdopted() async throws {
+    @Test("An unknown id is never adopted")
+    func anUnknownIDIsNeverAdopted() async throws {
         try await Scene.run { scene in
             try await scene.ticket()
             let node = scene.node()
@@ -61,7 +64,8 @@ import Usher
         }
     }
 
-    @Test func anIDOfAMasterPlaylistIsBoundToItsViewer() async throws {
+    @Test("An id of a master playlist is bound to its viewer")
+    func anIDOfAMasterPlaylistIsBoundToItsViewer() async throws {
         try await Scene.run { scene in
             try await scene.ticket(video: "*")
             try await scene.ticket(key: "k2", video: "*")
@@ -78,7 +82,8 @@ import Usher
         }
     }
 
-    @Test func anIDOfAMasterPlaylistTimesOut() async throws {
+    @Test("An id of a master playlist times out")
+    func anIDOfAMasterPlaylistTimesOut() async throws {
         try await Scene.run { scene in
             try await scene.ticket()
             let node = scene.node { $0.pendingTimeout = 30 }
@@ -89,7 +94,8 @@ import Usher
         }
     }
 
-    @Test func moreMasterPlaylistsThanRememberedDoNoHarm() async throws {
+    @Test("A viewer whose master playlist is not remembered gets another session and is charged once")
+    func moreMasterPlaylistsThanRememberedDoNoHarm() async throws {
         try await Scene.run { scene in
             try await scene.ticket()
             let node = scene.node { $0.maximumPending = 1 }
@@ -101,7 +107,8 @@ import Usher
         }
     }
 
-    @Test func renditionsShareTheSession() async throws {
+    @Test("Renditions share the session")
+    func renditionsShareTheSession() async throws {
         try await Scene.run { scene in
             try await scene.ticket()
             let node = scene.node()
@@ -117,7 +124,8 @@ import Usher
         }
     }
 
-    @Test func aSessionMovesWithinItsNetworkOnly() async throws {
+    @Test("A session moves within its network only")
+    func aSessionMovesWithinItsNetworkOnly() async throws {
         try await Scene.run { scene in
             try await scene.ticket(ip: "auto/24")
             let node = scene.node()
@@ -136,7 +144,8 @@ import Usher
         }
     }
 
-    @Test func aTicketForEverybodyIsStillOneSessionPerAddress() async throws {
+    @Test("A ticket for everybody is still one session for each address")
+    func aTicketForEverybodyIsStillOneSessionPerAddress() async throws {
         try await Scene.run { scene in
             try await scene.ticket(uses: 1)
             let node = scene.node()
@@ -148,7 +157,8 @@ import Usher
         }
     }
 
-    @Test func anIdleSessionIsOver() async throws {
+    @Test("An idle session is over")
+    func anIdleSessionIsOver() async throws {
         try await Scene.run { scene in
             try await scene.ticket()
             let node = scene.node()
@@ -168,7 +178,8 @@ import Usher
     }
 
     /// The store hears of use in intervals, but the sixty seconds count from the last request.
-    @Test func useThatIsNotWrittenYetCounts() async throws {
+    @Test("A session's use counts before the store has heard of it")
+    func useThatIsNotWrittenYetCounts() async throws {
         try await Scene.run { scene in
             try await scene.ticket(uses: 1)
             let node = scene.node()
@@ -181,7 +192,8 @@ import Usher
         }
     }
 
-    @Test func aRestartGoesOnWithRunningSessions() async throws {
+    @Test("A restart goes on with running sessions")
+    func aRestartGoesOnWithRunningSessions() async throws {
         try await Scene.run { scene in
             try await scene.ticket(uses: 1)
             let before = scene.node()
@@ -199,7 +211,8 @@ import Usher
         }
     }
 
-    @Test func anotherNodeJoinsTheSession() async throws {
+    @Test("Another node joins the running session of the viewer")
+    func anotherNodeJoinsTheSession() async throws {
         try await Scene.run { scene in
             try await scene.ticket(uses: 1)
             let (one, two) = (scene.node(), scene.node())
@@ -212,7 +225,8 @@ import Usher
         }
     }
 
-    @Test func refusalsOfMasterPlaylistsAreLoggedAndFolded() async throws {
+    @Test("Refusals of master playlists are logged and folded")
+    func refusalsOfMasterPlaylistsAreLoggedAndFolded() async throws {
         try await Scene.run { scene in
             try await scene.ticket()
             let node = scene.node()
@@ -226,7 +240,8 @@ import Usher
         }
     }
 
-    @Test func aFullNodeChargesNobody() async throws {
+    @Test("A full node charges nobody")
+    func aFullNodeChargesNobody() async throws {
         try await Scene.run { scene in
             try await scene.ticket()
             let node = scene.node { $0.maximumSessions = 1 }
@@ -238,7 +253,8 @@ import Usher
         }
     }
 
-    @Test func aHundredViewersShareTenUses() async throws {
+    @Test("A hundred viewers share ten uses")
+    func aHundredViewersShareTenUses() async throws {
         try await Scene.run { scene in
             try await scene.ticket(uses: 10)
             let nodes = [scene.node(), scene.node()]
@@ -259,7 +275,8 @@ import Usher
         }
     }
 
-    @Test func aHundredRequestsOfOneViewerAreOneUse() async throws {
+    @Test("A hundred requests of one viewer at once are one use")
+    func aHundredRequestsOfOneViewerAreOneUse() async throws {
         try await Scene.run { scene in
             try await scene.ticket(uses: 1)
             let node = scene.node()

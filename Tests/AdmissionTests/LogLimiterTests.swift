@@ -2,6 +2,7 @@ import Basics
 import Logging
 import NIOCore
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import Admission
@@ -64,7 +65,7 @@ import Testing
         for _ in 0..<5 {
             limiter.log(.warning, "publisher refused", "busy", address: "192.0.2.1", lines: 1, ["stream": "a/b/c"])
         }
-        while log.texts.count < 2 { try await Task.sleep(for: .milliseconds(5)) }
+        try await eventually("the summary") { log.texts.count == 2 }
         #expect(log.texts == ["publisher refused: busy", "publisher refused: more lines like this were left out"])
         #expect(log.lines.first?.metadata == ["stream": "a/b/c", "address": "192.0.2.1"])
         #expect(log.lines.last?.metadata?["count"] == "4")

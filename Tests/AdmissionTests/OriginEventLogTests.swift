@@ -74,7 +74,7 @@ import Testing
 
     @Test("A network that tries many names gets few rows, and all networks together a bounded number")
     func bounds() async throws {
-        var folded = FoldedRefusals()
+        var folded = FoldedEvents()
         func refuse(_ stream: String, from address: String) {
             folded.add(
                 OriginEvent(
@@ -84,13 +84,13 @@ import Testing
                 now: .uptimeNanoseconds(1))
         }
         for number in 0..<10_000 { refuse("s\(number)", from: "2001:db8::\(String(number, radix: 16))") }
-        #expect(folded.count == FoldedRefusals.maximumOfNetwork + 1)
+        #expect(folded.count == 16 + 1)
         var written = 0
         var repeats = 0
         while true {
             let rows = folded.take()
             guard !rows.isEmpty else { break }
-            #expect(rows.count <= FoldedRefusals.step)
+            #expect(rows.count <= FoldedEvents.step)
             for row in rows {
                 written += 1
                 repeats += Int(row.event.metadata["repeats"] ?? "1") ?? 0
@@ -100,8 +100,68 @@ import Testing
         #expect(written == 17)
         #expect(repeats == 10_000)
         for number in 0..<20_000 { refuse("s", from: "10.0.\(number >> 8).\(number & 255)") }
-        #expect(folded.count == FoldedRefusals.maximumRows)
-        #expect(folded.takeLost() == 20_000 - (FoldedRefusals.maximumRows - 17))
+        #expect(folded.count == FoldedEvents.maximumRows)
+        #expect(folded.takeLost() == 20_000 - (FoldedEvents.maximumRows - 17))
+    }
+
+    @Test("An encoder that comes and goes all the time has a row for each time, up to a number of them a minute")
+    func comingAndGoing() {
+        var folded = FoldedEvents()
+        func event(_ number: Int, _ kind: OriginEvent.Kind, user: String = "", address: String = "192.0.2.7") {
+            folded.add(
+                OriginEvent(
+                    accountID: 7, date: Date(timeIntervalSince1970: 0), kind: kind, app: "demo-origin",
+                    instance: "live", stream: "s\(number)", isAuthenticated: true, user: user, address: address),
+                now: .uptimeNanoseconds(1))
+        }
+        func written() -> [String: (rows: Int, events: Int)] {
+            var counts: [String: (rows: Int, events: Int)] = [:]
+            while true {
+                let rows = folded.take()
+                if rows.isEmpty { return counts }
+                for row in rows {
+                    let name = "\(row.event.kind) \(row.event.user)"
+                    counts[name, default: (0, 0)].rows += 1
+                    counts[name, default: (0, 0)].events += Int(row.event.metadata["repeats"] ?? "1") ?? 0
+                    folded.wrote(row.key, row.event)
+                }
+            }
+        }
+        for number in 0..<10_000 {
+            event(number, .publish)
+            event(number, .unpublish)
+            if number < 30 { event(number, .publish, user: "ann") }
+        }
+        let counts = written()
+        #expect(counts["publish "] ?? (0, 0) == (65, 10_000))
+        #expect(counts["unpublish "] ?? (0, 0) == (65, 10_000))
+        // A login has rows of its own, whatever others in its network do.
+        #expect(counts["publish ann"] ?? (0, 0) == (30, 30))
+        // So have logins all together, whatever comes from everywhere.
+        for number in 0..<20_000 { event(number, .publish, address: "10.0.\(number >> 8).\(number & 255)") }
+        for number in 0..<20_000 {
+            folded.add(
+                OriginEvent(
+                    accountID: 0, date: Date(timeIntervalSince1970: 0), kind: .publish, app: "demo-origin",
+                    instance: "live", stream: "s", address: "10.1.\(number >> 8).\(number & 255)",
+                    metadata: ["error": "no"]), now: .uptimeNanoseconds(1))
+        }
+        event(0, .publish, user: "eve")
+        #expect(written()["publish eve"] ?? (0, 0) == (1, 1))
+    }
+
+    @Test("A flush returns when everything is written, also what another task was writing")
+    func flushing() async throws {
+        try await Scene.run { scene in
+            for round in 1...20 {
+                let log = OriginEventLog(store: scene.store, logger: Logger(label: "test"))
+                log.publishRefused(address("r\(round)"), info(), .unknownStream, isAuthenticated: false)
+                await Task.yield()
+                await log.flush()
+                let written = try await rows(scene).count
+                #expect(written == round)
+            }
+        }
     }
 
     @Test("A refusal for an app of nobody is not kept, and is not asked about again and again")

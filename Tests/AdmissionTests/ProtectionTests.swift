@@ -5,7 +5,8 @@ import Testing
 @testable import Admission
 
 @Suite struct ProtectionTests {
-    @Test func theConfiguredListComesFirstThenSettingsThenTheDefault() async throws {
+    @Test("The configured list decides first, then the stream's settings, then the default")
+    func theConfiguredListComesFirstThenSettingsThenTheDefault() async throws {
         try await Scene.run { scene in
             let node = scene.node { $0.protectedStreams = ["demo-origin/secret*", "demo-vod/*"] }
             for (app, stream, protection): (String, String, Protection) in [
@@ -27,7 +28,8 @@ import Testing
         }
     }
 
-    @Test func changesHereAreSeenAtOnce() async throws {
+    @Test("Settings that are changed on this node hold at once")
+    func changesHereAreSeenAtOnce() async throws {
         try await Scene.run { scene in
             let node = scene.node { $0.defaultProtection = .sevu }
             #expect(try await node.protection(app: "demo-origin", stream: "s") == .sevu)
@@ -38,7 +40,8 @@ import Testing
         }
     }
 
-    @Test func askingWritesNothing() async throws {
+    @Test("Asking how a stream is protected writes nothing")
+    func askingWritesNothing() async throws {
         try await Scene.run { scene in
             let before = scene.store.writeCounts.writes
             let node = scene.node()

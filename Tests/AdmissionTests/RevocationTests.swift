@@ -6,7 +6,8 @@ import Usher
 @testable import Admission
 
 @Suite struct RevocationTests {
-    @Test func aRevokedTicketEndsItsSessionsAtOnce() async throws {
+    @Test("A revoked ticket ends its sessions at once")
+    func aRevokedTicketEndsItsSessionsAtOnce() async throws {
         try await Scene.run { scene in
             try await scene.ticket()
             let (node, ends) = (scene.node(), Ends())
@@ -23,7 +24,8 @@ import Usher
         }
     }
 
-    @Test func otherNodesHearOfIt() async throws {
+    @Test("Other nodes hear of a revocation")
+    func otherNodesHearOfIt() async throws {
         try await Scene.run { scene in
             try await scene.ticket()
             try await scene.ticket(key: "k2")
@@ -42,7 +44,8 @@ import Usher
         }
     }
 
-    @Test func expiryEndsSessions() async throws {
+    @Test("A ticket that runs out ends its sessions")
+    func expiryEndsSessions() async throws {
         try await Scene.run { scene in
             try await scene.ticket(lifetime: 20)
             let (node, ends) = (scene.node(), Ends())
@@ -66,7 +69,8 @@ import Usher
         }
     }
 
-    @Test func aTicketThatIsBackAdmitsAgain() async throws {
+    @Test("A ticket that is active again admits again")
+    func aTicketThatIsBackAdmitsAgain() async throws {
         try await Scene.run { scene in
             try await scene.ticket(uses: 1)
             let node = scene.node()
@@ -80,7 +84,8 @@ import Usher
         }
     }
 
-    @Test func anOlderReportDoesNotUndoANewerOne() async throws {
+    @Test("An older report does not undo a newer one")
+    func anOlderReportDoesNotUndoANewerOne() async throws {
         try await Scene.run { scene in
             try await scene.ticket()
             let node = scene.node()
@@ -92,7 +97,8 @@ import Usher
         }
     }
 
-    @Test func everyConnectionCostsAUse() async throws {
+    @Test("Every connection costs a use")
+    func everyConnectionCostsAUse() async throws {
         try await Scene.run { scene in
             try await scene.ticket(uses: 2)
             let (node, ends) = (scene.node(), Ends())
@@ -119,7 +125,8 @@ import Usher
     }
 
     /// The revocation falls between the store's yes and the session's beginning here, and is not told again.
-    @Test func aRevocationHeardOfMeanwhileCounts() async throws {
+    @Test("A revocation that comes while a viewer is being admitted counts")
+    func aRevocationHeardOfMeanwhileCounts() async throws {
         try await Scene.run { scene in
             try await scene.ticket()
             let (node, ends) = (scene.node(), Ends())
@@ -140,7 +147,7 @@ import Usher
     }
 
     /// Whatever the order in which admission, revocation and polling meet: who was let in is told, and nobody stays.
-    @Test(arguments: 0..<5)
+    @Test("No session slips through a revocation", arguments: 0..<5)
     func noSessionSlipsThroughARevocation(round: Int) async throws {
         try await Scene.run { scene in
             try await scene.ticket(uses: 0)
@@ -166,7 +173,8 @@ import Usher
         }
     }
 
-    @Test func theServiceFollowsTheStoreAndStops() async throws {
+    @Test("The service hears of changes in the store until it is stopped")
+    func theServiceFollowsTheStoreAndStops() async throws {
         try await Scene.run { scene in
             try await scene.ticket()
             let node = scene.node { $0.pollInterval = .milliseconds(1) }

@@ -45,11 +45,13 @@ import Testing
         return sources
     }()
 
-    @Test func everyRoomHasSources() {
+    @Test("Every room has sources")
+    func everyRoomHasSources() {
         #expect(Set(Self.sources.map(\.room)) == Set(Self.rooms))
     }
 
-    @Test func aRoomUsesOnlyRoomsAboveIt() {
+    @Test("A room uses only rooms above it")
+    func aRoomUsesOnlyRoomsAboveIt() {
         for source in Self.sources {
             let above = Set(Self.rooms.prefix { $0 != source.room })
             for module in source.imports where Self.rooms.contains(module) {
@@ -60,7 +62,8 @@ import Testing
 
     /// Order alone would allow these, but they would make one room of two: the stage knows media and not who may watch, doors
     /// and pushes do not know each other, and the settings know no room that is set up with them.
-    @Test func roomsThatMustNotKnowEachOther() {
+    @Test("Rooms that must not know each other do not")
+    func roomsThatMustNotKnowEachOther() {
         let forbidden: [String: Set<String>] = [
             "Live": ["MPEGTS", "FragmentedMP4", "HLS", "Usher", "Storage"],
             "Admission": ["Media", "MPEGTS", "FragmentedMP4", "HLS"],
@@ -78,14 +81,16 @@ import Testing
         }
     }
 
-    @Test func protocolRoomsOpenNoSockets() {
+    @Test("Protocol rooms open no sockets")
+    func protocolRoomsOpenNoSockets() {
         let forbidden = ["NIOPosix", "NIO", "NIOSSL", "Hummingbird", "AsyncHTTPClient", "GRDB"]
         for source in Self.sources where Self.protocolRooms.contains(source.room) {
             #expect(Set(source.imports).isDisjoint(with: forbidden), "\(source.path)")
         }
     }
 
-    @Test func protocolRoomsReadNoClock() {
+    @Test("Protocol rooms read no clock")
+    func protocolRoomsReadNoClock() {
         // Defaults of parameters that callers may leave out are clocks as well, so the text is searched, not the imports.
         let clocks = ["Date()", "Date.now", "NIODeadline.now()", "ContinuousClock", "DispatchTime", "clock_gettime"]
         for source in Self.sources where Self.protocolRooms.contains(source.room) {
@@ -95,7 +100,8 @@ import Testing
         }
     }
 
-    @Test func nothingTraps() {
+    @Test("Sources trap on nothing")
+    func nothingTraps() {
         for source in Self.sources {
             for trap in ["try!", "as!", "fatalError(", "preconditionFailure("] {
                 let lines = source.text.split(separator: "\n").filter {
@@ -106,7 +112,8 @@ import Testing
         }
     }
 
-    @Test func unsafeConcurrencySaysWhyItIsSafe() {
+    @Test("Unsafe concurrency says why it is safe")
+    func unsafeConcurrencySaysWhyItIsSafe() {
         for source in Self.sources
         where source.text.contains(": @unchecked Sendable") || source.text.contains(", @unchecked Sendable")
             || source.text.contains("nonisolated(unsafe)")
@@ -117,7 +124,8 @@ import Testing
         }
     }
 
-    @Test func filesCanBeReadInOneGo() {
+    @Test("Files are short enough to be read in one go")
+    func filesCanBeReadInOneGo() {
         for source in Self.sources {
             let lines = source.text.split(separator: "\n", omittingEmptySubsequences: false).count
             #expect(lines <= 600, "\(source.path) has \(lines) lines")

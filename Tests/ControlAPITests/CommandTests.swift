@@ -13,7 +13,8 @@ import Testing
 struct CommandTests {
     // MARK: - Tickets
 
-    @Test func aTicketFromRequestToRevocation() async throws {
+    @Test("A ticket is requested, found, revoked and no longer good")
+    func aTicketFromRequestToRevocation() async throws {
         try await TestAPI.run { (api: TestAPI) async throws in
             let reply = try await api.call(
                 "sevu.request",
@@ -49,6 +50,7 @@ struct CommandTests {
     }
 
     @Test(
+        "Every form of expiry sets the ticket's date",
         arguments: [
             ([:], "2023-11-21 22:13:21"), (["expire": ""], "2023-11-21 22:13:21"),
             (["expire": "+2 hours"], "2023-11-15 00:13:21"), (["expires": 1_800_000_000], "2027-01-15 08:00:00"),
@@ -112,7 +114,8 @@ struct CommandTests {
 
     // MARK: - Stream users
 
-    @Test func aStreamUserFromAddToRemove() async throws {
+    @Test("A stream user is added, listed, changed and removed")
+    func aStreamUserFromAddToRemove() async throws {
         try await TestAPI.run { (api: TestAPI) async throws in
             let added = try await api.call(
                 "sevu.addstreamuser",
@@ -152,7 +155,8 @@ struct CommandTests {
         }
     }
 
-    @Test func nullsLetAnybodyPublish() async throws {
+    @Test("A stream user with null for user and pass lets anybody publish")
+    func nullsLetAnybodyPublish() async throws {
         try await TestAPI.run { (api: TestAPI) async throws in
             let open: JSONObject = ["app": "demo-origin", "stream": "*", "user": nil, "pass": nil]
             #expect(try await api.call("sevu.addstreamuser", open).code == 2100)
@@ -167,7 +171,8 @@ struct CommandTests {
 
     // MARK: - Streams
 
-    @Test func aStreamOnAirIsDescribed() async throws {
+    @Test("A stream on air is described")
+    func aStreamOnAirIsDescribed() async throws {
         try await TestAPI.run { (api: TestAPI) async throws in
             let publication = try await api.publish("mystream")
             let metadata = AMFValue.ecmaArray([
@@ -212,7 +217,8 @@ struct CommandTests {
         }
     }
 
-    @Test func closingAStreamEndsIt() async throws {
+    @Test("Closing a stream ends it")
+    func closingAStreamEndsIt() async throws {
         try await TestAPI.run { (api: TestAPI) async throws in
             try await api.call("sevu.addstreamuser", ["app": "demo-origin", "stream": "s", "user": "u", "pass": "p"])
             _ = try await api.publish("s")
@@ -224,7 +230,8 @@ struct CommandTests {
 
     // MARK: - Pushes
 
-    @Test func aStoredPushFromAddToRemove() async throws {
+    @Test("A stored push is added, listed, changed and removed")
+    func aStoredPushFromAddToRemove() async throws {
         try await TestAPI.run { (api: TestAPI) async throws in
             let added = try await api.call(
                 "pushpublish.add",
@@ -267,7 +274,8 @@ struct CommandTests {
         }
     }
 
-    @Test func aSessionOutlivesItsStoredPush() async throws {
+    @Test("A push session outlives its stored push")
+    func aSessionOutlivesItsStoredPush() async throws {
         try await TestAPI.run { (api: TestAPI) async throws in
             try await api.call(
                 "pushpublish.add", ["service_name": "rtmp", "name": "tv", "url": "rtmp://live.example.com/app/key"])
@@ -282,7 +290,8 @@ struct CommandTests {
 
     // MARK: - The origin
 
-    @Test func theOriginDescribesItself() async throws {
+    @Test("The origin describes itself")
+    func theOriginDescribesItself() async throws {
         try await TestAPI.run { (api: TestAPI) async throws in
             let status = try await api.call("server.status", ["origin_url": "jb-origin.secdn.net"])
             #expect(status["server"] == "origin.example")
@@ -310,7 +319,8 @@ struct CommandTests {
         }
     }
 
-    @Test func commandsRunWithoutASignatureForThisMachine() async throws {
+    @Test("The program's own commands need no signature")
+    func commandsRunWithoutASignatureForThisMachine() async throws {
         try await TestAPI.run { (api: TestAPI) async throws in
             let account = try #require(try await api.store.account(id: 158))
             #expect(await api.service.perform("app.list", account: account, fields: [:]).code == .appsListed)

@@ -9,7 +9,8 @@ struct DocumentTests {
     private static let file = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         .deletingLastPathComponent().appendingPathComponent("docs/api.md")
 
-    @Test func generatedPartsAreUpToDate() throws {
+    @Test("The generated parts of the documentation are up to date")
+    func generatedPartsAreUpToDate() throws {
         var text = try String(contentsOf: Self.file, encoding: .utf8)
         let isWriting = ProcessInfo.processInfo.environment["PLAYHOUSE_WRITE_DOCS"] == "1"
         for (name, expected) in [
@@ -27,7 +28,8 @@ struct DocumentTests {
         if isWriting { try text.write(to: Self.file, atomically: true, encoding: .utf8) }
     }
 
-    @Test func everyCommandIsDocumentedInFull() {
+    @Test("Every command is documented in full")
+    func everyCommandIsDocumentedInFull() {
         for command in CommandRegistry.descriptions {
             #expect(!command.text.isEmpty && !command.payload.isEmpty, "\(command.name)")
             #expect(Set(command.fields.map(\.name)).count == command.fields.count, "\(command.name)")

@@ -8,7 +8,8 @@ import Testing
 /// The envelope: which check answers, and in which form.
 struct EnvelopeTests {
     /// Requests in which ever fewer things are wrong; the first thing wrong answers.
-    @Test func theFirstCheckThatFailsAnswers() async throws {
+    @Test("The first check of a request that fails gives the answer")
+    func theFirstCheckThatFailsAnswers() async throws {
         try await TestAPI.run { (api: TestAPI) async throws in
             let now = Int(api.clock.now.timeIntervalSince1970)
             func sign(_ object: JSONObject, key: String = TestAPI.privateKey) -> String {
@@ -51,6 +52,7 @@ struct EnvelopeTests {
     }
 
     @Test(
+        "A field of the envelope that is missing or wrong is answered with its code",
         arguments: [
             ("cdn", "158", 2702), ("cdn", 158, 2702), ("cdn", 158.5, 1), ("cdn", "0158", 2702), ("cdn", "x", 1),
             ("cdn", nil, 1), ("cdn", true, 1), ("cdn", 200, 1), ("cdn", "99999999999999999999", 1),
@@ -87,7 +89,8 @@ struct EnvelopeTests {
         }
     }
 
-    @Test func aRevokedKeyIsNoKey() async throws {
+    @Test("A revoked key is answered like one that does not exist")
+    func aRevokedKeyIsNoKey() async throws {
         try await TestAPI.run { (api: TestAPI) async throws in
             #expect(try await api.call("app.list").code == 2702)
             _ = try await api.store.revokeKey(apiKey: TestAPI.publicKey, at: api.clock.now)
@@ -95,7 +98,8 @@ struct EnvelopeTests {
         }
     }
 
-    @Test func suspensionIsAnsweredWithItsReason() async throws {
+    @Test("Suspension is answered with its reason")
+    func suspensionIsAnsweredWithItsReason() async throws {
         try await TestAPI.run { (api: TestAPI) async throws in
             let notice =
                 "Please provide a valid credit card using the credit card form on the billing page. Update Card Details"
@@ -109,7 +113,8 @@ struct EnvelopeTests {
         }
     }
 
-    @Test func rightsOfKeys() async throws {
+    @Test("A key does only what it has the right to")
+    func rightsOfKeys() async throws {
         let tickets: Set = ["sevu.request", "sevu.status", "sevu.revoke", "sevu.errorlog", "sevu.errorcount"]
         let reading: Set = [
             "sevu.status", "sevu.errorlog", "sevu.errorcount", "sevu.liststreamusers", "sevu.retrievestreamuser",
@@ -129,7 +134,8 @@ struct EnvelopeTests {
 
     // MARK: - Forms
 
-    @Test func everyFormIsUnderstood() async throws {
+    @Test("Requests are understood in every form of body")
+    func everyFormIsUnderstood() async throws {
         try await TestAPI.run { (api: TestAPI) async throws in
             let text = api.text("app.list")
             func post(_ type: String?, _ body: String) async -> ControlResponse {
@@ -162,7 +168,8 @@ struct EnvelopeTests {
         }
     }
 
-    @Test func thePHPFieldAsksForPHP() async throws {
+    @Test("A request in the field php is answered in PHP's format")
+    func thePHPFieldAsksForPHP() async throws {
         try await TestAPI.run { (api: TestAPI) async throws in
             let response = await api.postPHP(api.text("sevu.errorcount"))
             #expect(response.contentType == "text/plain; charset=utf-8")
@@ -177,7 +184,8 @@ struct EnvelopeTests {
 
     // MARK: - Limits
 
-    @Test func bodiesAreLimited() async throws {
+    @Test("A body that is too large is refused")
+    func bodiesAreLimited() async throws {
         try await TestAPI.run { (api: TestAPI) async throws in
             let text = api.text("app.list")
             let padding = String(repeating: " ", count: ControlRequest.maximumBodyBytes - text.utf8.count)
@@ -188,7 +196,8 @@ struct EnvelopeTests {
         }
     }
 
-    @Test func depthAndMembersAreLimited() async throws {
+    @Test("JSON that is too deep or has too many members is refused")
+    func depthAndMembersAreLimited() async throws {
         try await TestAPI.run { (api: TestAPI) async throws in
             // The request's own object is the first level, and its five members count.
             func nested(_ depth: Int) -> JSONValue { (1..<depth).reduce(JSONValue.array([])) { value, _ in [value] } }
@@ -203,7 +212,8 @@ struct EnvelopeTests {
         }
     }
 
-    @Test func manyFailedSignaturesHaveToWait() async throws {
+    @Test("Many failed signatures have to wait")
+    func manyFailedSignaturesHaveToWait() async throws {
         try await TestAPI.run(failuresPerMinute: 3) { (api: TestAPI) async throws in
             let wrong = SignedCall(accountID: 158, apiKey: TestAPI.publicKey, privateKey: "wrong")
                 .text(command: "app.list", now: api.clock.now)

@@ -8,6 +8,7 @@ import Testing
 struct FieldTests {
     /// Missing fields, in the documented order, whatever the order of the request.
     @Test(
+        "A required field that is missing is named",
         arguments: [
             ("sevu.request", [:], "app, video, pass, ip, uses"),
             ("sevu.request", ["ip": "auto", "video": "v", "pass": nil, "uses": "many"], "app, pass"),
@@ -42,6 +43,7 @@ struct FieldTests {
     ]
 
     @Test(
+        "A field that is wrong is named, with what it must be",
         arguments: [
             ("sevu.request", "uses", "many", "must be an integer from 0 to 1000000000"),
             ("sevu.request", "uses", -1, "must be an integer from 0 to 1000000000"),
@@ -107,7 +109,8 @@ struct FieldTests {
         }
     }
 
-    @Test func severalWrongFieldsAreNamedTogether() async throws {
+    @Test("Several wrong fields are named together")
+    func severalWrongFieldsAreNamedTogether() async throws {
         try await TestAPI.run { (api: TestAPI) async throws in
             var fields = Self.ticket
             fields["ip"] = "x"
@@ -121,7 +124,8 @@ struct FieldTests {
         }
     }
 
-    @Test func clientsMayWriteValuesDifferently() async throws {
+    @Test("Clients may write values differently")
+    func clientsMayWriteValuesDifferently() async throws {
         try await TestAPI.run { (api: TestAPI) async throws in
             var fields = Self.ticket
             for (uses, shown) in [(5, "5"), ("5", "5"), (5.0, "5"), ("0", "0")] as [(JSONValue, JSONValue)] {

@@ -7,7 +7,8 @@ import Testing
 
 /// What we write as PHP would, against PHP itself.
 struct PHPTests {
-    @Test func unserializeGivesWhatTheJSONSays() async throws {
+    @Test("PHP's unserialize gives what the JSON reply says")
+    func unserializeGivesWhatTheJSONSays() async throws {
         let payload: JSONObject = [
             "text": "é \"quoted\"; s:3:\"x\" \u{1F600}", "list": ["a", ["b"], []],
             "map": ["5": 1, "05": "x", "": nil, "-7": true],
@@ -22,7 +23,8 @@ struct PHPTests {
         #expect(String(decoding: output, as: UTF8.self) == String(decoding: json, as: UTF8.self))
     }
 
-    @Test func repliesInBothFormsSayTheSame() async throws {
+    @Test("Replies in both forms say the same")
+    func repliesInBothFormsSayTheSame() async throws {
         try await TestAPI.run { (api: TestAPI) async throws in
             try await SeedTests.attempts(api)
             _ = try await api.publish("s")
@@ -42,7 +44,8 @@ struct PHPTests {
         }
     }
 
-    @Test func doublesAreLaidOutAsPHPDoes() async throws {
+    @Test("Doubles are written as PHP writes them")
+    func doublesAreLaidOutAsPHPDoes() async throws {
         var random = SeededGenerator(seed: 82)
         var values = [
             0, -0.0, 1, 10, 100, 0.1, 1 / 3, 1e-4, 1e-5, 0.00012, 1e14, 1e15, 1e16, 1e17, 1e18, 123_456_789_012_345_680,
@@ -70,7 +73,8 @@ struct PHPTests {
         }
     }
 
-    @Test func textsAreEscapedAsPHPDoes() async throws {
+    @Test("Texts are escaped as PHP escapes them")
+    func textsAreEscapedAsPHPDoes() async throws {
         var random = SeededGenerator(seed: 5)
         var texts: [JSONValue] = (0..<0x100).compactMap { Unicode.Scalar($0).map { .string(String($0)) } }
         for _ in 0..<300 {
@@ -83,17 +87,20 @@ struct PHPTests {
         #expect(try await Program.run(["php", "-r", program], input: raw) == ours)
     }
 
-    @Test(arguments: [
-        (Duration.zero, "0.0000 seconds"), (.microseconds(379_549), "0.3795 seconds"),
-        (.seconds(61), "61.0000 seconds"),
-        (.microseconds(1_000_100), "1.0001 seconds"), (.seconds(-1), "0.0000 seconds"),
-        (.nanoseconds(999_999_999), "0.9999 seconds"),
-    ])
+    @Test(
+        "Replies say how long the command took",
+        arguments: [
+            (Duration.zero, "0.0000 seconds"), (.microseconds(379_549), "0.3795 seconds"),
+            (.seconds(61), "61.0000 seconds"),
+            (.microseconds(1_000_100), "1.0001 seconds"), (.seconds(-1), "0.0000 seconds"),
+            (.nanoseconds(999_999_999), "0.9999 seconds"),
+        ])
     func handleTime(duration: Duration, text: String) {
         #expect(HandleTime.text(duration) == text)
     }
 
-    @Test func dates() {
+    @Test("Dates are written as PHP clients expect them")
+    func dates() {
         #expect(ReplyDate.text(Date(timeIntervalSince1970: 1_769_860_799.999)) == "2026-01-31 11:59:59")
         #expect(ReplyDate.text(nil) == "0000-00-00 00:00:00")
         #expect(ReplyDate.slashed(Date(timeIntervalSince1970: 0)) == "1970/01/01 00:00:00")

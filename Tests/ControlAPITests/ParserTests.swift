@@ -6,41 +6,50 @@ import Testing
 
 /// The parsers of what comes from outside.
 struct ParserTests {
-    @Test(arguments: [
-        "null", "true", " false ", "0", "-1", "1.5", "1e5", "-0", "-0.0", "1E-7", "\"\"", "\"a\\u00e9\\ud83d\\ude00\"",
-        "[]", "[ ]", "{}", "{ }", "[1,[2,[3]]]", "{\"a\":{\"b\":[null]}}", "\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"",
-        "9223372036854775807", "9223372036854775808", "\t\r\n[1]\n", "\"\u{7F}\"", "\"\u{1F600}\"", "{\"\":1}",
-    ])
+    @Test(
+        "Well-formed JSON is read",
+        arguments: [
+            "null", "true", " false ", "0", "-1", "1.5", "1e5", "-0", "-0.0", "1E-7", "\"\"",
+            "\"a\\u00e9\\ud83d\\ude00\"",
+            "[]", "[ ]", "{}", "{ }", "[1,[2,[3]]]", "{\"a\":{\"b\":[null]}}", "\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"",
+            "9223372036854775807", "9223372036854775808", "\t\r\n[1]\n", "\"\u{7F}\"", "\"\u{1F600}\"", "{\"\":1}",
+        ])
     func accepted(text: String) throws {
         _ = try JSONParser.parse(text)
     }
 
-    @Test(arguments: [
-        "", " ", "nul", "tru", "True", "01", "-", "+1", ".5", "1.", "1e", "1e+", "0x1", "NaN", "Infinity", "1e999",
-        "-1e999",
-        "\"", "\"\\\"", "\"\\x\"", "\"\\u12g4\"", "\"\\u12\"", "\"\\ud800\"", "\"\\ud800\\u0041\"", "\"\\udc00\"",
-        "\"\n\"", "\"\u{0}\"", "[", "[1", "[1,", "[1,]", "[,1]", "[1 2]", "{", "{\"a\"", "{\"a\":", "{\"a\":1",
-        "{\"a\":1,}",
-        "{a:1}", "{'a':1}", "{\"a\" 1}", "{1:1}", "[1]x", "[1]]", "{} {}", "\u{FEFF}{}", "/* */ 1", "'a'",
-        "{\"a\":1,\"a\":2}", "{\"a\":1,\"\\u0061\":2}", "{\"x\":{\"a\":1,\"a\":1}}",
-    ])
+    @Test(
+        "What is no well-formed JSON is refused",
+        arguments: [
+            "", " ", "nul", "tru", "True", "01", "-", "+1", ".5", "1.", "1e", "1e+", "0x1", "NaN", "Infinity", "1e999",
+            "-1e999",
+            "\"", "\"\\\"", "\"\\x\"", "\"\\u12g4\"", "\"\\u12\"", "\"\\ud800\"", "\"\\ud800\\u0041\"", "\"\\udc00\"",
+            "\"\n\"", "\"\u{0}\"", "[", "[1", "[1,", "[1,]", "[,1]", "[1 2]", "{", "{\"a\"", "{\"a\":", "{\"a\":1",
+            "{\"a\":1,}",
+            "{a:1}", "{'a':1}", "{\"a\" 1}", "{1:1}", "[1]x", "[1]]", "{} {}", "\u{FEFF}{}", "/* */ 1", "'a'",
+            "{\"a\":1,\"a\":2}", "{\"a\":1,\"\\u0061\":2}", "{\"x\":{\"a\":1,\"a\":1}}",
+        ])
     func refused(text: String) {
         #expect(throws: JSONError.self) { try JSONParser.parse(text) }
     }
 
-    @Test(arguments: [[0x22, 0xFF, 0x22], [0x22, 0xC3, 0x22], [0x22, 0xED, 0xA0, 0x80, 0x22], [0xFF]] as [[UInt8]])
+    @Test(
+        "JSON that is not UTF-8 is refused",
+        arguments: [[0x22, 0xFF, 0x22], [0x22, 0xC3, 0x22], [0x22, 0xED, 0xA0, 0x80, 0x22], [0xFF]] as [[UInt8]])
     func whatIsNotUTF8IsRefused(bytes: [UInt8]) {
         #expect(throws: JSONError.self) { try JSONParser.parse(bytes) }
     }
 
-    @Test func failuresSayWhere() {
+    @Test("A failure says where in the text it is")
+    func failuresSayWhere() {
         #expect { try JSONParser.parse("{\"a\":1,\"a\":2}") } throws: { error in
             "\(error)" == "member a stands twice at byte 7"
         }
         #expect { try JSONParser.parse("[1,}") } throws: { error in "\(error)" == "expected a value at byte 3" }
     }
 
-    @Test func aVeryDeepTextDoesNotOverflowTheStack() {
+    @Test("A very deep text does not overflow the stack")
+    func aVeryDeepTextDoesNotOverflowTheStack() {
         let text = String(repeating: "[", count: 500_000)
         #expect { try JSONParser.parse(text) } throws: { ($0 as? JSONError)?.reason == .tooDeep }
         let objects = String(repeating: "{\"a\":", count: 100_000)
@@ -49,7 +58,8 @@ struct ParserTests {
 
     /// Mutated requests: nothing traps, what is accepted comes back the same after writing, and cutting a member out of the
     /// text is the same as taking it out of the object.
-    @Test func mutatedJSON() throws {
+    @Test("Mutated JSON never traps")
+    func mutatedJSON() throws {
         var random = SeededGenerator(seed: 158)
         let seeds = [
             #"{"command":"sevu.request","api_key":"APX","timestamp":1700000000,"cdn":158,"signature":"a\/b+c="}"#,
@@ -88,7 +98,8 @@ struct ParserTests {
 
     // MARK: - Forms
 
-    @Test func whatPHPAndCurlSend() throws {
+    @Test("Multipart forms are read as PHP and curl send them")
+    func whatPHPAndCurlSend() throws {
         let recorded = try fixture("php-curl-multipart.bin")
         let end = try #require(recorded.firstIndex(of: 0x0A))
         let header = String(decoding: recorded[..<end].dropFirst("Content-Type: ".utf8.count), as: UTF8.self)
@@ -101,7 +112,8 @@ struct ParserTests {
                 code, of: document, privateKey: String(repeating: "0123456789abcdef", count: 4)))
     }
 
-    @Test func multipartParts() throws {
+    @Test("Parts of a multipart form are told apart")
+    func multipartParts() throws {
         func parse(_ text: String) throws -> [MultipartForm.Field] {
             try MultipartForm.parse(Array(text.replacing("\n", with: "\r\n").utf8), boundary: "b")
         }
@@ -127,7 +139,8 @@ struct ParserTests {
         }
     }
 
-    @Test func mutatedMultipart() {
+    @Test("Mutated multipart forms never trap")
+    func mutatedMultipart() {
         var random = SeededGenerator(seed: 2051)
         let seed = Array(
             "--b\r\nContent-Disposition: form-data; name=\"json\"\r\nContent-Type: text/plain\r\n\r\n{}\r\n--b--\r\n"
@@ -153,7 +166,8 @@ struct ParserTests {
         #expect(accepted > 1_000)
     }
 
-    @Test func urlencodedFields() throws {
+    @Test("URL-encoded forms are read")
+    func urlencodedFields() throws {
         func parse(_ text: String) throws -> [MultipartForm.Field] { try URLEncodedForm.parse(Array(text.utf8)) }
         #expect(
             try parse("a=1+2&&b=%2B%2f&c&d=e=f")

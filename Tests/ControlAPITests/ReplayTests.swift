@@ -16,7 +16,8 @@ struct ReplayTests {
         try await api.store.ticketChanges(after: 0, limit: 1000).count
     }
 
-    @Test func theSameRequestGetsTheSameBytes() async throws {
+    @Test("The same request gets the same bytes")
+    func theSameRequestGetsTheSameBytes() async throws {
         try await TestAPI.run { (api: TestAPI) async throws in
             let text = api.text("sevu.request", Self.ticket)
             let first = await api.post(text)
@@ -27,7 +28,8 @@ struct ReplayTests {
         }
     }
 
-    @Test func theReplyHasTheFormOfTheFirstRun() async throws {
+    @Test("The reply has the form of the first run")
+    func theReplyHasTheFormOfTheFirstRun() async throws {
         try await TestAPI.run { (api: TestAPI) async throws in
             let text = api.text("sevu.request", Self.ticket)
             let first = await api.post(text)
@@ -41,7 +43,8 @@ struct ReplayTests {
         }
     }
 
-    @Test func differentTextsOfOneSignatureAreOneRequest() async throws {
+    @Test("Different texts of one signature are one request")
+    func differentTextsOfOneSignatureAreOneRequest() async throws {
         try await TestAPI.run { (api: TestAPI) async throws in
             let text = api.text("sevu.request", Self.ticket)
             let first = await api.post(text)
@@ -53,7 +56,8 @@ struct ReplayTests {
         }
     }
 
-    @Test func duplicatesAtOnceRunOnce() async throws {
+    @Test("The same request many times at once runs once")
+    func duplicatesAtOnceRunOnce() async throws {
         try await TestAPI.run { (api: TestAPI) async throws in
             let text = api.text("sevu.addstreamuser", ["app": "demo-origin", "stream": "s", "user": "u", "pass": "p"])
             let replies = await withTaskGroup(of: ControlResponse.self) { group in
@@ -66,7 +70,8 @@ struct ReplayTests {
         }
     }
 
-    @Test func aFailedValidationIsRemembered() async throws {
+    @Test("A failed validation is remembered")
+    func aFailedValidationIsRemembered() async throws {
         try await TestAPI.run { (api: TestAPI) async throws in
             let text = api.text("sevu.revoke", ["key": "mystream.1.2"])
             let first = await api.post(text)
@@ -85,7 +90,8 @@ struct ReplayTests {
         }
     }
 
-    @Test func aReadingRequestIsRunAgain() async throws {
+    @Test("A request that only reads runs again")
+    func aReadingRequestIsRunAgain() async throws {
         try await TestAPI.run { (api: TestAPI) async throws in
             let text = api.text("sevu.liststreamusers")
             #expect(TestReply(await api.post(text))["stream_users"] == [])
@@ -94,7 +100,8 @@ struct ReplayTests {
         }
     }
 
-    @Test func theSameFieldsSignedLaterAreAnotherRequest() async throws {
+    @Test("The same fields signed later are another request")
+    func theSameFieldsSignedLaterAreAnotherRequest() async throws {
         try await TestAPI.run { (api: TestAPI) async throws in
             let first = try await api.call("sevu.request", Self.ticket)
             let second = try await api.call("sevu.request", Self.ticket)
@@ -103,7 +110,8 @@ struct ReplayTests {
         }
     }
 
-    @Test func afterTheWindowItIsTooOldRatherThanNew() async throws {
+    @Test("After the window a repeated request is too old rather than new")
+    func afterTheWindowItIsTooOldRatherThanNew() async throws {
         try await TestAPI.run { (api: TestAPI) async throws in
             let text = api.text("sevu.request", Self.ticket)
             _ = await api.post(text)
@@ -117,7 +125,8 @@ struct ReplayTests {
         }
     }
 
-    @Test func aClientThatHangsUpDoesNotStopItsCommand() async throws {
+    @Test("A command goes on when its client hangs up")
+    func aClientThatHangsUpDoesNotStopItsCommand() async throws {
         try await TestAPI.run { (api: TestAPI) async throws in
             let text = api.text("sevu.addstreamuser", ["app": "demo-origin", "stream": "s", "user": "u", "pass": "p"])
             let task = Task { await api.post(text) }

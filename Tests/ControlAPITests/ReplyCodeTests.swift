@@ -9,7 +9,9 @@ import Testing
 struct ReplyCodeTests {
     private typealias Provocation = @Sendable (TestAPI) async throws -> TestReply
 
-    @Test(arguments: ReplyCode.allCases) func everyCodeIsGiven(code: ReplyCode) async throws {
+    @Test("Every code of the table is given by some request", arguments: ReplyCode.allCases) func everyCodeIsGiven(
+        code: ReplyCode
+    ) async throws {
         let provocation = try #require(Self.provocations[code], "nothing provokes \(code.name)")
         try await TestAPI.run(
             failuresPerMinute: code == .unusuallyHighTraffic ? 2 : 0, pushesPerAccount: code == .pushRefused ? 1 : 100,
@@ -24,7 +26,8 @@ struct ReplyCodeTests {
         }
     }
 
-    @Test func theTableNamesEveryCodeOnce() {
+    @Test("The table of codes names every code once")
+    func theTableNamesEveryCodeOnce() {
         let rows = ReplyCode.markdownTable.split(separator: "\n").dropFirst(2)
         #expect(rows.count == ReplyCode.allCases.count)
         for (row, code) in zip(rows, ReplyCode.allCases) {
@@ -32,7 +35,8 @@ struct ReplyCodeTests {
         }
     }
 
-    @Test func successesStandBelowForty() {
+    @Test("Codes of success stand below forty in their family")
+    func successesStandBelowForty() {
         for code in ReplyCode.allCases where code.rawValue >= 2000 {
             let isLow = code.rawValue % 100 < 40
             // 2050 and 2051 are the documented exceptions.

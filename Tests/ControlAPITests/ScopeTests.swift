@@ -7,7 +7,8 @@ import Testing
 
 /// What belongs to one account is to every other as if it did not exist.
 struct ScopeTests {
-    @Test func tickets() async throws {
+    @Test("An account sees its own tickets only")
+    func tickets() async throws {
         try await TestAPI.run { (api: TestAPI) async throws in
             let ticket: JSONObject = ["app": "demo-*", "video": "v", "pass": "p", "ip": "auto", "uses": 1]
             let key = try #require(try await api.call("sevu.request", ticket)["ticket"]?["key"])
@@ -27,7 +28,8 @@ struct ScopeTests {
         }
     }
 
-    @Test func attempts() async throws {
+    @Test("An account sees its own attempts only")
+    func attempts() async throws {
         try await TestAPI.run { (api: TestAPI) async throws in
             try await SeedTests.attempts(api)
             #expect(try await api.call("sevu.errorcount", key: api.other)["error_count"] == 1)
@@ -38,11 +40,13 @@ struct ScopeTests {
     }
 
     /// Every command that takes an `app`, with another account's app and with one that nobody has.
-    @Test(arguments: [
-        "sevu.addstreamuser", "sevu.liststreamusers", "sevu.retrievestreamuser", "sevu.removestreamuser",
-        "sevu.updatestream", "stream.active", "stream.details", "stream.close", "pushpublish.add",
-        "pushpublish.connect", "pushpublish.disconnect", "log.origin", "server.status",
-    ])
+    @Test(
+        "An account uses its own applications only",
+        arguments: [
+            "sevu.addstreamuser", "sevu.liststreamusers", "sevu.retrievestreamuser", "sevu.removestreamuser",
+            "sevu.updatestream", "stream.active", "stream.details", "stream.close", "pushpublish.add",
+            "pushpublish.connect", "pushpublish.disconnect", "log.origin", "server.status",
+        ])
     func apps(command: String) async throws {
         try await TestAPI.run { (api: TestAPI) async throws in
             try await api.call("sevu.addstreamuser", ["app": "demo-origin", "stream": "s", "user": "u", "pass": "p"])
@@ -68,7 +72,8 @@ struct ScopeTests {
         }
     }
 
-    @Test func idsOfOthers() async throws {
+    @Test("Ids of another account's objects are answered as not found")
+    func idsOfOthers() async throws {
         try await TestAPI.run { (api: TestAPI) async throws in
             let user = try await api.call(
                 "sevu.addstreamuser", ["app": "demo-origin", "stream": "s", "user": "u", "pass": "p"])
@@ -105,7 +110,8 @@ struct ScopeTests {
         }
     }
 
-    @Test func streamsOnAir() async throws {
+    @Test("An account sees its own streams on air only")
+    func streamsOnAir() async throws {
         try await TestAPI.run { (api: TestAPI) async throws in
             _ = try await api.publish("s")
             _ = try await api.publish("t", app: "other-origin", accountID: 200)

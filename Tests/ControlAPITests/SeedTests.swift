@@ -28,7 +28,8 @@ struct SeedTests {
         await api.pushes.statuses(accountID: 158).map(\.entryName)
     }
 
-    @Test func disconnectEndsTheNamedSession() async throws {
+    @Test("A disconnect ends the session it names")
+    func disconnectEndsTheNamedSession() async throws {
         try await TestAPI.run { (api: TestAPI) async throws in
             try await connect(api, "session_1")
             try await connect(api, "session_2")
@@ -40,7 +41,8 @@ struct SeedTests {
         }
     }
 
-    @Test func disconnectFallsBackToTheStoredService() async throws {
+    @Test("A disconnect without a session's name falls back to the stored service")
+    func disconnectFallsBackToTheStoredService() async throws {
         try await TestAPI.run { (api: TestAPI) async throws in
             var push = PushService(
                 accountID: 158, name: "cupertino-akamai", service: "rtmp", app: "demo-origin", instance: "live",
@@ -58,7 +60,8 @@ struct SeedTests {
         }
     }
 
-    @Test func disconnectByTheServiceIsNarrowedByWhatElseIsGiven() async throws {
+    @Test("A disconnect by the service is narrowed by the other fields given")
+    func disconnectByTheServiceIsNarrowedByWhatElseIsGiven() async throws {
         try await TestAPI.run { (api: TestAPI) async throws in
             let push = try await api.store.insertPush(
                 PushService(
@@ -84,7 +87,8 @@ struct SeedTests {
         }
     }
 
-    @Test func aStarDisconnectsTheWholeInstance() async throws {
+    @Test("A star disconnects the pushes of the whole instance")
+    func aStarDisconnectsTheWholeInstance() async throws {
         try await TestAPI.run { (api: TestAPI) async throws in
             try await connect(api, "session_1")
             try await connect(api, "session_2", stream: "stream2")
@@ -99,7 +103,8 @@ struct SeedTests {
         }
     }
 
-    @Test func disconnectOfNothingNamesTheSession() async throws {
+    @Test("A disconnect of nothing names the session asked for")
+    func disconnectOfNothingNamesTheSession() async throws {
         try await TestAPI.run { (api: TestAPI) async throws in
             let reply = try await api.call("pushpublish.disconnect", Self.disconnect)
             #expect(
@@ -139,7 +144,8 @@ struct SeedTests {
         try await attempt(accountID: 200)
     }
 
-    @Test func errorcountAnswersTheSample() async throws {
+    @Test("errorcount answers the documented sample")
+    func errorcountAnswersTheSample() async throws {
         try await TestAPI.run { (api: TestAPI) async throws in
             try await Self.attempts(api)
             let reply = try await api.call("sevu.errorcount", Self.count)
@@ -151,6 +157,7 @@ struct SeedTests {
     }
 
     @Test(
+        "errorcount counts what matches every filter",
         arguments: [
             (["success": 0], 1), ([:], 10), (["limit": 3], 3), (["seek": "8"], 2), (["seek": 8, "limit": "1"], 1),
             (["seek": 25, "limit": 25], 0), (["limit": 0], 0), (["ip": "192.168.0.0/24"], 10), (["ip": "10.0.0.1"], 0),
@@ -166,7 +173,8 @@ struct SeedTests {
         }
     }
 
-    @Test func errorlogListsRowsOfStrings() async throws {
+    @Test("errorlog lists rows whose values are strings")
+    func errorlogListsRowsOfStrings() async throws {
         try await TestAPI.run { (api: TestAPI) async throws in
             try await Self.attempts(api)
             let reply = try await api.call("sevu.attempts", ["success": "0", "starttime": "2023-11-14"])
@@ -201,7 +209,8 @@ struct SeedTests {
         return normalizeHandleTime(output)
     }
 
-    @Test func theDisconnectProgramWorks() async throws {
+    @Test("The documented program that disconnects works")
+    func theDisconnectProgramWorks() async throws {
         try await TestAPI.run { (api: TestAPI) async throws in
             try await connect(api, "session_1")
             let output = try await run("disconnect.php", api)
@@ -219,7 +228,8 @@ struct SeedTests {
         }
     }
 
-    @Test func theErrorcountProgramWorks() async throws {
+    @Test("The documented program that counts attempts works")
+    func theErrorcountProgramWorks() async throws {
         try await TestAPI.run { (api: TestAPI) async throws in
             try await Self.attempts(api)
             let output = try await run("errorcount.php", api)

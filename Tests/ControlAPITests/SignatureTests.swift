@@ -8,20 +8,22 @@ import Testing
 struct SignatureTests {
     private static let vectorKey = String(repeating: "0123456789abcdef", count: 4)
 
-    @Test(arguments: [
-        (
-            #"{"command":"files.list","api_key":"APXEXAMPLE","timestamp":1700000000,"cdn":158,"path":"sestore4\/demo\/\u00e9"}"#,
-            "6kpCN1SUqL2f8YJRDTW8IWqK9zvw9GMgs9tRWh9ljhA="
-        ),
-        (
-            #"{"command":"files.list","api_key":"APXEXAMPLE","timestamp":1700000000,"cdn":158,"path":"sestore4/demo/é"}"#,
-            "anflQb/Hk+C+WEP7q4rMgh/dxFbpdIt6mE141cDCsJ8="
-        ),
-        (
-            #"{"command":"files.list","api_key":"APXEXAMPLE","cdn":158,"path":"sestore4/demo/é","timestamp":1700000000}"#,
-            "FZ9xvKKbagFQBKoWK2kILFeH9R9eDqt+5nGNTEVE8ws="
-        ),
-    ])
+    @Test(
+        "Signatures equal the documented vectors",
+        arguments: [
+            (
+                #"{"command":"files.list","api_key":"APXEXAMPLE","timestamp":1700000000,"cdn":158,"path":"sestore4\/demo\/\u00e9"}"#,
+                "6kpCN1SUqL2f8YJRDTW8IWqK9zvw9GMgs9tRWh9ljhA="
+            ),
+            (
+                #"{"command":"files.list","api_key":"APXEXAMPLE","timestamp":1700000000,"cdn":158,"path":"sestore4/demo/é"}"#,
+                "anflQb/Hk+C+WEP7q4rMgh/dxFbpdIt6mE141cDCsJ8="
+            ),
+            (
+                #"{"command":"files.list","api_key":"APXEXAMPLE","cdn":158,"path":"sestore4/demo/é","timestamp":1700000000}"#,
+                "FZ9xvKKbagFQBKoWK2kILFeH9R9eDqt+5nGNTEVE8ws="
+            ),
+        ])
     func vectors(text: String, signature: String) throws {
         #expect(Signature.sign(Array(text.utf8), privateKey: Self.vectorKey) == signature)
         let code = try #require(Signature.decode(signature))
@@ -40,24 +42,28 @@ struct SignatureTests {
         }
     }
 
-    @Test(arguments: [
-        (#"{"a":1,"signature":"x"}"#, #"{"a":1}"#),
-        (#"{"signature":"x","a":1}"#, #"{"a":1}"#),
-        (#"{"a":1,"signature":"x","b":2}"#, #"{"a":1,"b":2}"#),
-        (#"{"signature":"x"}"#, "{}"),
-        (#"{ "a" : 1 , "signature" : "x" }"#, #"{ "a" : 1  }"#),
-        (#"{"a":{"signature":"y"},"signature":"x"}"#, #"{"a":{"signature":"y"}}"#),
-        (#"{"a":",\"signature\":\"y\"","signature":"x"}"#, #"{"a":",\"signature\":\"y\""}"#),
-        (#"{"a":1,"s\u0069gnature":"x"}"#, #"{"a":1}"#),
-        (#"{"a":1,"signature":{"b":[1,"}"]}}"#, #"{"a":1}"#),
-    ])
+    @Test(
+        "The signature's member is cut out of the text that is signed",
+        arguments: [
+            (#"{"a":1,"signature":"x"}"#, #"{"a":1}"#),
+            (#"{"signature":"x","a":1}"#, #"{"a":1}"#),
+            (#"{"a":1,"signature":"x","b":2}"#, #"{"a":1,"b":2}"#),
+            (#"{"signature":"x"}"#, "{}"),
+            (#"{ "a" : 1 , "signature" : "x" }"#, #"{ "a" : 1  }"#),
+            (#"{"a":{"signature":"y"},"signature":"x"}"#, #"{"a":{"signature":"y"}}"#),
+            (#"{"a":",\"signature\":\"y\"","signature":"x"}"#, #"{"a":",\"signature\":\"y\""}"#),
+            (#"{"a":1,"s\u0069gnature":"x"}"#, #"{"a":1}"#),
+            (#"{"a":1,"signature":{"b":[1,"}"]}}"#, #"{"a":1}"#),
+        ])
     func theMemberIsCutOutOfTheText(text: String, rest: String) throws {
         let document = try JSONParser.parse(text)
         #expect(document.textRemoving("signature").map { String(decoding: $0, as: UTF8.self) } == rest)
         #expect(document.textRemoving("nothing") == nil)
     }
 
-    @Test(arguments: ["", "====", "a", String(repeating: "A", count: 44), String(repeating: "!", count: 44)])
+    @Test(
+        "Text that is no signature counts as none",
+        arguments: ["", "====", "a", String(repeating: "A", count: 44), String(repeating: "!", count: 44)])
     func whatIsNoSignatureIsNone(text: String) {
         // 44 times A is 33 bytes.
         #expect(Signature.decode(text) == nil)
@@ -162,7 +168,9 @@ struct SignatureTests {
         ),
     ]
 
-    @Test(arguments: programs.indices) func realClientsAreUnderstood(index: Int) async throws {
+    @Test("Real clients are understood", arguments: programs.indices) func realClientsAreUnderstood(index: Int)
+        async throws
+    {
         let program = Self.programs[index]
         let arguments = program.arguments + [TestAPI.publicKey, TestAPI.privateKey]
         let text = try await Program.run(arguments, input: Array(program.text.utf8))
@@ -177,7 +185,8 @@ struct SignatureTests {
         }
     }
 
-    @Test func ourOwnCallIsWhatPHPWouldSend() async throws {
+    @Test("A call of the command line is what PHP would send")
+    func ourOwnCallIsWhatPHPWouldSend() async throws {
         let call = SignedCall(accountID: 158, apiKey: "APXEXAMPLE", privateKey: Self.vectorKey)
         let fields: JSONObject = ["path": "sestore4/demo/é", "cdn": 7, "signature": "x", "empty": [], "ratio": 0.1]
         let text = call.text(

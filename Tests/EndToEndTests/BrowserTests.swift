@@ -4,7 +4,7 @@ import Testing
 
 /// A real browser with a real player (hls.js over Media Source Extensions).
 @Suite(.serialized) struct BrowserTests {
-    @Test(.enabled(if: Browser.isInstalled, "chromium is not installed"))
+    @Test("Chromium plays a ticketed stream", .enabled(if: Browser.isInstalled, "chromium is not installed"))
     func chromiumPlaysATicketedStream() async throws {
         try #require(
             FileManager.default.fileExists(atPath: Places.player), "no hls.js: run scripts/fetch-player first")
@@ -35,7 +35,7 @@ import Testing
         #expect(row?.string("pageurl").hasPrefix("http://127.0.0.1:") == true)
     }
 
-    @Test(.enabled(if: Browser.isInstalled, "chromium is not installed"))
+    @Test("Chromium is refused without a ticket", .enabled(if: Browser.isInstalled, "chromium is not installed"))
     func chromiumIsRefusedWithoutATicket() async throws {
         try #require(
             FileManager.default.fileExists(atPath: Places.player), "no hls.js: run scripts/fetch-player first")

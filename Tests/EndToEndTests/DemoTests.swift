@@ -36,7 +36,8 @@ import Testing
         }
     }
 
-    @Test func theDemoWorksTwiceInOneFolderAndLeavesNothingBehind() async throws {
+    @Test("The demo works twice in one folder and leaves nothing behind")
+    func theDemoWorksTwiceInOneFolderAndLeavesNothingBehind() async throws {
         let demo = try Demo()
         for _ in 1...2 {
             let result = try await demo.check()
@@ -49,7 +50,7 @@ import Testing
         }
     }
 
-    @Test(arguments: ["HTTP_PORT", "RTMP_PORT", "PUSH_PORT", "PUSH_HTTP_PORT"])
+    @Test("The demo names a port that is taken", arguments: ["HTTP_PORT", "RTMP_PORT", "PUSH_PORT", "PUSH_HTTP_PORT"])
     func aBusyPortIsNamed(name: String) async throws {
         let demo = try Demo()
         let port = try #require(demo.ports[name])

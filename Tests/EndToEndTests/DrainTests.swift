@@ -6,7 +6,8 @@ import Testing
 
 /// Ends of the origin itself, asked for and not.
 @Suite(.serialized) struct DrainTests {
-    @Test func askedToEndItSaysGoodbyeAndExitsWithZero() async throws {
+    @Test("An origin that is asked to end tells encoders, viewers and pushes, and exits with 0")
+    func askedToEndItSaysGoodbyeAndExitsWithZero() async throws {
         let source = try await SourceMedia.h264AAC()
         let origin = try await OriginProcess(["server.drain_timeout: 10s", "hls.segment_duration: 500ms"])
         try await origin.account().openStream("show")
@@ -39,7 +40,8 @@ import Testing
         web.kill()
     }
 
-    @Test func whoDoesNotGoIsCutOff() async throws {
+    @Test("Connections that do not go in time are cut off at shutdown")
+    func whoDoesNotGoIsCutOff() async throws {
         let origin = try await OriginProcess(["server.drain_timeout: 1s"])
         try await origin.account().openStream("show")
         // It is asked to reconnect and stays.
@@ -51,7 +53,8 @@ import Testing
         try await eventually("everybody gone") { publisher.isClosed && silent.isClosed && idle.isClosed }
     }
 
-    @Test func afterAKillEverythingAcknowledgedIsThere() async throws {
+    @Test("After a kill everything acknowledged is there")
+    func afterAKillEverythingAcknowledgedIsThere() async throws {
         let source = try await SourceMedia.h264AAC()
         let first = try await OriginProcess(["hls.segment_duration: 500ms"])
         let account = try await first.account()

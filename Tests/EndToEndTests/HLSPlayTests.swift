@@ -4,7 +4,8 @@ import Testing
 
 /// The same streams over HTTP: what segments hold, what playlists say, who plays them.
 @Suite(.serialized) struct HLSPlayTests {
-    @Test func segmentsHoldWhatWasSentAndPlayersPlayThem() async throws {
+    @Test("HLS segments hold what was sent, and players play them")
+    func segmentsHoldWhatWasSentAndPlayersPlayThem() async throws {
         let source = try await SourceMedia.h264AAC()
         let origin = try await OriginProcess()
         try await origin.account().openStream("show")
@@ -59,7 +60,8 @@ import Testing
         }
     }
 
-    @Test func theMasterPlaylistSaysWhatFfprobeSees() async throws {
+    @Test("The master playlist says what ffprobe sees")
+    func theMasterPlaylistSaysWhatFfprobeSees() async throws {
         let origin = try await OriginProcess()
         let account = try await origin.account()
         let folder = try Folder()
@@ -105,7 +107,8 @@ import Testing
         }
     }
 
-    @Test func playlistsAreAsPlayersAndCachesWantThem() async throws {
+    @Test("Playlists are as players and caches want them")
+    func playlistsAreAsPlayersAndCachesWantThem() async throws {
         let source = try await SourceMedia.h264AAC()
         let origin = try await OriginProcess()
         try await origin.account().openStream("show")
@@ -151,7 +154,8 @@ import Testing
         #expect(segment.body.first == 0x47 && segment.body.count % 188 == 0)
     }
 
-    @Test func mediaSequencesGoOnAfterARepublishAndAfterARestart() async throws {
+    @Test("Media sequences go on after a republish and after a restart")
+    func mediaSequencesGoOnAfterARepublishAndAfterARestart() async throws {
         let source = try await SourceMedia.videoOnly()
         let folder = try Folder()
         let first = try await OriginProcess(["hls.segment_duration: 500ms"], folder: folder)

@@ -54,7 +54,8 @@ import Testing
         Attack(name: "a deep object", bytes: RTMPBytes.handshake + deepObject, code: "amfLimitExceeded"),
     ]
 
-    @Test func rtmpPeersThatBreakTheRulesAreSentAwayAlone() async throws {
+    @Test("RTMP peers that break the rules are sent away, and nobody else")
+    func rtmpPeersThatBreakTheRulesAreSentAwayAlone() async throws {
         let source = try await SourceMedia.h264AAC()
         let origin = try await OriginProcess(["rtmp.handshake_timeout: 1s"])
         try await origin.account().openStream("show")
@@ -79,7 +80,8 @@ import Testing
         #expect(encoder.isRunning && player.program.isRunning && origin.isRunning)
     }
 
-    @Test func httpPeersThatBreakTheRulesAreSentAwayAlone() async throws {
+    @Test("HTTP peers that break the rules are sent away, and nobody else")
+    func httpPeersThatBreakTheRulesAreSentAwayAlone() async throws {
         let source = try await SourceMedia.h264AAC()
         let origin = try await OriginProcess(["http.idle_timeout: 1s"])
         try await origin.account().openStream("show")
@@ -131,7 +133,8 @@ import Testing
         #expect(encoder.isRunning && player.program.isRunning && origin.isRunning)
     }
 
-    @Test func oneAddressTakesNoMoreConnectionsThanItMay() async throws {
+    @Test("One address takes no more connections than it may")
+    func oneAddressTakesNoMoreConnectionsThanItMay() async throws {
         let source = try await SourceMedia.h264AAC()
         let origin = try await OriginProcess(["limits.connections_per_address: 30", "rtmp.handshake_timeout: 60s"])
         try await origin.account().openStream("show")

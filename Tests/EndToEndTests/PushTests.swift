@@ -40,7 +40,8 @@ import Testing
         }
     }
 
-    @Test func everyAccessUnitArrivesAtTheFarEnd() async throws {
+    @Test("Every access unit arrives at the destination")
+    func everyAccessUnitArrivesAtTheFarEnd() async throws {
         let scene = try await Scene()
         let file = try await MediaPacket.makeFile(in: scene.nginx.folder, seconds: 5)
         try await scene.account.openStream("s")
@@ -72,7 +73,8 @@ import Testing
         #expect(Array(sent.filter(\.isVideo).map(\.hash).suffix(seen.count)) == seen)
     }
 
-    @Test func aFarEndThatCrashesIsFoundAgain() async throws {
+    @Test("A destination that crashes is found again")
+    func aFarEndThatCrashesIsFoundAgain() async throws {
         let scene = try await Scene()
         let encoder = try await scene.origin.publish("s", as: scene.account)
         #expect(try await scene.connect(scene.nginx.url("copy-key"), ["entry_name": "main"])["code"] == 2304)
@@ -107,7 +109,8 @@ import Testing
         try await encoder.stop()
     }
 
-    @Test func aStoredPushStartsWithItsStreamAndObeysItsId() async throws {
+    @Test("A stored push starts with its stream and is ended by its id")
+    func aStoredPushStartsWithItsStreamAndObeysItsId() async throws {
         let scene = try await Scene()
         let account = scene.account
         let added = try await account.succeed(
@@ -178,7 +181,8 @@ import Testing
         try await next.stop()
     }
 
-    @Test func aStarEndsAllPushesOfTheInstance() async throws {
+    @Test("A star ends all pushes of the instance")
+    func aStarEndsAllPushesOfTheInstance() async throws {
         let scene = try await Scene()
         let encoder = try await scene.origin.publish("s", as: scene.account)
         #expect(try await scene.connect(scene.nginx.url("one-stream"))["entry_name"] == "rtmp")
@@ -199,7 +203,8 @@ import Testing
         try await encoder.stop()
     }
 
-    @Test func aRefusedPushShowsWhy() async throws {
+    @Test("A refused push shows why")
+    func aRefusedPushShowsWhy() async throws {
         let scene = try await Scene()
         let encoder = try await scene.origin.publish("s", as: scene.account)
 
@@ -231,7 +236,8 @@ import Testing
         try await encoder.stop()
     }
 
-    @Test func loopbackIsRefusedUnlessTheConfigurationAllowsIt() async throws {
+    @Test("Loopback is refused unless the configuration allows it")
+    func loopbackIsRefusedUnlessTheConfigurationAllowsIt() async throws {
         let origin = try await OriginProcess(OriginProcess.quick)
         let account = try await origin.account()
         let nginx = try FarEndNginx()

@@ -5,7 +5,8 @@ import Testing
 
 /// What goes in comes out: real players, compared packet by packet with what the encoder sent.
 @Suite(.serialized) struct RTMPPlayTests {
-    @Test func everyPlayerGetsEveryAccessUnitAsItWasSent() async throws {
+    @Test("Every player gets every access unit as it was sent")
+    func everyPlayerGetsEveryAccessUnitAsItWasSent() async throws {
         let source = try await SourceMedia.h264AAC()
         let origin = try await OriginProcess()
         try await origin.account().openStream("show")
@@ -23,7 +24,8 @@ import Testing
         }
     }
 
-    @Test func aViewerStartsOnTheNewestKeyframeAtOnce() async throws {
+    @Test("A viewer starts on the newest keyframe at once")
+    func aViewerStartsOnTheNewestKeyframeAtOnce() async throws {
         let tags = try FLVFile(path: try await SourceMedia.h264AAC().path).tags
         let origin = try await OriginProcess()
         try await origin.account().openStream("show")
@@ -53,7 +55,8 @@ import Testing
         #expect(second.media.map(\.body) == expected + [next.body])
     }
 
-    @Test func soundAlonePicturesAloneAndMP3PassThrough() async throws {
+    @Test("Audio alone, video alone and MP3 pass through")
+    func soundAlonePicturesAloneAndMP3PassThrough() async throws {
         let sources = [
             ("sound", try await SourceMedia.audioOnly()), ("pictures", try await SourceMedia.videoOnly()),
             ("mp3", try await SourceMedia.h264MP3()),
@@ -83,7 +86,7 @@ import Testing
     }
 
     /// Codecs that ffmpeg 5.1 cannot put into RTMP: its encoders' pictures in messages made here.
-    @Test(arguments: EnhancedCase.allCases)
+    @Test("HEVC, AV1 and VP9 pass untouched", arguments: EnhancedCase.allCases)
     func newerCodecsPassUntouched(_ codec: EnhancedCase) async throws {
         let stream = try await EnhancedStream(codec.rawValue)
         let origin = try await OriginProcess()
@@ -115,7 +118,8 @@ import Testing
         _ = expectSame(played.all, as: made.all)
     }
 
-    @Test func rtmpdumpPlaysInEveryWayItKnows() async throws {
+    @Test("rtmpdump plays in every way it knows")
+    func rtmpdumpPlaysInEveryWayItKnows() async throws {
         let source = try await SourceMedia.h264AAC()
         let origin = try await OriginProcess()
         try await origin.account().openStream("show")
@@ -137,7 +141,8 @@ import Testing
         for player in players { expectSuffix(try await player.packets(), of: sent) }
     }
 
-    @Test func aStreamThatIsNotOnAirIsNotFound() async throws {
+    @Test("A stream that is not on air is not found")
+    func aStreamThatIsNotOnAirIsNotFound() async throws {
         let origin = try await OriginProcess()
         try await origin.account().openStream("show")
         let dump = try await ForeignProgram.run(["rtmpdump", "-v", "-r", origin.rtmp("show"), "-o", "/dev/null"])

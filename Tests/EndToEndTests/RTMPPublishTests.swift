@@ -7,7 +7,7 @@ import Testing
 /// Encoders of several makers, and who of them is let in.
 @Suite(.serialized) struct RTMPPublishTests {
     /// ffmpeg is the publisher of the play tests; these are GStreamer's own RTMP, and librtmp in GStreamer.
-    @Test(arguments: ["rtmp2sink", "rtmpsink"])
+    @Test("Encoders other than ffmpeg publish every access unit", arguments: ["rtmp2sink", "rtmpsink"])
     func otherEncodersPublishEveryAccessUnit(_ sink: String) async throws {
         let source = try await SourceMedia.h264AAC()
         let origin = try await OriginProcess()
@@ -28,7 +28,8 @@ import Testing
         #expect(origin.logLines("publisher ended", "stream=demo-origin/live/show") == 1)
     }
 
-    @Test func credentialsAreTakenFromTheStreamNameAndFromTheApplication() async throws {
+    @Test("Credentials are taken from the stream name and from the application")
+    func credentialsAreTakenFromTheStreamNameAndFromTheApplication() async throws {
         let source = try await SourceMedia.videoOnly()
         let origin = try await OriginProcess()
         let account = try await origin.account()
@@ -92,7 +93,8 @@ import Testing
             code: "NetStream.Publish.BadName", message: "no stream user may publish this stream"),
     ]
 
-    @Test func whoMayNotPublishIsToldSoAndWrittenDown() async throws {
+    @Test("An encoder that may not publish is told why, and it is in the log")
+    func whoMayNotPublishIsToldSoAndWrittenDown() async throws {
         let source = try await SourceMedia.videoOnly()
         let origin = try await OriginProcess()
         let account = try await origin.account()
@@ -139,7 +141,8 @@ import Testing
         #expect(origin.logLines("publisher accepted") == 0)
     }
 
-    @Test func openStreamsTakeAnyEncoder() async throws {
+    @Test("Open streams take any encoder")
+    func openStreamsTakeAnyEncoder() async throws {
         let origin = try await OriginProcess()
         let account = try await origin.account()
         try await account.openStream("open")
@@ -153,7 +156,8 @@ import Testing
         #expect(row["authenticated"] == true && row["user"] == "")
     }
 
-    @Test func encodersAnswerAdobesChallenge() async throws {
+    @Test("Encoders answer Adobe's challenge")
+    func encodersAnswerAdobesChallenge() async throws {
         let source = try await SourceMedia.h264AAC()
         let origin = try await OriginProcess(["rtmp.challenge_apps: [demo-origin]"])
         let account = try await origin.account()

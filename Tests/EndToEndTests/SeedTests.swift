@@ -8,7 +8,8 @@ import Usher
 
 /// The two documented PHP samples, run as they stand (`Fixtures/README.md`) against the program.
 @Suite(.serialized) struct SeedTests {
-    @Test func theDocumentedDisconnectEndsAPushForGood() async throws {
+    @Test("The documented disconnect ends a push for good")
+    func theDocumentedDisconnectEndsAPushForGood() async throws {
         let origin = try await OriginProcess(OriginProcess.quick + [OriginProcess.loopbackPushes])
         let account = try await origin.account()
         let nginx = try FarEndNginx()
@@ -62,7 +63,8 @@ import Usher
         try await account.details("mystream")?.integer("last_chunk_id") ?? 0
     }
 
-    @Test func theDocumentedCountCountsWhatTheSampleAsksFor() async throws {
+    @Test("The documented count counts what the sample asks for")
+    func theDocumentedCountCountsWhatTheSampleAsksFor() async throws {
         // The sample's viewer is at 192.168.0.0: he comes through a proxy that says so.
         let origin = try await OriginProcess(OriginProcess.quick + ["http.trusted_proxies: [127.0.0.1/32]"])
         let account = try await origin.account()

@@ -31,6 +31,7 @@ import Testing
     }
 
     @Test(
+        "A signature is understood as each language makes it",
         arguments: [
             ("php", "sign.php", "****-php"), ("ruby", "sign.rb", "****ruby"), ("perl", "sign.pl", "****perl"),
             ("python3", "sign.py", "****thon"),
@@ -51,7 +52,8 @@ import Testing
         #expect(try await scene.services() == found)
     }
 
-    @Test func phpReadsAReplyInItsOwnFormat() async throws {
+    @Test("PHP reads a reply in its own format")
+    func phpReadsAReplyInItsOwnFormat() async throws {
         let scene = try await Scene()
         for name in ["Straße", "\"quoted\"; s:4:\"x\""] {
             try await scene.account.succeed(
@@ -68,7 +70,8 @@ import Testing
                 """)
     }
 
-    @Test func aWrongSignatureIsRefused() async throws {
+    @Test("A wrong signature is refused")
+    func aWrongSignatureIsRefused() async throws {
         let scene = try await Scene()
         var keys = scene.account.keys
         keys.privateKey = String(keys.privateKey.reversed())
@@ -82,7 +85,7 @@ import Testing
         #expect(try await scene.account.send(late).text.hasPrefix(#"{"code":2,"#))
     }
 
-    @Test(arguments: ["/stable/", "/stable", "/dev/", "/dev"])
+    @Test("Every path of the API answers", arguments: ["/stable/", "/stable", "/dev/", "/dev"])
     func everyPathAnswers(path: String) async throws {
         let scene = try await Scene()
         let text = scene.account.keys.text(command: "app.list", now: Date())
@@ -103,7 +106,8 @@ import Testing
         #expect(full.text.hasPrefix(#"{"code":2702,"#))
     }
 
-    @Test func aCapturedRequestChangesNothing() async throws {
+    @Test("A request that was captured and is sent again changes nothing")
+    func aCapturedRequestChangesNothing() async throws {
         let scene = try await Scene()
         let text = scene.account.keys.text(
             command: "pushpublish.add",
@@ -135,7 +139,8 @@ import Testing
         try await origin.stop()
     }
 
-    @Test func theCommandLineSignsWithAProfile() async throws {
+    @Test("The command line signs with a profile")
+    func theCommandLineSignsWithAProfile() async throws {
         let scene = try await Scene()
         let keys = scene.account.keys
         let profile = try scene.origin.folder.write(

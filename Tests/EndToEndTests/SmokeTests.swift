@@ -2,7 +2,8 @@ import TestSupport
 import Testing
 
 @Suite struct SmokeTests {
-    @Test func theOriginStartsAnswersAndStops() async throws {
+    @Test("The origin starts, answers and stops")
+    func theOriginStartsAnswersAndStops() async throws {
         let origin = try await OriginProcess()
         let account = try await origin.account()
         let reply = try await account.succeed("app.list")

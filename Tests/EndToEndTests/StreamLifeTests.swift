@@ -5,7 +5,8 @@ import Testing
 
 /// Encoders that come, drop, return, are replaced and go; viewers that stay.
 @Suite(.serialized) struct StreamLifeTests {
-    @Test func aSecondEncoderIsRefusedWhileTheFirstSends() async throws {
+    @Test("A second encoder is refused while the first sends")
+    func aSecondEncoderIsRefusedWhileTheFirstSends() async throws {
         let source = try await SourceMedia.h264AAC()
         let origin = try await OriginProcess()
         let account = try await origin.account()
@@ -17,13 +18,15 @@ import Testing
         #expect(second.errors.contains("the stream is being published already"), "\(second.errors)")
         #expect(first.isRunning)
         #expect(origin.publishers("show") == 1)
+        try await eventually("the events") { try await account.events("show").count == 2 }
         let row = try #require(try await account.events("show").last)
         #expect(row["metadata"]?.objectValue?["error"] == "the stream is being published already")
         // It may publish, only not now.
         #expect(row["authenticated"] == true)
     }
 
-    @Test func aSilentEncoderIsReplacedAndViewersStay() async throws {
+    @Test("A silent encoder is replaced, and viewers stay")
+    func aSilentEncoderIsReplacedAndViewersStay() async throws {
         let source = try await SourceMedia.h264AAC()
         let origin = try await OriginProcess(["live.takeover_after: 1s", "hls.segment_duration: 500ms"])
         try await origin.account().openStream("show")
@@ -52,7 +55,8 @@ import Testing
         try await expectOneDiscontinuity("show", on: origin, after: before)
     }
 
-    @Test func aKilledEncoderComesBackAndViewersStay() async throws {
+    @Test("An encoder that was killed comes back, and viewers stay")
+    func aKilledEncoderComesBackAndViewersStay() async throws {
         let source = try await SourceMedia.h264AAC()
         let origin = try await OriginProcess(["live.reconnect_window: 60s", "hls.segment_duration: 500ms"])
         let account = try await origin.account()
@@ -77,7 +81,8 @@ import Testing
         #expect(try await account.events("show").map { $0["event"] } == ["publish", "publish", "unpublish"])
     }
 
-    @Test func withoutAReturnTheStreamEndsForEverybody() async throws {
+    @Test("When the encoder does not return, the stream ends for everybody")
+    func withoutAReturnTheStreamEndsForEverybody() async throws {
         let source = try await SourceMedia.h264AAC()
         let origin = try await OriginProcess(["live.reconnect_window: 1s", "hls.segment_duration: 500ms"])
         let account = try await origin.account()
@@ -96,7 +101,8 @@ import Testing
         #expect(active["streams"]?.arrayValue?.isEmpty == true)
     }
 
-    @Test func anOrderlyEndIsAnEndAtOnce() async throws {
+    @Test("An orderly end ends the stream at once")
+    func anOrderlyEndIsAnEndAtOnce() async throws {
         let source = try await SourceMedia.h264AAC()
         let origin = try await OriginProcess(["live.reconnect_window: 1800s", "hls.segment_duration: 500ms"])
         try await origin.account().openStream("show")

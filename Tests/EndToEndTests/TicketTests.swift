@@ -5,7 +5,8 @@ import Testing
 
 /// Who may watch, on real video, from real addresses.
 @Suite(.serialized) struct TicketTests {
-    @Test func aTicketPlaysInFFmpegAndWithoutOneNothingDoes() async throws {
+    @Test("ffmpeg plays with a ticket, and nothing plays without one")
+    func aTicketPlaysInFFmpegAndWithoutOneNothingDoes() async throws {
         let scene = try await TicketScene()
         let ticket = try await scene.ticket(uses: 5)
         let frame = scene.origin.folder.file("frame.png")
@@ -40,7 +41,8 @@ import Testing
         #expect(rows.last?.string("appinst") == "play")
     }
 
-    @Test func everyRefusalIs403AndHasItsReasonInTheLog() async throws {
+    @Test("Every refusal is 403 and has its reason in the log")
+    func everyRefusalIs403AndHasItsReasonInTheLog() async throws {
         let scene = try await TicketScene()
         let good = try await scene.ticket(uses: 1)
         let revoked = try await scene.ticket(uses: 1)
@@ -71,7 +73,8 @@ import Testing
         #expect(try await scene.log(["success": 1]).map { $0.string("key") } == [good.key])
     }
 
-    @Test func rtmpTakesTheTicketOnTheAppAndOnTheStream() async throws {
+    @Test("RTMP takes the ticket on the app and on the stream")
+    func rtmpTakesTheTicketOnTheAppAndOnTheStream() async throws {
         let scene = try await TicketScene()
         let ticket = try await scene.ticket(uses: 3)
         // rtmpdump on the application, ffmpeg on the stream's name.
@@ -112,7 +115,8 @@ import Testing
         await last.close()
     }
 
-    @Test func aHundredPlayersAtOnceGetTheTenUsesThereAre() async throws {
+    @Test("Of a hundred players at once ten get the ten uses there are")
+    func aHundredPlayersAtOnceGetTheTenUsesThereAre() async throws {
         let scene = try await TicketScene()
         let ticket = try await scene.ticket(uses: 10)
         let url = scene.viewer(ticket).url
@@ -135,7 +139,8 @@ import Testing
         #expect(try await scene.attempts(ticket, success: true) == 10)
     }
 
-    @Test func aHundredRTMPPlayersAtOnceGetTheTenUsesThereAre() async throws {
+    @Test("Of a hundred RTMP players at once ten get the ten uses there are")
+    func aHundredRTMPPlayersAtOnceGetTheTenUsesThereAre() async throws {
         let scene = try await TicketScene()
         let ticket = try await scene.ticket(uses: 10)
         let port = scene.origin.rtmpPort
@@ -160,7 +165,8 @@ import Testing
         for player in players { await player.close() }
     }
 
-    @Test func anAutoTicketBelongsToWhoComesFirst() async throws {
+    @Test("An auto ticket belongs to the address that comes first")
+    func anAutoTicketBelongsToWhoComesFirst() async throws {
         let scene = try await TicketScene()
         func status(_ ticket: TicketScene.Ticket, from address: String) async throws -> Int {
             let master = try await scene.viewer(ticket, from: address).master()
@@ -198,7 +204,8 @@ import Testing
         #expect(try await scene.attempts(raced, success: true) == 1)
     }
 
-    @Test func aReloadIsFreeAndComingBackLaterIsNot() async throws {
+    @Test("A reload is free, and coming back later is not")
+    func aReloadIsFreeAndComingBackLaterIsNot() async throws {
         let scene = try await TicketScene(["hls.session_timeout: 5"])
         let ticket = try await scene.ticket(uses: 2)
         let viewer = scene.viewer(ticket)
@@ -223,7 +230,8 @@ import Testing
         #expect(try await scene.attempts(ticket, success: true) == 2)
     }
 
-    @Test func aRevokedTicketEndsWhatPlaysWithIt() async throws {
+    @Test("A revoked ticket ends what plays with it")
+    func aRevokedTicketEndsWhatPlaysWithIt() async throws {
         let scene = try await TicketScene()
         let ticket = try await scene.ticket(uses: 10)
         let other = try await scene.ticket(uses: 10)
@@ -251,7 +259,8 @@ import Testing
         await neighbour.close()
     }
 
-    @Test func aTicketThatRunsOutEndsWhatPlaysWithIt() async throws {
+    @Test("A ticket that runs out ends what plays with it")
+    func aTicketThatRunsOutEndsWhatPlaysWithIt() async throws {
         let scene = try await TicketScene()
         let unix = Int(Date().timeIntervalSince1970)
         let ticket = try await scene.ticket(uses: 10, ["expire": .int(unix + 8)])
@@ -266,7 +275,8 @@ import Testing
         #expect(try await Curl.get(media.url).status == 403)
     }
 
-    @Test func aRestartGoesUnnoticedByWhoIsWatching() async throws {
+    @Test("Viewers do not notice a restart")
+    func aRestartGoesUnnoticedByWhoIsWatching() async throws {
         let scene = try await TicketScene()
         let ticket = try await scene.ticket(uses: 1)
         let before = try await scene.viewer(ticket).start()
@@ -299,7 +309,8 @@ import Testing
         try await origin.stop()
     }
 
-    @Test func anOfflineStreamChargesNobody() async throws {
+    @Test("An offline stream charges nobody")
+    func anOfflineStreamChargesNobody() async throws {
         let scene = try await TicketScene(isOnAir: false)
         let ticket = try await scene.ticket(uses: 1)
         #expect(try await scene.viewer(ticket).master().status == 404)

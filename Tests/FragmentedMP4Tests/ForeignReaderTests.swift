@@ -35,12 +35,15 @@ import Testing
         try Data(bytes.readableBytesView).write(to: url)
     }
 
-    @Test(arguments: [
-        ("avc-aac", "h264 avc1 1/90000 64x36, aac mp4a 1/44100 44100 Hz 1"),
-        ("hevc-mp3", "hevc hvc1 1/90000 64x36, mp3 mp4a 1/44100 44100 Hz 1"),
-        ("av1", "av1 av01 1/90000 64x36"),
-        ("vp9-opus", "vp9 vp09 1/90000 64x36, opus Opus 1/48000 48000 Hz 1"),
-    ]) func ffmpegReadsTheTracksAndEverySample(_ name: String, _ streams: String) async throws {
+    @Test(
+        "ffmpeg reads the tracks and every sample",
+        arguments: [
+            ("avc-aac", "h264 avc1 1/90000 64x36, aac mp4a 1/44100 44100 Hz 1"),
+            ("hevc-mp3", "hevc hvc1 1/90000 64x36, mp3 mp4a 1/44100 44100 Hz 1"),
+            ("av1", "av1 av01 1/90000 64x36"),
+            ("vp9-opus", "vp9 vp09 1/90000 64x36, opus Opus 1/48000 48000 Hz 1"),
+        ]) func ffmpegReadsTheTracksAndEverySample(_ name: String, _ streams: String) async throws
+    {
         let file = try Fixture.file(name)
         let folder = try Folder()
         try write(file, to: folder.url.appendingPathComponent("out.mp4"))

@@ -24,7 +24,8 @@ import Testing
             payload: ByteBuffer(repeating: 0xaa, count: 3))
     }
 
-    @Test func writesEveryByteOfAFragment() throws {
+    @Test("A fragment is written byte for byte as the standard has it")
+    func writesEveryByteOfAFragment() throws {
         var writer = try FragmentWriter(tracks: TrackSet(video: tracks.video))
         try writer.append(video(1_000, offset: 80, key: true))
         try writer.append(video(1_040, offset: -40))
@@ -43,7 +44,8 @@ import Testing
         #expect(bytes == ByteBuffer(bytes: [0xe8, 0xe8, 0xe8, 0xe8, 0xe8, 0x10, 0x10, 0x10, 0x10, 0x10]))
     }
 
-    @Test func keepsBackTheLastSampleWhoseDurationIsNotKnown() throws {
+    @Test("The last sample is kept back until its duration is known")
+    func keepsBackTheLastSampleWhoseDurationIsNotKnown() throws {
         var writer = try FragmentWriter(tracks: tracks)
         for time: Int64 in [0, 40, 80] { try writer.append(video(time, key: time == 0)) }
         try writer.append(audio(0))
@@ -68,7 +70,8 @@ import Testing
         #expect(bytes.readableBytes == 0)
     }
 
-    @Test func framesOfSoundStandEndToEndWhateverTheMillisecondsSay() throws {
+    @Test("Audio frames stand end to end, whatever the milliseconds say")
+    func framesOfSoundStandEndToEndWhateverTheMillisecondsSay() throws {
         var writer = try FragmentWriter(tracks: TrackSet(audio: tracks.audio))
         // 1,024 samples of 44.1 kHz in whole milliseconds, then a gap.
         for time: Int64 in [0, 23, 46, 70, 93, 593, 616] { try writer.append(audio(time)) }
@@ -81,7 +84,8 @@ import Testing
             ])
     }
 
-    @Test func timeThatGoesBackIsPutRightByTheNextFragment() throws {
+    @Test("Time that goes back is put right by the next fragment")
+    func timeThatGoesBackIsPutRightByTheNextFragment() throws {
         var writer = try FragmentWriter(tracks: TrackSet(video: tracks.video))
         for time: Int64 in [100, 140, 60, 100] { try writer.append(video(time)) }
         var bytes = ByteBuffer()
@@ -95,7 +99,8 @@ import Testing
             ])
     }
 
-    @Test func timesCountFromTheOriginAndAreNeverNegative() throws {
+    @Test("Times count from the origin and are never negative")
+    func timesCountFromTheOriginAndAreNeverNegative() throws {
         var writer = try FragmentWriter(
             tracks: TrackSet(video: tracks.video), origin: MediaTime(milliseconds: -1_000))
         var bytes = ByteBuffer()
@@ -106,7 +111,8 @@ import Testing
         #expect(try Fixture.runs(in: bytes).map(\.start).prefix(3) == [0, 0, 0])
     }
 
-    @Test func refusesWhatHasNoTrack() throws {
+    @Test("An access unit that has no track is refused")
+    func refusesWhatHasNoTrack() throws {
         #expect(throws: FragmentedMP4Error.noTracks) { try FragmentWriter(tracks: TrackSet()) }
         #expect(throws: FragmentedMP4Error.noTracks) { try InitializationSegment.make(tracks: TrackSet()) }
         var writer = try FragmentWriter(tracks: TrackSet(video: tracks.video))

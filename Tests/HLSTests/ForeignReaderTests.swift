@@ -67,7 +67,8 @@ import Testing
         }
     }
 
-    @Test func ffmpegReadsTransportStreamsBackUnchanged() async throws {
+    @Test("ffmpeg reads transport streams back unchanged")
+    func ffmpegReadsTransportStreamsBackUnchanged() async throws {
         let file = try SyntheticStream.file("avc-aac.units")
         let folder = try Folder()
         let snapshot = try package([file], into: folder.url)
@@ -80,7 +81,7 @@ import Testing
     }
 
     /// Before zero, and over the end of MPEG-TS's 33 bits of 90 kHz (95,443.718 s; the writer adds ten seconds).
-    @Test(arguments: [-5_000, 95_429_000])
+    @Test("Timestamps may be negative and may wrap", arguments: [-5_000, 95_429_000])
     func timestampsMayBeNegativeAndMayWrap(shift: Int64) async throws {
         var file = try SyntheticStream.file("avc-aac.units")
         for index in file.units.indices { file.units[index].decodeTime += MediaTime(milliseconds: shift) }
@@ -91,7 +92,8 @@ import Testing
         try expectSame(read, file.units, tolerance: 25_000)
     }
 
-    @Test func everySegmentPlaysAlone() async throws {
+    @Test("Every segment plays alone")
+    func everySegmentPlaysAlone() async throws {
         let file = try SyntheticStream.file("avc-aac.units")
         let folder = try Folder()
         for segment in try package([file], into: folder.url).listed {
@@ -109,7 +111,8 @@ import Testing
         }
     }
 
-    @Test func ffmpegReadsOverATakeover() async throws {
+    @Test("ffmpeg reads on over a takeover")
+    func ffmpegReadsOverATakeover() async throws {
         let file = try SyntheticStream.file("avc-aac.units")
         var later = file
         for index in later.units.indices { later.units[index].decodeTime += MediaTime(milliseconds: 3_600_000) }
@@ -120,7 +123,8 @@ import Testing
         #expect(read.count == file.units.count * 2)
     }
 
-    @Test func ffmpegReadsFragmentedMP4BackUnchanged() async throws {
+    @Test("ffmpeg reads fragmented MP4 back unchanged")
+    func ffmpegReadsFragmentedMP4BackUnchanged() async throws {
         let file = try SyntheticStream.file("av1-opus.units")
         let folder = try Folder()
         let snapshot = try package([file], into: folder.url)

@@ -32,7 +32,8 @@ import Testing
         }
     }
 
-    @Test func everyPlaylistOfALongAndTroubledLifeIsValid() throws {
+    @Test("Every playlist of a long publication with breaks is valid")
+    func everyPlaylistOfALongAndTroubledLifeIsValid() throws {
         let tracks = try SyntheticStream.tracks()
         var broadcast = Broadcast(
             stream: SegmentedStream(configuration: SegmenterConfiguration(window: 4)))
@@ -59,7 +60,8 @@ import Testing
         #expect(broadcast.stream.segmenter.numbers.next == .init(media: 33, discontinuity: 4))
     }
 
-    @Test func saysNothingBeforeTheFirstSegmentIsFinished() throws {
+    @Test("There is no playlist before the first segment is finished")
+    func saysNothingBeforeTheFirstSegmentIsFinished() throws {
         var stream = SegmentedStream()
         try stream.setTracks(try SyntheticStream.tracks())
         for unit in SyntheticStream.both(0..<2_000) {
@@ -69,13 +71,15 @@ import Testing
         #expect(stream.append(SyntheticStream.video(2_000, key: true), now: 0) != nil)
     }
 
-    @Test func aStreamWithoutASegmentEndsWithoutAPlaylist() throws {
+    @Test("A stream without a segment ends without a playlist")
+    func aStreamWithoutASegmentEndsWithoutAPlaylist() throws {
         var stream = SegmentedStream()
         #expect(stream.end(now: 0) == nil)
         #expect(stream.snapshot == nil)
     }
 
-    @Test func anotherLifeDoesNotGoBack() throws {
+    @Test("Another publication does not go back in sequence")
+    func anotherLifeDoesNotGoBack() throws {
         let tracks = try SyntheticStream.tracks()
         var first = Broadcast(stream: SegmentedStream(configuration: SegmenterConfiguration(window: 3)))
         try first.stream.setTracks(tracks)
@@ -95,7 +99,8 @@ import Testing
         #expect(playlist.discontinuitySequence == 1)
     }
 
-    @Test func aSnapshotDescribesItself() throws {
+    @Test("A snapshot tells its segments, dates and codecs")
+    func aSnapshotDescribesItself() throws {
         let file = try SyntheticStream.file("avc-aac.units")
         var stream = SegmentedStream()
         try stream.setTracks(file.tracks)
@@ -123,7 +128,8 @@ import Testing
         #expect(snapshot.file(named: "../media_0.ts") == nil)
     }
 
-    @Test func entityTagsFollowTheContent() throws {
+    @Test("Entity tags follow the content")
+    func entityTagsFollowTheContent() throws {
         var stream = SegmentedStream()
         try stream.setTracks(try SyntheticStream.tracks())
         var tags: [String] = []

@@ -7,7 +7,8 @@ import Testing
 @Suite struct PlaylistTests {
     private let map = InitializationFile(name: "init_7.mp4", bytes: ByteBuffer(string: "x"))
 
-    @Test func listsTransportStreamSegments() {
+    @Test("A media playlist lists transport stream segments")
+    func listsTransportStreamSegments() {
         let playlist = MediaPlaylist(
             targetDuration: 2,
             segments: [SyntheticStream.segment(7), SyntheticStream.segment(8, milliseconds: 1_960, date: 2_000)],
@@ -29,7 +30,8 @@ import Testing
                 """)
     }
 
-    @Test func namesTheInitializationFileWhereItChanges() {
+    @Test("A media playlist names the initialization file where it changes")
+    func namesTheInitializationFileWhereItChanges() {
         let other = InitializationFile(name: "init_9.mp4", bytes: ByteBuffer(string: "y"))
         let playlist = MediaPlaylist(
             targetDuration: 2,
@@ -62,7 +64,8 @@ import Testing
                 """)
     }
 
-    @Test func aMasterPlaylistTellsWhatAVariantIs() {
+    @Test("A master playlist tells what a variant is")
+    func aMasterPlaylistTellsWhatAVariantIs() {
         let playlist = MasterPlaylist(
             renditions: [
                 Rendition(
@@ -85,7 +88,8 @@ import Testing
                 """)
     }
 
-    @Test func thePeakIsTheWorstRunOfAboutATargetDuration() {
+    @Test("The peak bit rate is that of the worst run of about a target duration")
+    func thePeakIsTheWorstRunOfAboutATargetDuration() {
         let segments = [
             SyntheticStream.segment(0, bytes: 1_000),
             // Too short to be a run of its own: with its neighbour it is 3,000 bytes in 2.5 s.
@@ -97,10 +101,13 @@ import Testing
         #expect(BandwidthMeter.peak(of: [segments[1]], targetDuration: 2) == 32_000)
     }
 
-    @Test(arguments: [
-        (50, 1_960, 25.0), (60, 1_969, 30_000 / 1_001.0), (60, 1_967, 30), (120, 1_985, 60_000 / 1_001.0),
-        (36, 2_000, 17.5), (1, 0, nil), (0, 0, nil),
-    ]) func theFrameRateIsACustomaryOneWhereItIsNearOne(_ frames: Int, _ span: Int64, _ rate: Double?) {
+    @Test(
+        "The frame rate is a customary one where it is near one",
+        arguments: [
+            (50, 1_960, 25.0), (60, 1_969, 30_000 / 1_001.0), (60, 1_967, 30), (120, 1_985, 60_000 / 1_001.0),
+            (36, 2_000, 17.5), (1, 0, nil), (0, 0, nil),
+        ]) func theFrameRateIsACustomaryOneWhereItIsNearOne(_ frames: Int, _ span: Int64, _ rate: Double?)
+    {
         let segment = SyntheticStream.segment(0, videoFrames: frames, videoSpan: span)
         #expect(BandwidthMeter.frameRate(of: [segment]) == rate)
     }

@@ -10,7 +10,8 @@ import Testing
         return window
     }
 
-    @Test func listsTheNewestAndKeepsWhatPlayersMayStillAskFor() {
+    @Test("The window lists the newest segments and keeps what players may still ask for")
+    func listsTheNewestAndKeepsWhatPlayersMayStillAskFor() {
         let window = window(
             SegmenterConfiguration(window: 3, retainedSegments: 0), (0..<20).map { SyntheticStream.segment($0) })
         #expect(window.listed.map(\.sequence) == [17, 18, 19])
@@ -19,13 +20,15 @@ import Testing
         #expect(window.totalBytes == 7_000)
     }
 
-    @Test func keepsAtLeastTheConfiguredNumber() {
+    @Test("The window keeps at least the configured number of segments")
+    func keepsAtLeastTheConfiguredNumber() {
         let window = window(
             SegmenterConfiguration(window: 3, retainedSegments: 9), (0..<20).map { SyntheticStream.segment($0) })
         #expect(window.retained.map(\.sequence) == Array(8..<17))
     }
 
-    @Test func neverListsLessThanThreeTargetDurations() {
+    @Test("The window never lists less than three target durations")
+    func neverListsLessThanThreeTargetDurations() {
         let segments = [SyntheticStream.segment(0, milliseconds: 10_000)]
         let window = window(
             SegmenterConfiguration(window: 3), segments + (1..<30).map { SyntheticStream.segment($0) })
@@ -33,7 +36,8 @@ import Testing
         #expect(window.listed.map(\.sequence) == Array(15..<30))
     }
 
-    @Test func theTargetDurationOnlyGrows() {
+    @Test("The target duration only grows")
+    func theTargetDurationOnlyGrows() {
         var window = SegmentWindow(configuration: SegmenterConfiguration())
         var targets: [Int] = []
         for duration: Int64 in [2_000, 2_499, 2_500, 9_600, 2_000] {
@@ -43,7 +47,8 @@ import Testing
         #expect(targets == [2, 2, 3, 10, 10])
     }
 
-    @Test func countsDiscontinuitiesThatHaveLeft() {
+    @Test("Discontinuities that have left the playlist are counted")
+    func countsDiscontinuitiesThatHaveLeft() {
         var window = SegmentWindow(configuration: SegmenterConfiguration(window: 3))
         var numbers = SequenceNumbers(first: 5)
         var seen: [Int64?] = []
@@ -63,7 +68,8 @@ import Testing
         #expect(numbers.next == SequenceNumbers.Position(media: 12, discontinuity: 7))
     }
 
-    @Test func bytesAreBoundedWhateverTheDurations() {
+    @Test("The window's bytes are bounded, whatever the durations")
+    func bytesAreBoundedWhateverTheDurations() {
         let configuration = SegmenterConfiguration(
             window: 6, maximumSegmentBytes: 64 << 10, maximumTotalBytes: 100_000)
         let window = window(configuration, (0..<20).map { SyntheticStream.segment($0, bytes: 30_000) })
@@ -72,7 +78,8 @@ import Testing
         #expect(window.totalBytes == 90_000)
     }
 
-    @Test func takesNothingAfterItsEnd() {
+    @Test("The window takes nothing after its end")
+    func takesNothingAfterItsEnd() {
         var window = window(SegmenterConfiguration(), [SyntheticStream.segment(0)])
         window.end()
         window.append(SyntheticStream.segment(1))

@@ -20,7 +20,8 @@ import Testing
         return tracks
     }
 
-    @Test(arguments: [7_000, -90_000, 4_000_000_000]) func jumpsOpenADiscontinuity(by jump: Int64) throws {
+    @Test("A jump in time opens a discontinuity", arguments: [7_000, -90_000, 4_000_000_000])
+    func jumpsOpenADiscontinuity(by jump: Int64) throws {
         var segmenter = try segmenter()
         var segments = segmenter.append(SyntheticStream.both(0..<3_000))
         segments += [segmenter.discontinuity()].compactMap(\.self)
@@ -28,7 +29,8 @@ import Testing
         #expect(segments.map(\.summary) == ["0:2000", "1:1000", "2:2000!"])
     }
 
-    @Test func waitsForAKeyframeAfterAJump() throws {
+    @Test("After a jump the next segment waits for a keyframe")
+    func waitsForAKeyframeAfterAJump() throws {
         var segmenter = try segmenter()
         var segments = segmenter.append(SyntheticStream.both(0..<1_000))
         segments += [segmenter.discontinuity()].compactMap(\.self)
@@ -38,13 +40,15 @@ import Testing
         #expect(segmenter.discardedUnits == 2)
     }
 
-    @Test func aSmallStepBackStaysInItsSegment() throws {
+    @Test("A small step back stays in its segment")
+    func aSmallStepBackStaysInItsSegment() throws {
         var segmenter = try segmenter()
         let units = SyntheticStream.pictures(0..<1_000) + SyntheticStream.pictures(600..<3_000).dropFirst()
         #expect(segmenter.append(units).map(\.summary) == ["0:2600"])
     }
 
-    @Test func anotherPublisherOpensADiscontinuity() throws {
+    @Test("Another publisher opens a discontinuity")
+    func anotherPublisherOpensADiscontinuity() throws {
         var segmenter = try segmenter()
         #expect(segmenter.append(SyntheticStream.both(0..<900)).isEmpty)
         #expect(segmenter.discontinuity()?.summary == "0:920")
@@ -52,13 +56,15 @@ import Testing
         #expect(segmenter.append(SyntheticStream.both(50_000..<52_100)).map(\.summary) == ["1:2000!"])
     }
 
-    @Test func nothingPublishedYetNeedsNoDiscontinuity() throws {
+    @Test("Nothing published yet needs no discontinuity")
+    func nothingPublishedYetNeedsNoDiscontinuity() throws {
         var segmenter = try segmenter()
         #expect(segmenter.discontinuity() == nil)
         #expect(segmenter.append(SyntheticStream.both(0..<2_100)).map(\.summary) == ["0:2000"])
     }
 
-    @Test func anotherConfigurationTakesEffectAtTheNextKeyframe() throws {
+    @Test("Another configuration takes effect at the next keyframe")
+    func anotherConfigurationTakesEffectAtTheNextKeyframe() throws {
         var segmenter = try segmenter()
         var segments = segmenter.append(SyntheticStream.both(0..<2_500))
         let other = try otherTracks()
@@ -73,7 +79,8 @@ import Testing
         #expect(segmenter.discardedUnits == 2)
     }
 
-    @Test func goingBackBeforeTheKeyframeChangesNothing() throws {
+    @Test("Going back to the former configuration before a keyframe changes nothing")
+    func goingBackBeforeTheKeyframeChangesNothing() throws {
         var segmenter = try segmenter()
         var segments = segmenter.append(SyntheticStream.both(0..<1_000))
         try segmenter.setTracks(try otherTracks())
@@ -82,7 +89,8 @@ import Testing
         #expect(segments.map(\.summary) == ["0:3000"])
     }
 
-    @Test func aTrackThatJoinsRightAtTheStartCostsNoSegment() throws {
+    @Test("A track that joins right at the start costs no segment")
+    func aTrackThatJoinsRightAtTheStartCostsNoSegment() throws {
         let tracks = try SyntheticStream.tracks()
         var segmenter = Segmenter()
         try segmenter.setTracks(TrackSet(audio: tracks.audio))
@@ -92,7 +100,8 @@ import Testing
         #expect(segments.map(\.summary) == ["0:2000"])
     }
 
-    @Test func picturesThatEndLeaveSoundAlone() throws {
+    @Test("Video that ends leaves audio alone")
+    func picturesThatEndLeaveSoundAlone() throws {
         let tracks = try SyntheticStream.tracks()
         var segmenter = try segmenter()
         var segments = segmenter.append(SyntheticStream.both(0..<2_600))
@@ -102,14 +111,16 @@ import Testing
         #expect(segments.last?.tracks.video == nil)
     }
 
-    @Test func anotherLifeGoesOnCountingWithADiscontinuity() throws {
+    @Test("Another publication goes on counting, with a discontinuity")
+    func anotherLifeGoesOnCountingWithADiscontinuity() throws {
         var segmenter = try segmenter(first: 41)
         #expect(segmenter.numbers.next?.media == 41)
         #expect(segmenter.append(SyntheticStream.both(0..<4_100)).map(\.summary) == ["41:2000!", "42:2000"])
         #expect(segmenter.numbers.next?.media == 43)
     }
 
-    @Test func codecsThatTransportStreamsCannotCarryGoIntoMP4AndStayThere() throws {
+    @Test("Codecs that transport streams cannot carry go into MP4, and the stream stays there")
+    func codecsThatTransportStreamsCannotCarryGoIntoMP4AndStayThere() throws {
         let modern = try SyntheticStream.file("av1-opus.units")
         var segmenter = Segmenter()
         try segmenter.setTracks(modern.tracks)
@@ -125,7 +136,8 @@ import Testing
         #expect(classic.map(\.isDiscontinuity) == [true])
     }
 
-    @Test func theInitializationIsKeptOverADiscontinuity() throws {
+    @Test("The initialization is kept over a discontinuity")
+    func theInitializationIsKeptOverADiscontinuity() throws {
         let modern = try SyntheticStream.file("av1-opus.units")
         var segmenter = Segmenter()
         try segmenter.setTracks(modern.tracks)

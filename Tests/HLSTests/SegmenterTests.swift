@@ -15,7 +15,8 @@ import Testing
         return segmenter
     }
 
-    @Test func cutsAtTheFirstKeyframeAtOrAfterTheDuration() throws {
+    @Test("Segments are cut at the first keyframe at or after the duration")
+    func cutsAtTheFirstKeyframeAtOrAfterTheDuration() throws {
         var segmenter = try segmenter()
         let segments = segmenter.append(SyntheticStream.both(1_000..<8_000, gop: 1_200))
         #expect(segments.map(\.summary) == ["0:2400", "1:2400"])
@@ -26,7 +27,8 @@ import Testing
         #expect(segmenter.discardedUnits == 0)
     }
 
-    @Test func measuresDurationsByDecodeTimeWhateverTheComposition() throws {
+    @Test("Durations are measured by decode time, whatever the composition offsets")
+    func measuresDurationsByDecodeTimeWhateverTheComposition() throws {
         var segmenter = try segmenter(audio: false)
         let units = SyntheticStream.pictures(0..<4_400).map { unit in
             var unit = unit
@@ -37,20 +39,23 @@ import Testing
         #expect(segmenter.end()?.summary == "2:400")
     }
 
-    @Test func cutsSoundAloneByTime() throws {
+    @Test("Audio alone is cut by time")
+    func cutsSoundAloneByTime() throws {
         var segmenter = try segmenter(video: false)
         #expect(segmenter.append(SyntheticStream.sound(0..<5_000)).map(\.summary) == ["0:2000", "1:2000"])
         #expect(segmenter.end()?.summary == "2:1000")
         #expect(segmenter.discardedUnits == 0)
     }
 
-    @Test func letsAGOPLongerThanTheDurationThrough() throws {
+    @Test("A GOP longer than the segment duration goes through whole")
+    func letsAGOPLongerThanTheDurationThrough() throws {
         var segmenter = try segmenter()
         let segments = segmenter.append(SyntheticStream.both(0..<21_000, gop: 10_000))
         #expect(segments.map(\.summary) == ["0:10000", "1:10000"])
     }
 
-    @Test func cutsWithoutAKeyframeWhenNoneComes() throws {
+    @Test("When no keyframe comes, segments are cut without one")
+    func cutsWithoutAKeyframeWhenNoneComes() throws {
         var segmenter = try segmenter()
         let segments = segmenter.append(SyntheticStream.both(0..<61_000, gop: 1_000_000))
         #expect(segments.map(\.summary) == ["0:30000", "1:30000~"])
@@ -94,7 +99,8 @@ import Testing
         #expect(segmenter.append(units).map(\.summary) == ["0:5960", "1:540~", "2:2000"])
     }
 
-    @Test func cutsWithoutAKeyframeAtTheByteLimit() throws {
+    @Test("At the byte limit segments are cut without a keyframe")
+    func cutsWithoutAKeyframeAtTheByteLimit() throws {
         var segmenter = try segmenter(SegmenterConfiguration(maximumSegmentBytes: 64 << 10), audio: false)
         let units = (0..<10).map { SyntheticStream.video($0 * 40, key: $0 == 0, size: 20_000) }
         let segments = segmenter.append(units)
@@ -102,14 +108,16 @@ import Testing
         #expect(segments.allSatisfy { $0.bytes.readableBytes <= 64 << 10 })
     }
 
-    @Test func refusesAnAccessUnitOverTheByteLimit() throws {
+    @Test("An access unit over the byte limit is left out")
+    func refusesAnAccessUnitOverTheByteLimit() throws {
         var segmenter = try segmenter(SegmenterConfiguration(maximumSegmentBytes: 64 << 10))
         #expect(segmenter.append([SyntheticStream.video(0, key: true, size: 70_000)]).isEmpty)
         #expect(segmenter.discardedUnits == 1)
         #expect(segmenter.end() == nil)
     }
 
-    @Test func waitsForAKeyframeAndLeavesOutWhatComesBefore() throws {
+    @Test("The first segment waits for a keyframe, and what comes before is left out")
+    func waitsForAKeyframeAndLeavesOutWhatComesBefore() throws {
         var segmenter = try segmenter()
         _ = segmenter.append([SyntheticStream.audio(0), SyntheticStream.video(20), SyntheticStream.audio(20)])
         #expect(segmenter.discardedUnits == 3)
@@ -117,7 +125,8 @@ import Testing
         #expect(segmenter.discardedUnits == 3)
     }
 
-    @Test func packagesSoundAloneWhenAnnouncedPicturesStayAway() throws {
+    @Test("Audio is packaged alone when announced video stays away")
+    func packagesSoundAloneWhenAnnouncedPicturesStayAway() throws {
         var segmenter = try segmenter()
         let alone = segmenter.append(SyntheticStream.sound(0..<9_100))
         #expect(alone.map(\.summary) == ["0:2000", "1:2000"])
@@ -127,13 +136,15 @@ import Testing
         #expect(joined.map { $0.tracks.video == nil } == [true, false])
     }
 
-    @Test func goesOnWithSoundWhilePicturesStayAway() throws {
+    @Test("Segments go on with audio while video stays away")
+    func goesOnWithSoundWhilePicturesStayAway() throws {
         var segmenter = try segmenter()
         let units = SyntheticStream.both(0..<1_000) + SyntheticStream.sound(1_000..<13_000)
         #expect(segmenter.append(units).map(\.summary) == ["0:5960", "1:5000~"])
     }
 
-    @Test(arguments: [3_600_000, -3_600_000]) func soundFarFromItsPicturesDoesNotStretchSegments(by far: Int64) throws {
+    @Test("Audio far from its video does not stretch segments", arguments: [3_600_000, -3_600_000])
+    func soundFarFromItsPicturesDoesNotStretchSegments(by far: Int64) throws {
         var segmenter = try segmenter()
         let units = SyntheticStream.both(0..<8_500).map { unit in
             var unit = unit
@@ -148,21 +159,24 @@ import Testing
         #expect(segmenter.end()?.summary == "5:2540~")
     }
 
-    @Test func leavesOutATrackNobodyAnnounced() throws {
+    @Test("A track that nobody announced is left out")
+    func leavesOutATrackNobodyAnnounced() throws {
         var segmenter = try segmenter(video: false)
         let segments = segmenter.append(SyntheticStream.both(0..<2_100))
         #expect(segments.map(\.summary) == ["0:2000"])
         #expect(segmenter.discardedUnits == 53)
     }
 
-    @Test func startsWithoutAKeyframeWhenThereIsNeverOne() throws {
+    @Test("A stream that never has a keyframe starts without one")
+    func startsWithoutAKeyframeWhenThereIsNeverOne() throws {
         var segmenter = try segmenter(audio: false)
         let units = (0..<900).map { SyntheticStream.video($0 * 40) }
         #expect(segmenter.append(units).isEmpty)
         #expect(segmenter.end()?.summary == "0:6000~")
     }
 
-    @Test func abandonsASegmentWhoseKeyframeIsMalformed() throws {
+    @Test("A segment whose keyframe is malformed is given up")
+    func abandonsASegmentWhoseKeyframeIsMalformed() throws {
         var segmenter = try segmenter(audio: false)
         var broken = SyntheticStream.video(0, key: true)
         broken.payload = ByteBuffer(bytes: [0, 0, 0xff, 0xff, 0x65])
@@ -171,7 +185,8 @@ import Testing
         #expect(segmenter.append(SyntheticStream.pictures(80..<2_100)).map(\.summary) == ["0:2000"])
     }
 
-    @Test func takesNothingAfterItsEnd() throws {
+    @Test("The segmenter takes nothing after its end")
+    func takesNothingAfterItsEnd() throws {
         var segmenter = try segmenter()
         _ = segmenter.append(SyntheticStream.both(0..<500))
         #expect(segmenter.end()?.summary == "0:520")
@@ -180,7 +195,8 @@ import Testing
         #expect(segmenter.discontinuity() == nil)
     }
 
-    @Test func survivesTheEndsOfTime() throws {
+    @Test("Times at the ends of their range do not trap")
+    func survivesTheEndsOfTime() throws {
         var segmenter = try segmenter()
         for time in [Int64.min, .max, 0, .max, .min + 1, -1] {
             var unit = SyntheticStream.video(0, key: true, offset: 0)

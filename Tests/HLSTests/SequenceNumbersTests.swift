@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import HLS
@@ -124,7 +125,7 @@ import Testing
     func histories() {
         var failures: [UInt64] = []
         for seed: UInt64 in 0..<500 {
-            var random = SeededGenerator(state: seed)
+            var random = SeededGenerator(seed: seed)
             var store: Int64 = 1
             var process: SequenceNumbers?
             var last = SequenceNumbers.Position(media: -1, discontinuity: -1)
@@ -153,18 +154,5 @@ import Testing
             }
         }
         #expect(failures.isEmpty, "seeds")
-    }
-}
-
-/// SplitMix64.
-private struct SeededGenerator: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var value = state
-        value = (value ^ (value >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        value = (value ^ (value >> 27)) &* 0x94d0_49bb_1331_11eb
-        return value ^ (value >> 31)
     }
 }

@@ -90,9 +90,13 @@ final class HubBench {
     }
 
     /// A viewer on a channel of the hub's event loop.
-    func viewer(messageStreamID: UInt32 = 1, timestampsFromZero: Bool = false) -> BenchViewer {
+    /// - Parameter holdsWrites: its socket takes nothing until `letWritesGo`.
+    func viewer(messageStreamID: UInt32 = 1, timestampsFromZero: Bool = false, holdsWrites: Bool = false)
+        -> BenchViewer
+    {
         let viewer = BenchViewer(
-            loop: loop, messageStreamID: messageStreamID, timestampsFromZero: timestampsFromZero)
+            loop: loop, messageStreamID: messageStreamID, timestampsFromZero: timestampsFromZero,
+            holdsWrites: holdsWrites)
         viewer.isAttached = hub.add(viewer.reader)
         return viewer
     }
@@ -113,9 +117,33 @@ final class BenchViewer {
     var isAttached = false
     private(set) var ending: RTMPSubscriber.Ending?
     private var decoder = ChunkDecoder(limits: RTMPLimits())
+    private let held: HeldWrites?
 
-    init(loop: EmbeddedEventLoop, messageStreamID: UInt32, timestampsFromZero: Bool = false) {
+    /// What a socket has not taken yet.
+    private final class HeldWrites: ChannelOutboundHandler {
+        typealias OutboundIn = ByteBuffer
+        private var context: ChannelHandlerContext?
+        private var writes: [(NIOAny, EventLoopPromise<Void>?)] = []
+
+        func handlerAdded(context: ChannelHandlerContext) { self.context = context }
+        func handlerRemoved(context: ChannelHandlerContext) { self.context = nil }
+        func flush(context: ChannelHandlerContext) {}
+        func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+            writes.append((data, promise))
+        }
+        func letGo() {
+            for (data, promise) in writes { context?.write(data, promise: promise) }
+            writes.removeAll()
+            context?.flush()
+        }
+    }
+
+    init(
+        loop: EmbeddedEventLoop, messageStreamID: UInt32, timestampsFromZero: Bool = false, holdsWrites: Bool = false
+    ) {
         channel = EmbeddedChannel(loop: loop)
+        held = holdsWrites ? HeldWrites() : nil
+        if let held { try? channel.pipeline.syncOperations.addHandler(held) }
         reader = RTMPSubscriber(
             role: .viewer, channel: channel, messageStreamID: messageStreamID,
             timestampsFromZero: timestampsFromZero)
@@ -127,6 +155,8 @@ final class BenchViewer {
         try? decoder.receive(announcement, now: .now())
         _ = try? decoder.next()
     }
+
+    func letWritesGo() { held?.letGo() }
 
     /// The bodies of everything written since the last call.
     func bodies() throws -> [ByteBuffer] {

@@ -2,6 +2,7 @@ import Foundation
 import Media
 import NIOCore
 import RTMP
+import TestSupport
 import Testing
 
 @testable import Live
@@ -24,19 +25,6 @@ import Testing
                 return
             }
         }
-    }
-}
-
-/// SplitMix64: the same history for the same seed on every machine.
-private struct SeededGenerator: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var value = state
-        value = (value ^ (value >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        value = (value ^ (value >> 27)) &* 0x94D0_49BB_1331_11EB
-        return value ^ (value >> 31)
     }
 }
 
@@ -142,7 +130,7 @@ private struct History {
     private(set) var complaints: [String] = []
 
     init(seed: UInt64) {
-        random = SeededGenerator(state: seed &* 0x2545_F491_4F6C_DD1D &+ 1)
+        random = SeededGenerator(seed: seed &* 0x2545_F491_4F6C_DD1D &+ 1)
         var settings = HubSettings()
         settings.ring = History.limits
         settings.takeoverAfter = .seconds(5)

@@ -7,7 +7,8 @@ import Testing
 @Suite struct StreamHubTests {
     typealias Message = BenchViewer.Message
 
-    @Test func aNewViewerStartsWithHeadersOnTheNewestKeyframeAndThenGetsEverything() throws {
+    @Test("A new viewer starts with headers on the newest keyframe and then gets everything")
+    func aNewViewerStartsWithHeadersOnTheNewestKeyframeAndThenGetsEverything() throws {
         let bench = HubBench()
         try bench.publish()
         bench.headers()
@@ -30,7 +31,8 @@ import Testing
         #expect(try viewer.received().map(\.timestamp) == [160])
     }
 
-    @Test func withoutAKeyframeAViewerWaitsForOne() throws {
+    @Test("A viewer waits for a keyframe when there is none")
+    func withoutAKeyframeAViewerWaitsForOne() throws {
         let bench = HubBench()
         try bench.publish()
         bench.headers()
@@ -42,7 +44,8 @@ import Testing
         #expect(try viewer.received().map(\.timestamp) == [80, 80, 80])
     }
 
-    @Test func anAudioOnlyStreamStartsAnywhere() throws {
+    @Test("A stream of audio alone starts anywhere")
+    func anAudioOnlyStreamStartsAnywhere() throws {
         let bench = HubBench()
         try bench.publish()
         bench.send(.audio, 0, HubBench.audioHeader)
@@ -54,7 +57,8 @@ import Testing
         #expect(try viewer.received().map(\.timestamp) == [46])
     }
 
-    @Test func anotherMessageStreamGetsItsOwnID() throws {
+    @Test("A viewer on another message stream gets that stream's id")
+    func anotherMessageStreamGetsItsOwnID() throws {
         let bench = HubBench()
         try bench.publish()
         bench.headers()
@@ -62,7 +66,8 @@ import Testing
         #expect(try bench.viewer(messageStreamID: 3).received().allSatisfy { $0.streamID == 3 })
     }
 
-    @Test func aSlowViewerIsMovedToANewerKeyframeAndNeverGetsPicturesWithoutTheirReference() throws {
+    @Test("A slow viewer is moved to a newer keyframe and never gets frames without their reference")
+    func aSlowViewerIsMovedToANewerKeyframeAndNeverGetsPicturesWithoutTheirReference() throws {
         var settings = HubSettings()
         settings.ring = WriteRing.Limits(bytes: 4_500, time: .init(milliseconds: 60_000))
         let bench = HubBench(settings)
@@ -89,7 +94,8 @@ import Testing
         #expect(try other.received().last?.timestamp == 200)
     }
 
-    @Test func pauseStopsDeliveryAndResumingStartsOnAKeyframe() throws {
+    @Test("A pause stops delivery, and resuming starts on a keyframe")
+    func pauseStopsDeliveryAndResumingStartsOnAKeyframe() throws {
         let bench = HubBench()
         try bench.publish()
         bench.headers()
@@ -105,7 +111,8 @@ import Testing
         #expect(try viewer.received().map(\.timestamp) == [80, 80, 80, 120])
     }
 
-    @Test func aSecondPublisherIsRefusedWhileTheFirstSends() throws {
+    @Test("A second publisher is refused while the first sends")
+    func aSecondPublisherIsRefusedWhileTheFirstSends() throws {
         let bench = HubBench()
         try bench.publish()
         bench.headers()
@@ -113,7 +120,8 @@ import Testing
         #expect(bench.dismissals.list.isEmpty)
     }
 
-    @Test func aSilentPublisherIsTakenOverAndViewersStay() throws {
+    @Test("A silent publisher is taken over, and viewers stay")
+    func aSilentPublisherIsTakenOverAndViewersStay() throws {
         var settings = HubSettings()
         settings.takeoverAfter = .zero
         let bench = HubBench(settings)
@@ -135,7 +143,8 @@ import Testing
         #expect(packager.list.contains(.discontinuity))
     }
 
-    @Test func aDroppedPublisherMayReturnWithinTheWindow() throws {
+    @Test("A dropped publisher may return within the window")
+    func aDroppedPublisherMayReturnWithinTheWindow() throws {
         let bench = HubBench()
         let packager = NotingPackager()
         bench.hub.attach(packager)
@@ -157,7 +166,8 @@ import Testing
         #expect(bench.endings.value == 0)
     }
 
-    @Test func aPublisherThatDoesNotReturnEndsTheStreamForEverybody() throws {
+    @Test("A publisher that does not return ends the stream for everybody")
+    func aPublisherThatDoesNotReturnEndsTheStreamForEverybody() throws {
         let bench = HubBench()
         let packager = NotingPackager()
         bench.hub.attach(packager)
@@ -174,7 +184,9 @@ import Testing
         #expect(!bench.viewer().isAttached)
     }
 
-    @Test(arguments: [(true, true), (false, false)])
+    @Test(
+        "An orderly unpublish ends the stream at once unless its settings say otherwise",
+        arguments: [(true, true), (false, false)])
     func anOrderlyUnpublishEndsAtOnceUnlessTheStreamSaysOtherwise(endsOnUnpublish: Bool, isOver: Bool) throws {
         var settings = HubSettings()
         settings.endsOnUnpublish = endsOnUnpublish
@@ -186,7 +198,8 @@ import Testing
         #expect(bench.hub.isEnded == isOver)
     }
 
-    @Test func aPublisherThatWasReplacedCanNoLongerSendOrEnd() throws {
+    @Test("A publisher that was replaced can no longer send or end")
+    func aPublisherThatWasReplacedCanNoLongerSendOrEnd() throws {
         var settings = HubSettings()
         settings.takeoverAfter = .zero
         let bench = HubBench(settings)
@@ -200,7 +213,8 @@ import Testing
         #expect(bench.hub.isOnAir)
     }
 
-    @Test func packagersLearnOfTracksBeforeTheFirstUnitAndOfJumps() throws {
+    @Test("Packagers learn of tracks before the first access unit, and of jumps")
+    func packagersLearnOfTracksBeforeTheFirstUnitAndOfJumps() throws {
         let bench = HubBench()
         let packager = NotingPackager()
         bench.hub.attach(packager)
@@ -312,13 +326,21 @@ import Testing
         let bench = HubBench()
         try bench.publish()
         bench.headers()
-        let viewers = (0..<50).map { _ in bench.viewer(messageStreamID: 2) }
+        let viewers = (0..<50).map { _ in bench.viewer(messageStreamID: 2, holdsWrites: true) }
         bench.picture(0, isKeyframe: true, size: 60_000)
         bench.loop.advanceTime(by: .milliseconds(100))
         // One shared write and one copy, each of its own size: not fifty.
         #expect(bench.hub.memory.used > 120_000)
         #expect(bench.hub.memory.used < 125_000)
-        for viewer in viewers { #expect(try viewer.received().map(\.streamID) == [2, 2, 2]) }
+        // The copies of the first write are forgotten with the next one, and only their viewers still hold them.
+        bench.picture(40, isKeyframe: true, size: 100)
+        bench.loop.advanceTime(by: .milliseconds(100))
+        #expect(bench.hub.memory.used > 120_000)
+        for viewer in viewers {
+            viewer.letWritesGo()
+            #expect(try viewer.received().map(\.streamID).allSatisfy { $0 == 2 })
+        }
+        #expect(bench.hub.memory.used < 65_000)
     }
 
     @Test("A push whose timestamps begin at zero starts there")
@@ -391,11 +413,65 @@ import Testing
         let text = String(repeating: "x", count: 4_000)
         let small = AMFValue.object(["title": .string(text)])
         let huge = AMFValue.object(["titles": .strictArray(Array(repeating: .string(text), count: 10_000))])
-        #expect(small.fits(in: HubMachine.mostMetadataBytes))
-        #expect(!huge.fits(in: HubMachine.mostMetadataBytes))
+        for (metadata, isReported) in [(small, true), (huge, false)] {
+            var machine = HubMachine(settings: HubSettings())
+            let publisher = HubBench().publisher
+            let body = RTMPDataMessage(streamID: 1, name: "onMetaData", values: [.object(["width": 128])]).body
+            let message = StreamSample(.data, timestamp: 0, body: body, metadata: metadata)
+            var actions: [HubMachine.Action] = []
+            let moment = HubMachine.Moment(now: .now(), wallClock: 0)
+            machine.handle(.publish(publisher), at: moment, into: &actions)
+            machine.handle(.sample(message, from: publisher.id), at: moment, into: &actions)
+            #expect((machine.metadata != nil) == isReported)
+            // Viewers and pushes get the encoder's own bytes.
+            #expect(machine.metadataBody == body)
+        }
     }
 
-    @Test func memoryIsCountedAndGivenBack() throws {
+    @Test("A viewer that takes nothing is closed in its time, also while the stream waits for its publisher")
+    func slowWithoutMedia() throws {
+        let bench = HubBench()
+        try bench.publish()
+        bench.headers()
+        bench.picture(0, isKeyframe: true)
+        let (slow, other) = (bench.viewer(), bench.viewer())
+        slow.channel.isWritable = false
+        bench.picture(40)
+        bench.hub.end(bench.publisher.id, isOrderly: false)
+        bench.loop.advanceTime(by: .seconds(20))
+        #expect(slow.ending == nil)
+        bench.loop.advanceTime(by: .seconds(2))
+        #expect(slow.ending == .tooSlow)
+        // The publisher has thirty seconds to return, and whoever keeps up waits for it.
+        #expect(other.ending == nil)
+        bench.loop.advanceTime(by: .seconds(8))
+        #expect(other.ending == .streamEnded)
+    }
+
+    @Test("While memory is short, only the newest GOP is kept for viewers who come")
+    func shortRing() throws {
+        let bench = HubBench()
+        try bench.publish()
+        bench.headers()
+        let viewer = bench.viewer()
+        func gops(_ numbers: Range<Int64>) {
+            for frame in numbers.lowerBound * 10..<numbers.upperBound * 10 {
+                bench.picture(frame * 40, isKeyframe: frame.isMultiple(of: 10), size: 10_000)
+            }
+        }
+        gops(0..<5)
+        #expect(bench.hub.memory.used > 5 * 100_000)
+        let others = bench.hub.memory.ceiling / 100 * 81
+        bench.hub.memory.change(by: others)
+        gops(5..<7)
+        #expect(bench.hub.memory.used - others < 3 * 100_000)
+        // Whoever watches has had it all.
+        #expect(try viewer.received().filter { !$0.isHeader }.count == 70)
+        bench.hub.memory.change(by: -others)
+    }
+
+    @Test("What a stream holds is counted, and given back at its end")
+    func memoryIsCountedAndGivenBack() throws {
         let bench = HubBench()
         try bench.publish()
         bench.headers()

@@ -165,7 +165,8 @@ import Testing
 }
 
 @Suite struct RateMeterTests {
-    @Test func ratesAreOverTheWholeSecondsPast() {
+    @Test("Rates are those of the whole seconds past")
+    func ratesAreOverTheWholeSecondsPast() {
         var meter = RateMeter()
         #expect(meter.rates(now: MediaTime(milliseconds: 0)) == (0, 0))
         for frame in 0..<50 {
@@ -177,7 +178,8 @@ import Testing
         #expect(rates.framesPerSecond == 25)
     }
 
-    @Test func silenceBringsThemToZero() {
+    @Test("Silence brings the rates to zero")
+    func silenceBringsThemToZero() {
         var meter = RateMeter()
         meter.add(bytes: 1_000, isFrame: true, now: MediaTime(milliseconds: 0))
         #expect(meter.rates(now: MediaTime(milliseconds: 9_000)) == (0, 0))
@@ -185,16 +187,20 @@ import Testing
 }
 
 @Suite struct StreamAddressTests {
-    @Test(arguments: [
-        ("demo-live", "play", "demo-origin", "live"), ("demo-channel", "play", "demo-chorigin", "live"),
-        ("demo-origin", "live", "demo-origin", "live"), ("demo-vod", "other", "demo-vod", "other"),
-    ])
+    @Test(
+        "Playback aliases name the origin",
+        arguments: [
+            ("demo-live", "play", "demo-origin", "live"), ("demo-channel", "play", "demo-chorigin", "live"),
+            ("demo-origin", "live", "demo-origin", "live"), ("demo-vod", "other", "demo-vod", "other"),
+        ])
     func playbackAliasesNameTheOrigin(app: String, instance: String, origin: String, live: String) {
         let address = StreamAddress(app: app, instance: instance, stream: "s")
         #expect(address.forPlayback == StreamAddress(app: origin, instance: live, stream: "s"))
     }
 
-    @Test(arguments: [("a", true), ("A-b_c.d~9", true), ("", false), (".a", false), ("a/b", false), ("é", false)])
+    @Test(
+        "Names are of letters, digits and a few other characters",
+        arguments: [("a", true), ("A-b_c.d~9", true), ("", false), (".a", false), ("a/b", false), ("é", false)])
     func namesAreOfAFewCharacters(name: String, isValid: Bool) {
         #expect(StreamAddress.isValidName(name) == isValid)
     }

@@ -23,7 +23,8 @@ import Testing
         return output
     }
 
-    @Test func findsPacketsBehindOtherBytes() throws {
+    @Test("Packets behind other bytes are found")
+    func findsPacketsBehindOtherBytes() throws {
         let plain = Found(try stream())
         // Sync bytes among them, and even one where the next packet's would confirm it: not here.
         var noisy = bytes("474747001122")
@@ -33,7 +34,8 @@ import Testing
         #expect(found.statistics.lostBytes == 6)
     }
 
-    @Test func goesOnBehindBytesInTheMiddle() throws {
+    @Test("Reading goes on behind foreign bytes in the middle")
+    func goesOnBehindBytesInTheMiddle() throws {
         let plain = Found(try stream())
         let broken = try edited { index, packet in
             if index == 40 { packet += [1, 2, 3] }
@@ -43,7 +45,8 @@ import Testing
         #expect(found.units == plain.units)
     }
 
-    @Test func aLostPacketCostsOnlyItsUnit() throws {
+    @Test("A lost packet costs only its access unit")
+    func aLostPacketCostsOnlyItsUnit() throws {
         let plain = Found(try stream())
         var dropped: Int?
         let broken = try edited { index, packet in
@@ -61,7 +64,8 @@ import Testing
         #expect(found.audio == plain.audio)
     }
 
-    @Test func aPacketSentTwiceCountsOnce() throws {
+    @Test("A packet sent twice counts once")
+    func aPacketSentTwiceCountsOnce() throws {
         let plain = Found(try stream())
         let doubled = try edited { _, packet in
             if packet[1] & 0x1F == 1 { packet += packet }
@@ -71,7 +75,8 @@ import Testing
         #expect(found.statistics == plain.statistics)
     }
 
-    @Test func packetsMarkedAsDamagedAreLeftOut() throws {
+    @Test("Packets marked as damaged are left out")
+    func packetsMarkedAsDamagedAreLeftOut() throws {
         let broken = try edited { index, packet in
             if index == 30 { packet[1] |= 0x80 }
         }
@@ -80,7 +85,8 @@ import Testing
         #expect(found.statistics.counterGaps == 1)
     }
 
-    @Test func aTableWithAWrongChecksumIsNotBelieved() throws {
+    @Test("A table with a wrong checksum is not believed")
+    func aTableWithAWrongChecksumIsNotBelieved() throws {
         let plain = Found(try stream())
         var tables = 0
         let broken = try edited { _, packet in
@@ -97,7 +103,8 @@ import Testing
         #expect(tables > 0 && !plain.units.isEmpty)
     }
 
-    @Test func aSectionMayLieAcrossPackets() throws {
+    @Test("A section may lie across packets")
+    func aSectionMayLieAcrossPackets() throws {
         // The map again, behind 170 bytes of another section's end, so that it is cut in two.
         let section = bytes("02b0170001c10000e100f0001be100f0000fe101f0002f44b99b")
         var damaged = 0
@@ -124,7 +131,8 @@ import Testing
         #expect(damaged == 2)
     }
 
-    @Test func aUnitOverTheLimitIsDropped() throws {
+    @Test("An access unit over the limit is dropped")
+    func aUnitOverTheLimitIsDropped() throws {
         var muxer = try TransportStreamMuxer(tracks: TrackSet(video: Sample.video()))
         let sizes = [100, 2_000, 100, 1_000]
         let stream = try muxer.segment(
@@ -140,7 +148,8 @@ import Testing
         #expect(demuxer.statistics.droppedPES == 1)
     }
 
-    @Test func anotherProgramMapChangesTheTracks() throws {
+    @Test("Another program map changes the tracks")
+    func anotherProgramMapChangesTheTracks() throws {
         var both = try TransportStreamMuxer(tracks: TrackSet(video: Sample.video(), audio: Sample.audio()))
         var output = try both.segment([Sample.picture(0), Sample.sound(0)])
         var alone = try TransportStreamMuxer(tracks: TrackSet(video: Sample.video()))
@@ -150,7 +159,8 @@ import Testing
         #expect(found.audio.count == 1)
     }
 
-    @Test func anotherConfigurationIsTold() throws {
+    @Test("Another configuration of a track is reported")
+    func anotherConfigurationIsTold() throws {
         let other = """
             014d4028ffe10019674d4028f403c0227ef011000003000100000300321f162ea001000468de0fc8
             """
@@ -167,7 +177,8 @@ import Testing
         #expect(found.configurations.map(\.codecString) == ["avc1.42c00c", "avc1.4d4028"])
     }
 
-    @Test func audioFramesMayLieAcrossPESPackets() {
+    @Test("Audio frames may lie across PES packets")
+    func audioFramesMayLieAcrossPESPackets() {
         var reader = AudioTrackReader(.adts)
         var stream = ByteBuffer()
         for index in UInt8(0)..<6 {
@@ -197,7 +208,8 @@ import Testing
         #expect(statistics == TransportStreamDemuxer.Statistics())
     }
 
-    @Test func audioFindsItsFramesAgain() {
+    @Test("Audio frames are found again behind bytes that are none")
+    func audioFindsItsFramesAgain() {
         var reader = AudioTrackReader(.adts)
         var stream = bytes("fff1 0011 fff14c80029ffc ff")
         for index in UInt8(0)..<3 {
@@ -249,7 +261,7 @@ import Testing
         }
     }
 
-    @Test(arguments: ["bframes.ts", "hevc-mp3.ts", "slow-opus.ts"])
+    @Test("Mutated streams never trap", arguments: ["bframes.ts", "hevc-mp3.ts", "slow-opus.ts"])
     func mutatedStreamsNeverTrap(fixture: String) throws {
         let source = try Fixture.load(fixture)
         let plain = Found(source).units.count
@@ -278,7 +290,8 @@ import Testing
         }
     }
 
-    @Test func randomBytesNeverTrap() {
+    @Test("Random bytes never trap")
+    func randomBytesNeverTrap() {
         var generator = SeededGenerator(seed: 3)
         for _ in 0..<20 {
             var stream = ByteBuffer()

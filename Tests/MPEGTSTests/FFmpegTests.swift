@@ -50,7 +50,8 @@ import Testing
             .map { $0.split(separator: ",").dropFirst(4).joined() }
     }
 
-    @Test func ffmpegReadsThePublishersUnits() throws {
+    @Test("ffmpeg reads the publisher's access units")
+    func ffmpegReadsThePublishersUnits() throws {
         let source = try FLVFile("bframes.flv")
         var muxer = try TransportStreamMuxer(tracks: source.tracks)
         try Program.withFile(try muxer.segment(source.units)) { path in
@@ -80,7 +81,7 @@ import Testing
         }
     }
 
-    @Test(arguments: ["hevc-mp3.ts", "slow-opus.ts"])
+    @Test("ffmpeg reads the other codecs", arguments: ["hevc-mp3.ts", "slow-opus.ts"])
     func ffmpegReadsTheOtherCodecs(fixture: String) throws {
         let found = Found(try Fixture.load(fixture))
         var tracks = TrackSet()
@@ -110,7 +111,8 @@ import Testing
         }
     }
 
-    @Test func ffmpegFindsNoFaultAcrossSegmentsAndAudioOnly() throws {
+    @Test("ffmpeg finds no fault across segments, nor in audio alone")
+    func ffmpegFindsNoFaultAcrossSegmentsAndAudioOnly() throws {
         let source = try FLVFile("bframes.flv")
         var muxer = try TransportStreamMuxer(tracks: TrackSet(audio: source.tracks.audio))
         let sound = source.units.filter { !$0.codec.isVideo }

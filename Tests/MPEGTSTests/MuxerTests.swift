@@ -21,22 +21,24 @@ import Testing
         }
     }
 
-    @Test(arguments: [
-        // What a unit holds, whether it is a keyframe, and what is written.
-        ("00000002 65aa", true, "00000001 09f0 00000001 SPS 00000001 PPS 00000001 65aa"),
-        ("00000002 41aa", false, "00000001 09f0 00000001 41aa"),
-        ("00000002 0910 00000002 41aa", false, "00000001 09f0 00000001 41aa"),
-        ("00000002 41aa 00000002 0910", false, "00000001 09f0 00000001 41aa"),
-        ("00000019 SPS 00000005 PPS 00000002 65aa", true, "00000001 09f0 00000001 SPS 00000001 PPS 00000001 65aa"),
-        (
-            "00000019 SPS 00000002 65aa", true,
-            "00000001 09f0 00000001 SPS 00000001 PPS 00000001 SPS 00000001 65aa"
-        ),
-        (
-            "00000002 06aa 00000000 00000002 65aa", true,
-            "00000001 09f0 00000001 SPS 00000001 PPS 00000001 06aa 00000001 65aa"
-        ),
-    ])
+    @Test(
+        "Video becomes Annex B",
+        arguments: [
+            // What a unit holds, whether it is a keyframe, and what is written.
+            ("00000002 65aa", true, "00000001 09f0 00000001 SPS 00000001 PPS 00000001 65aa"),
+            ("00000002 41aa", false, "00000001 09f0 00000001 41aa"),
+            ("00000002 0910 00000002 41aa", false, "00000001 09f0 00000001 41aa"),
+            ("00000002 41aa 00000002 0910", false, "00000001 09f0 00000001 41aa"),
+            ("00000019 SPS 00000005 PPS 00000002 65aa", true, "00000001 09f0 00000001 SPS 00000001 PPS 00000001 65aa"),
+            (
+                "00000019 SPS 00000002 65aa", true,
+                "00000001 09f0 00000001 SPS 00000001 PPS 00000001 SPS 00000001 65aa"
+            ),
+            (
+                "00000002 06aa 00000000 00000002 65aa", true,
+                "00000001 09f0 00000001 SPS 00000001 PPS 00000001 06aa 00000001 65aa"
+            ),
+        ])
     func picturesBecomeAnnexB(payload: String, isKeyframe: Bool, expected: String) throws {
         func spelled(_ text: String) -> ByteBuffer {
             bytes(
@@ -51,7 +53,9 @@ import Testing
         #expect(written.first?.header == Array(bytes("000001e00000 8480 05 210037 77 41").readableBytesView))
     }
 
-    @Test(arguments: [("fc", "02 65aa 01 06"), ("fd", "0002 65aa 0001 06")])
+    @Test(
+        "NAL unit lengths may be of fewer than four bytes",
+        arguments: [("fc", "02 65aa 01 06"), ("fd", "0002 65aa 0001 06")])
     func lengthsMayBeShorter(lengthSize: String, payload: String) throws {
         let record = Sample.avc.replacing("0cffe1", with: "0c\(lengthSize)e1")
         var muxer = try TransportStreamMuxer(tracks: TrackSet(video: Sample.video(record)))
@@ -61,7 +65,8 @@ import Testing
         #expect(written.map(\.bytes) == [bytes("00000001 09f0 00000001 65aa 00000001 06")])
     }
 
-    @Test func aUnitCutShortIsAnErrorAndWritesNothing() throws {
+    @Test("A unit cut short is an error and writes nothing")
+    func aUnitCutShortIsAnErrorAndWritesNothing() throws {
         var muxer = try TransportStreamMuxer(tracks: TrackSet(video: Sample.video()))
         var output = ByteBuffer()
         let unit = AccessUnit(
@@ -78,7 +83,8 @@ import Testing
         #expect(output.readableBytes == 0)
     }
 
-    @Test func refusesWhatItCannotCarry() throws {
+    @Test("The multiplexer refuses tracks it cannot carry")
+    func refusesWhatItCannotCarry() throws {
         #expect(throws: TransportStreamError.noTracks) { try TransportStreamMuxer(tracks: TrackSet()) }
         let av1 = CodecConfiguration.av1(try AV1Configuration(record: bytes("81040c00")))
         #expect(throws: TransportStreamError.cannotCarry(.video(.av1), reason: "there is no mapping for it")) {
@@ -104,7 +110,8 @@ import Testing
         }
     }
 
-    @Test func countersRunOnOverSegments() throws {
+    @Test("Continuity counters run on over segments")
+    func countersRunOnOverSegments() throws {
         var muxer = try TransportStreamMuxer(tracks: TrackSet(video: Sample.video(), audio: Sample.audio()))
         var counters: [Int: [Int]] = [:]
         for segment in 0..<5 {
@@ -122,7 +129,8 @@ import Testing
         }
     }
 
-    @Test func audioFramesShareAPacketUpToItsLimit() throws {
+    @Test("Audio frames share a packet up to its limit")
+    func audioFramesShareAPacketUpToItsLimit() throws {
         // 21.3 ms a frame: seven are 149.3 ms.
         var muxer = try TransportStreamMuxer(tracks: TrackSet(video: Sample.video(), audio: Sample.audio()))
         var output = ByteBuffer()
@@ -138,7 +146,8 @@ import Testing
         #expect(Array(header[..<9]) == [0, 0, 1, 0xC0, 0x01, 0xA6, 0x84, 0x80, 5])
     }
 
-    @Test func audioThatDoesNotFollowOnBeginsAPacketOfItsOwn() throws {
+    @Test("Audio that does not follow on begins a packet of its own")
+    func audioThatDoesNotFollowOnBeginsAPacketOfItsOwn() throws {
         var muxer = try TransportStreamMuxer(tracks: TrackSet(video: Sample.video(), audio: Sample.audio()))
         var output = ByteBuffer()
         var late = Sample.sound(2)
@@ -154,7 +163,8 @@ import Testing
         #expect(packets(output, pid: 0x101).count == 3)
     }
 
-    @Test func anAudioFrameTooLongIsAnError() throws {
+    @Test("An audio frame too long is an error")
+    func anAudioFrameTooLongIsAnError() throws {
         var muxer = try TransportStreamMuxer(tracks: TrackSet(audio: Sample.audio()))
         var output = ByteBuffer()
         #expect(throws: TransportStreamError.self) {
@@ -180,7 +190,8 @@ import Testing
         return output
     }
 
-    @Test func aDiscontinuityIsMarkedOnceOnEachTrack() throws {
+    @Test("A discontinuity is marked once on each track")
+    func aDiscontinuityIsMarkedOnceOnEachTrack() throws {
         var muxer = try TransportStreamMuxer(tracks: TrackSet(video: Sample.video(), audio: Sample.audio()))
         var output = try muxer.segment([Sample.picture(0), Sample.sound(0)])
         muxer.markDiscontinuity()

@@ -5,10 +5,12 @@ import Testing
 @testable import MPEGTS
 
 @Suite struct OpusMappingTests {
-    @Test(arguments: [
-        (1, "7fe0 01"), (254, "7fe0 fe"), (255, "7fe0 ff00"), (256, "7fe0 ff01"), (510, "7fe0 ffff00"),
-        (1275, "7fe0 ffffffffff00"),
-    ])
+    @Test(
+        "Opus control headers write lengths as 255s and a rest",
+        arguments: [
+            (1, "7fe0 01"), (254, "7fe0 fe"), (255, "7fe0 ff00"), (256, "7fe0 ff01"), (510, "7fe0 ffff00"),
+            (1275, "7fe0 ffffffffff00"),
+        ])
     func lengthsAre255sAndARest(length: Int, header: String) {
         var output = ByteBuffer()
         OpusMapping.writeControlHeader(packetLength: length, into: &output)
@@ -20,6 +22,7 @@ import Testing
     }
 
     @Test(
+        "Opus control headers are read",
         arguments: [
             // Start trim, end trim, both, an extension, and what is cut short or none.
             ("7ff0 01 0138 aa", "aa"), ("7fe8 01 0138 aa", "aa"), ("7ff8 01 0138 0010 aa", "aa"),
@@ -32,6 +35,7 @@ import Testing
     }
 
     @Test(
+        "Only standard channel layouts have a code",
         arguments: [
             ("4f707573486561640102380180bb0000000000", 2), ("4f707573486561640101380180bb0000000000", 1),
             ("4f707573486561640106380180bb00000000010402000401020305", 6),

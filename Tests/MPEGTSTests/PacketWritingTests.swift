@@ -5,11 +5,13 @@ import Testing
 @testable import MPEGTS
 
 @Suite struct PacketWritingTests {
-    @Test func theChecksumIsMPEGs() {
+    @Test("The checksum is that of MPEG's sections")
+    func theChecksumIsMPEGs() {
         #expect(SectionChecksum.compute(ByteBuffer(string: "123456789").readableBytesView) == 0x0376_E6E7)
     }
 
-    @Test func theTablesAreThoseThatFFmpegWrites() throws {
+    @Test("The tables are those that ffmpeg writes")
+    func theTablesAreThoseThatFFmpegWrites() throws {
         var muxer = try TransportStreamMuxer(tracks: TrackSet(video: Sample.video(), audio: Sample.audio()))
         var output = ByteBuffer()
         muxer.writeTables(into: &output)
@@ -22,7 +24,8 @@ import Testing
         #expect(stuffing?.readableBytesView.allSatisfy { $0 == 0xFF } == true)
     }
 
-    @Test func theTablesOfOneTrackNameItsPIDForTheClock() throws {
+    @Test("The tables of one track name its PID for the clock")
+    func theTablesOfOneTrackNameItsPIDForTheClock() throws {
         var muxer = try TransportStreamMuxer(tracks: TrackSet(audio: Sample.audio()))
         var output = ByteBuffer()
         muxer.writeTables(into: &output)
@@ -31,7 +34,8 @@ import Testing
         #expect(SectionChecksum.compute(section.readableBytesView) == 0)
     }
 
-    @Test func theTablesCountTheirPackets() throws {
+    @Test("The tables count their packets")
+    func theTablesCountTheirPackets() throws {
         var muxer = try TransportStreamMuxer(tracks: TrackSet(audio: Sample.audio()))
         var output = ByteBuffer()
         for _ in 0..<18 {
@@ -42,6 +46,7 @@ import Testing
     }
 
     @Test(
+        "Timestamps have 33 bits and wrap",
         arguments: [
             (Int64(0), Int64(0), "000001e00000 84 80 05 2100010001"),
             (90_000, 90_000, "000001e00000 84 80 05 210005bf21"),
@@ -67,6 +72,7 @@ import Testing
     }
 
     @Test(
+        "The clock reference has 33 bits and no extension",
         arguments: [
             (Int64(0), "000000007e00"), (1, "00000000fe00"), (0x1_FFFF_FFFF, "fffffffffe00"), (855_000, "000685ec7e00"),
         ] as [(Int64, String)])
@@ -80,7 +86,9 @@ import Testing
         #expect(output.getSlice(at: 12, length: 176) == ByteBuffer(repeating: 0xFF, count: 176))
     }
 
-    @Test(arguments: [(false, false), (false, true), (true, false), (true, true)])
+    @Test(
+        "Every length fills its packets exactly",
+        arguments: [(false, false), (false, true), (true, false), (true, true)])
     func everyLengthFillsItsPacketsExactly(hasClock: Bool, isRandomAccess: Bool) {
         var packets = PacketWriter(pid: 0x1ABC)
         for length in 0...600 {
@@ -109,7 +117,8 @@ import Testing
         }
     }
 
-    @Test func aClockAloneDoesNotCount() {
+    @Test("A packet with a clock alone does not count")
+    func aClockAloneDoesNotCount() {
         var packets = PacketWriter(pid: 256)
         var output = ByteBuffer()
         for _ in 0..<2 {

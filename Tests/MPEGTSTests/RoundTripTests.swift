@@ -22,7 +22,7 @@ import Testing
         }
     }
 
-    @Test(arguments: [1, 187, 188, 189, 1000, Int.max])
+    @Test("What a publisher sent comes back unchanged", arguments: [1, 187, 188, 189, 1000, Int.max])
     func whatAPublisherSentComesBack(pieces: Int) throws {
         let source = try FLVFile("bframes.flv")
         var muxer = try TransportStreamMuxer(tracks: source.tracks)
@@ -51,7 +51,8 @@ import Testing
         #expect(found.configurations.count == 2)
     }
 
-    @Test func ffmpegsMultiplexHoldsTheSameUnits() throws {
+    @Test("ffmpeg's transport stream holds the same access units")
+    func ffmpegsMultiplexHoldsTheSameUnits() throws {
         // bframes.ts is ffmpeg's own copy of bframes.flv, which begins at 1.4 s + 40 ms reordering.
         let source = try FLVFile("bframes.flv")
         let found = Found(try Fixture.load("bframes.ts"))
@@ -62,10 +63,12 @@ import Testing
             found.audio, source.units.filter { !$0.codec.isVideo }.map { shifted($0, by: start) })
     }
 
-    @Test(arguments: [
-        ("hevc-mp3.ts", [Codec.video(.hevc), .audio(.mp3)], 25, "hvc1.1.6.L30.90", "mp4a.40.34"),
-        ("slow-opus.ts", [.video(.avc), .audio(.opus)], 6, "avc1.64000a", "opus"),
-    ])
+    @Test(
+        "Other codecs survive a round trip",
+        arguments: [
+            ("hevc-mp3.ts", [Codec.video(.hevc), .audio(.mp3)], 25, "hvc1.1.6.L30.90", "mp4a.40.34"),
+            ("slow-opus.ts", [.video(.avc), .audio(.opus)], 6, "avc1.64000a", "opus"),
+        ])
     func otherCodecsSurviveARoundTrip(
         fixture: String, codecs: [Codec], pictures: Int, video: String, audio: String
     ) throws {
@@ -93,7 +96,8 @@ import Testing
         expectSameSound(second.audio, first.audio)
     }
 
-    @Test func everySizeOfPictureAndSoundComesBack() throws {
+    @Test("Video and audio units of every size come back")
+    func everySizeOfPictureAndSoundComesBack() throws {
         var muxer = try TransportStreamMuxer(tracks: TrackSet(video: Sample.video(), audio: Sample.audio()))
         let units = (1...400).flatMap { size in
             [
@@ -107,10 +111,12 @@ import Testing
         expectSameSound(found.audio, units.filter { !$0.codec.isVideo }.map { shifted($0) })
     }
 
-    @Test(arguments: [
-        MediaTime(ticks: (1 << 33) - 45_000, timescale: 90_000), MediaTime(ticks: -45_000, timescale: 90_000),
-        MediaTime(ticks: 5 << 33 - 45_000, timescale: 90_000),
-    ])
+    @Test(
+        "Times go on when timestamps wrap",
+        arguments: [
+            MediaTime(ticks: (1 << 33) - 45_000, timescale: 90_000), MediaTime(ticks: -45_000, timescale: 90_000),
+            MediaTime(ticks: 5 << 33 - 45_000, timescale: 90_000),
+        ])
     func timesGoOnOverTheWrap(start: MediaTime) throws {
         var muxer = try TransportStreamMuxer(
             tracks: TrackSet(video: Sample.video(), audio: Sample.audio()), timestampOffset: start)
@@ -122,7 +128,8 @@ import Testing
         expectSameSound(found.audio, (0..<50).map { shifted(Sample.sound($0), by: first) })
     }
 
-    @Test func segmentsCanBeReadAlone() throws {
+    @Test("Segments can be read alone")
+    func segmentsCanBeReadAlone() throws {
         let source = try FLVFile("bframes.flv")
         var muxer = try TransportStreamMuxer(tracks: source.tracks)
         var segments: [[AccessUnit]] = [[]]

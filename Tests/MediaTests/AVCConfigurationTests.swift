@@ -75,7 +75,7 @@ import Testing
             size: Resolution(width: 480, height: 270), frameRate: 24000.0 / 1001, codecs: "avc1.640015"),
     ]
 
-    @Test(arguments: samples)
+    @Test("The AVC configuration record of an encoder is read", arguments: samples)
     func readsWhatTheEncoderWrote(sample: Sample) throws {
         let configuration = try AVCConfiguration(record: bytes(sample.record))
         #expect(configuration.resolution == sample.size)
@@ -87,7 +87,7 @@ import Testing
         #expect(configuration.record == bytes(sample.record))
     }
 
-    @Test(arguments: samples)
+    @Test("A record made of parameter sets is the one the encoder made", arguments: samples)
     func makesTheRecordTheEncoderWouldHaveMade(sample: Sample) throws {
         let original = try AVCConfiguration(record: bytes(sample.record))
         let made = try AVCConfiguration(
@@ -96,7 +96,7 @@ import Testing
         #expect(made == original)
     }
 
-    @Test(arguments: samples)
+    @Test("A record cut short is an error or loses only its extension", arguments: samples)
     func aRecordCutShortIsAnErrorOrLosesOnlyItsExtension(sample: Sample) {
         let record = bytes(sample.record)
         let extensionLength = sample.codecs.hasPrefix("avc1.4") ? 0 : 4
@@ -107,27 +107,31 @@ import Testing
         }
     }
 
-    @Test func aRecordWithoutParameterSetsHasNoSize() throws {
+    @Test("A record without parameter sets has no size")
+    func aRecordWithoutParameterSetsHasNoSize() throws {
         let configuration = try AVCConfiguration(record: bytes("0142801eff e0 00"))
         #expect(configuration.resolution == nil)
         #expect(configuration.frameRate == nil)
         #expect(configuration.codecString == "avc1.42801e")
     }
 
-    @Test(arguments: [
-        ("0242801effe000", "avcC: version 2 is not 1"),
-        ("0142801efee000", "avcC: NAL unit lengths of 3 bytes"),
-        ("0142801effe1000000", "avcC: an empty parameter set"),
-        ("0142801effe10001 6800", "avcC: a sequence parameter set of another NAL unit type"),
-        ("0142801effe1000167", "avcC: ends too early"),
-    ])
+    @Test(
+        "What is no AVC configuration record is refused",
+        arguments: [
+            ("0242801effe000", "avcC: version 2 is not 1"),
+            ("0142801efee000", "avcC: NAL unit lengths of 3 bytes"),
+            ("0142801effe1000000", "avcC: an empty parameter set"),
+            ("0142801effe10001 6800", "avcC: a sequence parameter set of another NAL unit type"),
+            ("0142801effe1000167", "avcC: ends too early"),
+        ])
     func refusesWhatIsNoRecord(record: String, reason: String) {
         #expect(throws: MediaParseError("avcC", String(reason.dropFirst(6)))) {
             try AVCConfiguration(record: bytes(record))
         }
     }
 
-    @Test func hostileParameterSetsNeverTrap() throws {
+    @Test("Hostile parameter sets never trap")
+    func hostileParameterSetsNeverTrap() throws {
         var generator = SeededGenerator(seed: 7)
         for sample in Self.samples {
             for _ in 0..<2000 {
@@ -143,7 +147,8 @@ import Testing
         }
     }
 
-    @Test(arguments: [(100, 1, 8), (244, 3, 12)] as [(UInt32, UInt32, Int)])
+    @Test(
+        "Parameter sets with scaling lists are read", arguments: [(100, 1, 8), (244, 3, 12)] as [(UInt32, UInt32, Int)])
     func readsPastScalingLists(profile: UInt32, chroma: UInt32, lists: Int) throws {
         var writer = BitWriter()
         writer.write(0x67, bits: 8)
@@ -182,10 +187,12 @@ import Testing
         #expect(set.frameRate == nil)
     }
 
-    @Test(arguments: [
-        ("06 06 01 c4 80", true), ("06 01 01 00 06 01 c4 80", true), ("06 05 02 06 06 80", false), ("06 80", false),
-        ("06 ff", false), ("06 01 ff 01", false), ("65 06 01 c4 80", false), ("", false),
-    ])
+    @Test(
+        "A recovery point is found",
+        arguments: [
+            ("06 06 01 c4 80", true), ("06 01 01 00 06 01 c4 80", true), ("06 05 02 06 06 80", false), ("06 80", false),
+            ("06 ff", false), ("06 01 ff 01", false), ("65 06 01 c4 80", false), ("", false),
+        ])
     func findsARecoveryPoint(unit: String, found: Bool) {
         #expect(AVCNALUnitType.isRecoveryPoint(bytes(unit)) == found)
     }

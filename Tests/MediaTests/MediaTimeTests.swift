@@ -3,15 +3,18 @@ import Testing
 @testable import Media
 
 @Suite struct MediaTimeTests {
-    @Test(arguments: [
-        (Int64(0), Int64(0)), (1, 11_111), (2, 22_222), (3, 33_333), (90_000, 1_000_000_000), (-1, -11_111),
-        (45, 500_000), (8_589_934_591, 95_443_717_677_778),
-    ])
+    @Test(
+        "Ticks become the nearest nanosecond",
+        arguments: [
+            (Int64(0), Int64(0)), (1, 11_111), (2, 22_222), (3, 33_333), (90_000, 1_000_000_000), (-1, -11_111),
+            (45, 500_000), (8_589_934_591, 95_443_717_677_778),
+        ])
     func ticksBecomeTheNearestNanosecond(ticks: Int64, nanoseconds: Int64) {
         #expect(MediaTime(ticks: ticks, timescale: 90_000).nanoseconds == nanoseconds)
     }
 
-    @Test func everyTickOfNinetyKilohertzSurvivesTheRoundTrip() {
+    @Test("Every tick of ninety kilohertz survives the round trip")
+    func everyTickOfNinetyKilohertzSurvivesTheRoundTrip() {
         for start: Int64 in [-100_000, 0, 8_589_934_592 - 50_000, 1 << 49] {
             for ticks in start..<(start + 100_000) {
                 let time = MediaTime(ticks: ticks, timescale: 90_000)
@@ -23,15 +26,19 @@ import Testing
         }
     }
 
-    @Test(arguments: [
-        (Int64(1_499_999), Int64(1)), (1_500_000, 2), (-1_499_999, -1), (-1_500_000, -2), (499_999, 0), (500_000, 1),
-        (-500_000, -1),
-    ])
+    @Test(
+        "Milliseconds round halves away from zero",
+        arguments: [
+            (Int64(1_499_999), Int64(1)), (1_500_000, 2), (-1_499_999, -1), (-1_500_000, -2), (499_999, 0),
+            (500_000, 1),
+            (-500_000, -1),
+        ])
     func millisecondsRoundHalvesAwayFromZero(nanoseconds: Int64, milliseconds: Int64) {
         #expect(MediaTime(nanoseconds: nanoseconds).milliseconds == milliseconds)
     }
 
-    @Test func arithmeticSaturates() {
+    @Test("Arithmetic of times saturates")
+    func arithmeticSaturates() {
         let most = MediaTime(nanoseconds: .max)
         let least = MediaTime(nanoseconds: .min)
         let one = MediaTime(nanoseconds: 1)
@@ -47,12 +54,14 @@ import Testing
         #expect(least.ticks(timescale: .max) == .min)
     }
 
-    @Test func aTimescaleBelowOneCountsAsOne() {
+    @Test("A timescale below one counts as one")
+    func aTimescaleBelowOneCountsAsOne() {
         #expect(MediaTime(ticks: 2, timescale: 0).nanoseconds == 2_000_000_000)
         #expect(MediaTime(nanoseconds: 2_000_000_000).ticks(timescale: -5) == 2)
     }
 
-    @Test func differencesAndOrder() {
+    @Test("Times are subtracted and ordered")
+    func differencesAndOrder() {
         var time = MediaTime(milliseconds: 40)
         time += MediaTime(milliseconds: 2)
         #expect(time - MediaTime(milliseconds: 50) == MediaTime(milliseconds: -8))

@@ -4,10 +4,13 @@ import Testing
 @testable import Media
 
 @Suite struct NALUnitTests {
-    @Test(arguments: [
-        (1, "02 6501 00 03 410203"), (2, "0002 6501 0000 0003 410203"), (4, "00000002 6501 00000000 00000003 410203"),
-        (3, "000002 6501 000000 000003 410203"),
-    ])
+    @Test(
+        "NAL units with length prefixes are told apart",
+        arguments: [
+            (1, "02 6501 00 03 410203"), (2, "0002 6501 0000 0003 410203"),
+            (4, "00000002 6501 00000000 00000003 410203"),
+            (3, "000002 6501 000000 000003 410203"),
+        ])
     func walksLengthPrefixedUnits(lengthSize: Int, payload: String) throws {
         var units = LengthPrefixedNALUnits(bytes(payload), lengthSize: lengthSize)
         #expect(try units.next() == bytes("6501"))
@@ -15,17 +18,20 @@ import Testing
         #expect(try units.next() == nil)
     }
 
-    @Test(arguments: [
-        (4, "00000002 6501 000000"), (4, "00000002 6501 00000004 410203"), (4, "00000002 6501 ffffffff 41"),
-        (2, "0002 6501 00"), (1, "02 6501 02 41"), (4, "00000002 6501 7fffffff"),
-    ])
+    @Test(
+        "A NAL unit cut short is an error behind the whole ones",
+        arguments: [
+            (4, "00000002 6501 000000"), (4, "00000002 6501 00000004 410203"), (4, "00000002 6501 ffffffff 41"),
+            (2, "0002 6501 00"), (1, "02 6501 02 41"), (4, "00000002 6501 7fffffff"),
+        ])
     func aUnitCutShortIsAnErrorBehindTheWholeOnes(lengthSize: Int, payload: String) throws {
         var units = LengthPrefixedNALUnits(bytes(payload), lengthSize: lengthSize)
         #expect(try units.next() == bytes("6501"))
         #expect(throws: MediaParseError.self) { try units.next() }
     }
 
-    @Test func indicesAreThePayloadsOwn() throws {
+    @Test("Indices of NAL units are the payload's own")
+    func indicesAreThePayloadsOwn() throws {
         var payload = bytes("aaaaaa 00000001 65 00000001 41")
         payload.moveReaderIndex(forwardBy: 3)
         var units = LengthPrefixedNALUnits(payload, lengthSize: 4)
@@ -39,12 +45,14 @@ import Testing
         #expect(found.nextRange() == nil)
     }
 
-    @Test(arguments: [
-        ("00000001 65aa 000001 41", ["65aa", "41"]), ("000001 65 00000001 41 0000", ["65", "41"]),
-        ("ffff 000001 65", ["65"]), ("0000 00 00 01 65 000003 01 0000", ["6500000301"]), ("", []), ("000001", []),
-        ("0000", []), ("000001000001 41", ["41"]), ("65 41", []), ("000001 65 0000 01", ["65"]),
-        ("000001 6501000001 41", ["6501", "41"]), ("000001 650001000001 41", ["650001", "41"]),
-    ])
+    @Test(
+        "NAL units of Annex B are told apart",
+        arguments: [
+            ("00000001 65aa 000001 41", ["65aa", "41"]), ("000001 65 00000001 41 0000", ["65", "41"]),
+            ("ffff 000001 65", ["65"]), ("0000 00 00 01 65 000003 01 0000", ["6500000301"]), ("", []), ("000001", []),
+            ("0000", []), ("000001000001 41", ["41"]), ("65 41", []), ("000001 65 0000 01", ["65"]),
+            ("000001 6501000001 41", ["6501", "41"]), ("000001 650001000001 41", ["650001", "41"]),
+        ])
     func walksAnnexB(stream: String, expected: [String]) {
         var units = AnnexBNALUnits(bytes(stream))
         var found: [ByteBuffer] = []
@@ -54,7 +62,8 @@ import Testing
         #expect(found == expected.map { bytes($0) })
     }
 
-    @Test func findsEveryStartCodeWhateverStandsAround() {
+    @Test("Every start code is found, whatever stands around it")
+    func findsEveryStartCodeWhateverStandsAround() {
         // Against the plain search: all strings of 9 bytes over a small alphabet.
         let alphabet: [UInt8] = [0, 1, 2]
         for number in 0..<19_683 {
@@ -73,7 +82,8 @@ import Testing
         }
     }
 
-    @Test func knowsTheTypes() {
+    @Test("NAL unit types are known")
+    func knowsTheTypes() {
         #expect(AVCNALUnitType(header: 0x65) == .idrSlice)
         #expect(AVCNALUnitType(header: 0x41).isSlice)
         #expect(!AVCNALUnitType(header: 0x09).isSlice)
@@ -88,7 +98,8 @@ import Testing
 }
 
 @Suite struct BitReaderTests {
-    @Test func readsBitsAcrossBytes() throws {
+    @Test("Bits are read across bytes")
+    func readsBitsAcrossBytes() throws {
         var reader = BitReader(bytes("a5 c3 ff00ff00"), structure: "test")
         #expect(try reader.bits(3) == 5)
         #expect(try reader.bits(0) == 0)
@@ -101,6 +112,7 @@ import Testing
     }
 
     @Test(
+        "Exponential Golomb numbers are read",
         arguments: [
             ("80", 0, 0), ("40", 1, 1), ("60", 2, -1), ("20", 3, 2), ("28", 4, -2),
             ("00000001 fffffffe", 4_294_967_294, -2_147_483_647),
@@ -112,7 +124,8 @@ import Testing
         #expect(try again.signedGolomb() == signed)
     }
 
-    @Test func aGolombNumberOver32BitsIsAnError() {
+    @Test("An exponential Golomb number over 32 bits is an error")
+    func aGolombNumberOver32BitsIsAnError() {
         var reader = BitReader(bytes("0000000000ff"), structure: "test")
         #expect(throws: MediaParseError("test", "an exp-Golomb number over 32 bits")) { try reader.unsignedGolomb() }
         var short = BitReader(bytes("0001"), structure: "test")
@@ -120,6 +133,7 @@ import Testing
     }
 
     @Test(
+        "Emulation prevention bytes are left out",
         arguments: [
             ("67 000003 01 02", [0x67, 0, 0, 1, 2]), ("67 000003 000003 000003 00", [0x67, 0, 0, 0, 0, 0, 0, 0]),
             ("67 0003 000003 03", [0x67, 0, 3, 0, 0, 3]), ("000000 03", [0, 0, 0]),

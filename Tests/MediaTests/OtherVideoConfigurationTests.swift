@@ -33,11 +33,13 @@ import Testing
         01c073c189
         """
 
-    @Test(arguments: [
-        (cropped, 426, 234, "hvc1.1.6.L60.90"), (croppedHalfSampled, 426, 234, "hvc1.4.10.L60.9D.8"),
-        (main, 640, 360, "hvc1.1.6.L63.90"), (main10, 1920, 1080, "hvc1.2.4.L120.90"),
-        (rangeExtensions, 322, 182, "hvc1.4.10.L60.9E.8"),
-    ])
+    @Test(
+        "An HEVC configuration record is read",
+        arguments: [
+            (cropped, 426, 234, "hvc1.1.6.L60.90"), (croppedHalfSampled, 426, 234, "hvc1.4.10.L60.9D.8"),
+            (main, 640, 360, "hvc1.1.6.L63.90"), (main10, 1920, 1080, "hvc1.2.4.L120.90"),
+            (rangeExtensions, 322, 182, "hvc1.4.10.L60.9E.8"),
+        ])
     func readsHEVC(record: String, width: Int, height: Int, codecs: String) throws {
         let configuration = try HEVCConfiguration(record: bytes(record))
         #expect(configuration.resolution == Resolution(width: width, height: height))
@@ -51,7 +53,8 @@ import Testing
         #expect(made == configuration)
     }
 
-    @Test func namesHEVCAsTheStandardDoes() throws {
+    @Test("HEVC's codec string is the standard's")
+    func namesHEVCAsTheStandardDoes() throws {
         // The standard's own example: Main, compatible with Main and Main 10, level 3.1, progressive and frames only.
         let example = try HEVCConfiguration(record: bytes("01 01 60000000 B00000000000 5D F000FCFDF8F800000F 00"))
         #expect(example.codecString == "hvc1.1.6.L93.B0")
@@ -60,7 +63,7 @@ import Testing
         #expect(spaced.resolution == nil)
     }
 
-    @Test(arguments: [main, main10, rangeExtensions])
+    @Test("An HEVC record cut short is an error", arguments: [main, main10, rangeExtensions])
     func anHEVCRecordCutShortIsAnError(record: String) {
         let whole = bytes(record)
         for length in 0..<whole.readableBytes {
@@ -70,17 +73,20 @@ import Testing
         }
     }
 
-    @Test(arguments: [
-        ("81000c000a0b000000043cfed4daf90040", 320, 182, "av01.0.00M.08"),
-        ("81014c000a0b0000000cc4ff6700be1010", 640, 360, "av01.0.01M.10"),
-    ])
+    @Test(
+        "An AV1 configuration record is read",
+        arguments: [
+            ("81000c000a0b000000043cfed4daf90040", 320, 182, "av01.0.00M.08"),
+            ("81014c000a0b0000000cc4ff6700be1010", 640, 360, "av01.0.01M.10"),
+        ])
     func readsAV1(record: String, width: Int, height: Int, codecs: String) throws {
         let configuration = try AV1Configuration(record: bytes(record))
         #expect(configuration.resolution == Resolution(width: width, height: height))
         #expect(configuration.codecString == codecs)
     }
 
-    @Test func av1WithoutASequenceHeaderHasNoSize() throws {
+    @Test("AV1 without a sequence header has no size")
+    func av1WithoutASequenceHeaderHasNoSize() throws {
         let configuration = try AV1Configuration(record: bytes("81 04 0c 00"))
         #expect(configuration.resolution == nil)
         #expect(configuration.codecString == "av01.0.04M.08")
@@ -95,10 +101,12 @@ import Testing
         #expect(try AV1Configuration(record: bytes("81040c00 0affffffffffffffffff")).resolution == nil)
     }
 
-    @Test(arguments: [
-        ("01000000 000b820202020000", "vp09.00.11.08"), ("000b820202020000", "vp09.00.11.08"),
-        ("02 0a a2 0101010000", "vp09.02.10.10"),
-    ])
+    @Test(
+        "A VP9 configuration record is read, with and without its box's version",
+        arguments: [
+            ("01000000 000b820202020000", "vp09.00.11.08"), ("000b820202020000", "vp09.00.11.08"),
+            ("02 0a a2 0101010000", "vp09.02.10.10"),
+        ])
     func readsVP9WithAndWithoutTheBoxesVersion(record: String, codecs: String) throws {
         let configuration = try VP9Configuration(record: bytes(record))
         #expect(configuration.codecString == codecs)
@@ -106,7 +114,8 @@ import Testing
         #expect(configuration.resolution == nil)
     }
 
-    @Test func refusesWhatIsNoVP9Record() {
+    @Test("What is no VP9 configuration record is refused")
+    func refusesWhatIsNoVP9Record() {
         #expect(throws: MediaParseError("vpcC", "ends too early")) { try VP9Configuration(record: bytes("000b82")) }
         #expect(throws: MediaParseError("vpcC", "profile 4")) {
             try VP9Configuration(record: bytes("040b820202020000"))

@@ -10,7 +10,8 @@ import Usher
 
 /// Destinations that misbehave, and what becomes of the push and of its neighbours.
 @Suite(.serialized, .timeLimit(.minutes(3))) struct BadDestinationTests {
-    @Test func oneWedgedPushLeavesNineteenOthersGoing() async throws {
+    @Test("One wedged push leaves nineteen others going")
+    func oneWedgedPushLeavesNineteenOthersGoing() async throws {
         let good = try await TestDestination.start()
         let bad = try await TestDestination.start(.stopsReading(after: 20_000))
         try await PushRig.open({ $0.sendTimeout = .seconds(2) }) { rig in
@@ -35,7 +36,8 @@ import Usher
         await bad.stop()
     }
 
-    @Test func aSlowTestDestinationMissesWholeGOPsAndStaysConnected() async throws {
+    @Test("A slow destination misses whole GOPs and stays connected")
+    func aSlowTestDestinationMissesWholeGOPsAndStaysConnected() async throws {
         let destination = try await TestDestination.start(.slow(bytes: 16_384), keepsMessages: true)
         try await PushRig.open { rig in
             // Some 3 MB a second, for a destination that takes a tenth of that.
@@ -66,7 +68,8 @@ import Usher
         await destination.stop()
     }
 
-    @Test func aResetConnectionComesBack() async throws {
+    @Test("A push whose connection was reset comes back")
+    func aResetConnectionComesBack() async throws {
         let destination = try await TestDestination.start(.resets(after: 30_000))
         try await PushRig.open { rig in
             let publisher = try await rig.publish("s")
@@ -83,7 +86,8 @@ import Usher
         await destination.stop()
     }
 
-    @Test func aRestartedTestDestinationIsFoundAgain() async throws {
+    @Test("A destination that was restarted is found again")
+    func aRestartedTestDestinationIsFoundAgain() async throws {
         var destination = try await TestDestination.start(.resets(after: 30_000))
         try await PushRig.open { rig in
             let publisher = try await rig.publish("s")
@@ -100,7 +104,9 @@ import Usher
         await destination.stop()
     }
 
-    @Test(arguments: [TestDestination.Behaviour.neverAnswers, .neverAnswersPublish])
+    @Test(
+        "A silent destination is given up and tried again",
+        arguments: [TestDestination.Behaviour.neverAnswers, .neverAnswersPublish])
     func aSilentTestDestinationIsGivenUpAndTriedAgain(behaviour: TestDestination.Behaviour) async throws {
         let destination = try await TestDestination.start(behaviour)
         try await PushRig.open({ $0.connectTimeout = .seconds(1) }) { rig in
@@ -118,7 +124,8 @@ import Usher
         await destination.stop()
     }
 
-    @Test func aRefusedKeyIsNotTriedAgainSoon() async throws {
+    @Test("A refused stream key is not tried again soon")
+    func aRefusedKeyIsNotTriedAgainSoon() async throws {
         let destination = try await TestDestination.start(.refusesStream)
         try await PushRig.open { rig in
             let publisher = try await rig.publish("s")
@@ -134,7 +141,8 @@ import Usher
         await destination.stop()
     }
 
-    @Test func aChallengeIsAnswered() async throws {
+    @Test("A destination's challenge is answered")
+    func aChallengeIsAnswered() async throws {
         let destination = try await TestDestination.start(.wantsLogin(user: "jo", password: "s3cret"))
         try await PushRig.open { rig in
             let publisher = try await rig.publish("s")
@@ -173,7 +181,8 @@ import Usher
         await destination.stop()
     }
 
-    @Test func theAddressIsCheckedAgainAtEveryReconnect() async throws {
+    @Test("The address is checked again at every reconnect")
+    func theAddressIsCheckedAgainAtEveryReconnect() async throws {
         let destination = try await TestDestination.start(.resets(after: 30_000))
         let asked = Mutex(0)
         let resolver = StubResolver { _, port throws(PushFailure) in
@@ -201,7 +210,8 @@ import Usher
         await destination.stop()
     }
 
-    @Test func aNameThatDoesNotExistIsPermanentAndALostLookupIsNot() async throws {
+    @Test("A name that does not exist is a permanent failure, a lookup that got no answer is not")
+    func aNameThatDoesNotExistIsPermanentAndALostLookupIsNot() async throws {
         let resolver = StubResolver { host, _ throws(PushFailure) in
             throw PushFailure(host == "gone.example" ? .unknownHost : .lookupFailed, "no \(host)")
         }
@@ -216,7 +226,8 @@ import Usher
         }
     }
 
-    @Test func attemptsOnTheirWayToOneHostAreLimited() async throws {
+    @Test("Connections on their way to one host are limited")
+    func attemptsOnTheirWayToOneHostAreLimited() async throws {
         let destination = try await TestDestination.start(.neverAnswersPublish)
         try await PushRig.open({ $0.connectingPerEndpoint = 3 }) { rig in
             let publisher = try await rig.publish("s")

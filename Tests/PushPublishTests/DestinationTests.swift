@@ -60,7 +60,7 @@ import Testing
         Good("periscope", ["dst_host": "va.pscp.tv", "dst_stream": "k"], "va.pscp.tv", 80, "x", "k"),
     ]
 
-    @Test(arguments: good)
+    @Test("Fields become a destination", arguments: good)
     func fieldsBecomeADestination(sample: Good) throws {
         let destination = try DestinationKinds.builtIn.kind(sample.service).destination(from: sample.fields)
         #expect(destination as? RTMPDestination == sample.expected)
@@ -107,7 +107,7 @@ import Testing
         Bad(service: "srt", fields: [:], problems: ["service_name invalid"]),
     ]
 
-    @Test(arguments: bad)
+    @Test("Every problem of a destination's fields is named", arguments: bad)
     func everyProblemIsNamed(sample: Bad) throws {
         let error = try #require(throws: FieldProblems.self) {
             _ = try DestinationKinds.builtIn.kind(sample.service).destination(from: sample.fields)
@@ -115,7 +115,9 @@ import Testing
         #expect(error.problems.map { "\($0.field) \($0.isMissing ? "missing" : "invalid")" } == sample.problems)
     }
 
-    @Test(arguments: ["srt", "akamai", "hls", "icecast", "mpegts"])
+    @Test(
+        "Kinds of destination that are to come are refused clearly",
+        arguments: ["srt", "akamai", "hls", "icecast", "mpegts"])
     func kindsToComeAreRefusedClearly(service: String) throws {
         let error = try #require(throws: FieldProblems.self) {
             _ = try DestinationKinds.builtIn.kind(service)
@@ -123,17 +125,20 @@ import Testing
         #expect(error.description == "service_name \(service) is not available on this server yet")
     }
 
-    @Test(arguments: [
-        ("rtmp://h.example/app/abcd-efgh-1234", "rtmp://h.example/app/****1234"),
-        ("rtmp://h.example:1936/app/short", "rtmp://h.example:1936/app/****"),
-        ("rtmps://u:pw@h.example/app/inst/streamkey9999", "rtmps://h.example/app/inst/****9999"),
-    ])
+    @Test(
+        "A destination's summary hides the stream key",
+        arguments: [
+            ("rtmp://h.example/app/abcd-efgh-1234", "rtmp://h.example/app/****1234"),
+            ("rtmp://h.example:1936/app/short", "rtmp://h.example:1936/app/****"),
+            ("rtmps://u:pw@h.example/app/inst/streamkey9999", "rtmps://h.example/app/inst/****9999"),
+        ])
     func theSummaryHidesTheKey(url: String, summary: String) throws {
         let destination = try DestinationKinds.builtIn.kind("rtmp").destination(from: ["url": url])
         #expect(destination.summary == summary)
     }
 
-    @Test func theSummaryHidesTheApplicationsQuery() throws {
+    @Test("A destination's summary hides the application's query")
+    func theSummaryHidesTheApplicationsQuery() throws {
         let fields = ["dst_host": "h.example", "dst_app": "app?token=secret", "dst_stream": "key"]
         let destination = try DestinationKinds.builtIn.kind("rtmp").destination(from: fields)
         #expect(destination.summary == "rtmp://h.example/app?****/****")
@@ -160,16 +165,19 @@ import Testing
         #expect(shown(["dst_host": "live.example.com"], "gone") == ["dst_host=****.com"])
     }
 
-    @Test func whatATestDestinationSaysIsShownWithoutSecrets() {
+    @Test("What a destination says is shown without secrets")
+    func whatATestDestinationSaysIsShownWithoutSecrets() {
         let text = "stream abcd-efgh-1234\r\nis taken, abcd-efgh-1234!" + String(repeating: "x", count: 1000)
         let shown = Secret.redacted(text, hiding: ["abcd-efgh-1234"])
         #expect(shown.hasPrefix("stream ****1234  is taken, ****1234!xxx"))
         #expect(shown.count == 240)
     }
 
-    @Test(arguments: [
-        ("rtmp", [], "rtmp"), ("rtmp", ["rtmp"], "rtmp_2"), ("rtmp", ["rtmp", "rtmp_2", "rtmp_4"], "rtmp_3"),
-    ])
+    @Test(
+        "Entry names are made unique",
+        arguments: [
+            ("rtmp", [], "rtmp"), ("rtmp", ["rtmp"], "rtmp_2"), ("rtmp", ["rtmp", "rtmp_2", "rtmp_4"], "rtmp_3"),
+        ])
     func entryNamesAreMadeUnique(wanted: String, taken: [String], expected: String) {
         #expect(EntryName.free(wanted, taken: Set(taken)) == expected)
     }

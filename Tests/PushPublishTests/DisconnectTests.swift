@@ -25,7 +25,8 @@ import Testing
         _ = try await rig.disconnect(clock)
     }
 
-    @Test func whileTheNameIsLookedUp() async throws {
+    @Test("A push is disconnected while the name is looked up")
+    func whileTheNameIsLookedUp() async throws {
         let resolver = StubResolver { host, port throws(PushFailure) in
             if let address = try? SocketAddress(ipAddress: host, port: port) { return [address] }
             // Longer than any test.
@@ -41,7 +42,8 @@ import Testing
         }
     }
 
-    @Test func whileTCPConnects() async throws {
+    @Test("A push is disconnected while TCP connects")
+    func whileTCPConnects() async throws {
         // A listener whose queue is full drops further SYNs: connecting takes minutes.
         let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         defer { Glibc.close(listener) }
@@ -62,7 +64,9 @@ import Testing
         }
     }
 
-    @Test(arguments: [TestDestination.Behaviour.neverAnswers, .neverAnswersPublish])
+    @Test(
+        "A push is disconnected while the destination is silent",
+        arguments: [TestDestination.Behaviour.neverAnswers, .neverAnswersPublish])
     func whileTheTestDestinationIsSilent(behaviour: TestDestination.Behaviour) async throws {
         let destination = try await TestDestination.start(behaviour)
         try await PushRig.open { rig in
@@ -77,7 +81,8 @@ import Testing
         await destination.stop()
     }
 
-    @Test func whileConnected() async throws {
+    @Test("A push is disconnected while it is connected")
+    func whileConnected() async throws {
         let destination = try await TestDestination.start()
         try await PushRig.open { rig in
             let publisher = try await rig.publish("s")
@@ -92,7 +97,8 @@ import Testing
         await destination.stop()
     }
 
-    @Test func whileTheTestDestinationTakesNothing() async throws {
+    @Test("A push is disconnected while the destination takes nothing")
+    func whileTheTestDestinationTakesNothing() async throws {
         let destination = try await TestDestination.start(.stopsReading(after: 20_000))
         try await PushRig.open { rig in
             let publisher = try await rig.publish("s", frameBytes: 50_000)
@@ -104,7 +110,8 @@ import Testing
         await destination.stop()
     }
 
-    @Test func whileItWaitsToTryAgain() async throws {
+    @Test("A push is disconnected while it waits to try again")
+    func whileItWaitsToTryAgain() async throws {
         let destination = try await TestDestination.start(.refusesStream)
         try await PushRig.open { rig in
             let publisher = try await rig.publish("s")
@@ -119,7 +126,8 @@ import Testing
         await destination.stop()
     }
 
-    @Test func whileItWaitsForTheStream() async throws {
+    @Test("A push is disconnected while it waits for its stream")
+    func whileItWaitsForTheStream() async throws {
         let destination = try await TestDestination.start()
         try await PushRig.open { rig in
             let name = try await rig.push("s", to: destination, entryName: "tv")
@@ -131,7 +139,8 @@ import Testing
         await destination.stop()
     }
 
-    @Test func drainEndsEverythingInOrder() async throws {
+    @Test("Draining ends all pushes in order")
+    func drainEndsEverythingInOrder() async throws {
         let destination = try await TestDestination.start()
         let rig = await PushRig()
         let publisher = try await rig.publish("s")

@@ -8,20 +8,23 @@ import Testing
         .unknownHost, .addressNotAllowed, .certificateRefused, .loginRefused, .codecRefused, .streamRefused,
     ]
 
-    @Test(arguments: PushFailure.Code.allCases)
+    @Test("Failures that waiting cures are transient", arguments: PushFailure.Code.allCases)
     func whatWaitingCuresIsTransient(code: PushFailure.Code) {
         let expected: FailureClass = FailureClassTests.permanent.contains(code) ? .permanent : .transient
         #expect(FailureClass(PushFailure(code, "")) == expected)
     }
 
-    @Test(arguments: [
-        (TimeAmount.seconds(0), FailureClass.transient), (.seconds(119), .transient), (.seconds(120), .permanent),
-    ])
+    @Test(
+        "A refusal soon after the stream was accepted is taken for the push's own former connection",
+        arguments: [
+            (TimeAmount.seconds(0), FailureClass.transient), (.seconds(119), .transient), (.seconds(120), .permanent),
+        ])
     func aRefusalSoonAfterTheStreamWasAcceptedIsOurOwnGhost(since: TimeAmount, expected: FailureClass) {
         #expect(FailureClass(PushFailure(.streamRefused, ""), sinceAccepted: since) == expected)
     }
 
-    @Test func aRefusedLoginIsNeverAGhost() {
+    @Test("A refused login is never taken for the push's own former connection")
+    func aRefusedLoginIsNeverAGhost() {
         #expect(FailureClass(PushFailure(.loginRefused, ""), sinceAccepted: .seconds(1)) == .permanent)
     }
 }

@@ -47,7 +47,7 @@ import Testing
             ]),
     ]
 
-    @Test(arguments: stories)
+    @Test("A wedged destination is told from a silent source", arguments: stories)
     func tellsAWedgedTestDestinationFromASilentSource(story: Story) {
         var watchdog = LivenessWatchdog(timeout: .seconds(10), now: .uptimeNanoseconds(0))
         for poll in story.polls {

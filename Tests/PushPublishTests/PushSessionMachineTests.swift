@@ -159,7 +159,7 @@ import Testing
             ]),
     ]
 
-    @Test(arguments: stories)
+    @Test("A push session does what its table says", arguments: stories)
     func doesWhatItsTableSays(story: Story) {
         var machine = PushSessionMachine(limits: BackOff.Limits(), endsWithSource: story.endsWithSource)
         for (index, step) in story.steps.enumerated() {
@@ -171,7 +171,8 @@ import Testing
         }
     }
 
-    @Test func countsHowOftenItWasConnectedAgain() {
+    @Test("A push session counts how often it was connected again")
+    func countsHowOftenItWasConnectedAgain() {
         var machine = PushSessionMachine(limits: BackOff.Limits(), endsWithSource: false)
         _ = machine.handle(.sourceOnAir, now: PushSessionMachineTests.at(0))
         for number in 1...3 {
@@ -185,7 +186,8 @@ import Testing
         }
     }
 
-    @Test func changesCarryTheReason() {
+    @Test("Changes of a push's state carry the reason")
+    func changesCarryTheReason() {
         var machine = PushSessionMachine(limits: BackOff.Limits(), endsWithSource: false)
         _ = machine.handle(.sourceOnAir, now: PushSessionMachineTests.at(0))
         let actions = machine.handle(

@@ -10,7 +10,8 @@ import Testing
 @testable import PushPublish
 
 @Suite(.serialized, .timeLimit(.minutes(2))) struct PushSupervisorTests {
-    @Test func aPushIsConnectedWhenTheTestDestinationHasMedia() async throws {
+    @Test("A push is connected when the destination has media")
+    func aPushIsConnectedWhenTheTestDestinationHasMedia() async throws {
         let destination = try await TestDestination.start(keepsMessages: true)
         try await PushRig.open { rig in
             let publisher = try await rig.publish("s")
@@ -40,7 +41,8 @@ import Testing
         await destination.stop()
     }
 
-    @Test func aPushIsNotConnectedBeforeMediaIsAcknowledgedHoweverLittleItIs() async throws {
+    @Test("A push is not connected before media is acknowledged, however little it is")
+    func aPushIsNotConnectedBeforeMediaIsAcknowledgedHoweverLittleItIs() async throws {
         let (destination, other) = (try await TestDestination.start(), try await TestDestination.start())
         try await PushRig.open { rig in
             let silent = try await rig.publish("silent", frameBytes: nil)
@@ -84,7 +86,8 @@ import Testing
         await destination.stop()
     }
 
-    @Test func eventsGoToTheLogWithoutSecrets() async throws {
+    @Test("Events go to the log without secrets")
+    func eventsGoToTheLogWithoutSecrets() async throws {
         let destination = try await TestDestination.start()
         let rig = await PushRig()
         let publisher = try await rig.publish("s")
@@ -110,7 +113,8 @@ import Testing
         await destination.stop()
     }
 
-    @Test func aPushWaitsForItsStreamAndItsReturn() async throws {
+    @Test("A push waits for its stream and its return")
+    func aPushWaitsForItsStreamAndItsReturn() async throws {
         let destination = try await TestDestination.start()
         try await PushRig.open { rig in
             let name = try await rig.push("s", to: destination)
@@ -129,7 +133,8 @@ import Testing
         await destination.stop()
     }
 
-    @Test func pushesStayWhileTheEncoderMayReturn() async throws {
+    @Test("Pushes stay while the encoder may return")
+    func pushesStayWhileTheEncoderMayReturn() async throws {
         let destination = try await TestDestination.start()
         try await PushRig.open { rig in
             let first = try await rig.publish("s")
@@ -146,7 +151,8 @@ import Testing
         await destination.stop()
     }
 
-    @Test func autopushComesWithThePublishAndADisconnectLastsUntilTheNext() async throws {
+    @Test("Autopush comes with the publish, and a disconnect lasts until the next publish")
+    func autopushComesWithThePublishAndADisconnectLastsUntilTheNext() async throws {
         let destination = try await TestDestination.start()
         try await PushRig.open { rig in
             _ = await rig.store(destination, name: "auto", autopush: true)
@@ -174,7 +180,8 @@ import Testing
         await destination.stop()
     }
 
-    @Test func autopushSurvivesAPublishThatOvertakesTheLastEnd() async throws {
+    @Test("Autopush survives a publish that overtakes the last end")
+    func autopushSurvivesAPublishThatOvertakesTheLastEnd() async throws {
         let destination = try await TestDestination.start()
         try await PushRig.open { rig in
             _ = await rig.store(destination, name: "auto", autopush: true)
@@ -189,7 +196,8 @@ import Testing
         await destination.stop()
     }
 
-    @Test func namesAreUniqueOnTheirInstance() async throws {
+    @Test("Names of push sessions are unique on their instance")
+    func namesAreUniqueOnTheirInstance() async throws {
         let destination = try await TestDestination.start()
         try await PushRig.open { rig in
             let names = [
@@ -209,7 +217,8 @@ import Testing
         await destination.stop()
     }
 
-    @Test func sessionsBelongToTheirAccount() async throws {
+    @Test("Push sessions belong to their account")
+    func sessionsBelongToTheirAccount() async throws {
         let destination = try await TestDestination.start()
         try await PushRig.open { rig in
             let row = await rig.store(destination, stream: "s")
@@ -236,7 +245,8 @@ import Testing
         await destination.stop()
     }
 
-    @Test func aStoredPushIsDisconnectedByItsIdAndByItsNameWhenItWasRemoved() async throws {
+    @Test("A stored push is disconnected by its id, and by its name when it was removed")
+    func aStoredPushIsDisconnectedByItsIdAndByItsNameWhenItWasRemoved() async throws {
         let destination = try await TestDestination.start()
         try await PushRig.open { rig in
             let publisher = try await rig.publish("s")
@@ -264,7 +274,8 @@ import Testing
         await destination.stop()
     }
 
-    @Test func aRunningPushIsNotConnectedTwiceAndAFailedOneTakesTheNewSettings() async throws {
+    @Test("A running push is not connected twice, and a failed one takes the new settings")
+    func aRunningPushIsNotConnectedTwiceAndAFailedOneTakesTheNewSettings() async throws {
         let destination = try await TestDestination.start(.refusesStream)
         try await PushRig.open { rig in
             let publisher = try await rig.publish("s")
@@ -291,7 +302,8 @@ import Testing
         await destination.stop()
     }
 
-    @Test func wrongRequestsAreRefusedAtOnce() async throws {
+    @Test("Wrong requests are refused at once")
+    func wrongRequestsAreRefusedAtOnce() async throws {
         let destination = try await TestDestination.start()
         try await PushRig.open({ $0.maxPerAccount = 1 }) { rig in
             let row = await rig.store(destination)

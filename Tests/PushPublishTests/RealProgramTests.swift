@@ -38,7 +38,8 @@ import Testing
         }
     }
 
-    @Test func nginxGetsEveryAccessUnitAndIsFoundAgainAfterARestart() async throws {
+    @Test("nginx gets every access unit and is found again after a restart")
+    func nginxGetsEveryAccessUnitAndIsFoundAgainAfterARestart() async throws {
         let folder = try Folder()
         let file = try await FLVFile.make(in: folder)
         let nginx = try NginxServer(folder: folder)
@@ -75,7 +76,8 @@ import Testing
         try await nginx.stop()
     }
 
-    @Test func ffmpegGetsEveryAccessUnitAndAnOrderlyEnd() async throws {
+    @Test("ffmpeg gets every access unit and an orderly end")
+    func ffmpegGetsEveryAccessUnitAndAnOrderlyEnd() async throws {
         let folder = try Folder()
         let file = try await FLVFile.make(in: folder)
         let port = try freePort()

@@ -30,7 +30,8 @@ import Testing
                 certificateChain: chain, privateKey: .privateKey(NIOSSLPrivateKey(file: key, format: .pem))))
     }
 
-    @Test func aTrustedCertificateForTheNameIsTaken() async throws {
+    @Test("A trusted certificate for the name is accepted")
+    func aTrustedCertificateForTheNameIsTaken() async throws {
         let folder = try Folder()
         let destination = try await TestDestination.start(tls: TLSTests.certificates(in: folder))
         try await PushRig.open({ $0.trustRoots = .file(folder.file("ca.pem")) }) { rig in
@@ -51,7 +52,8 @@ import Testing
         await destination.stop()
     }
 
-    @Test func anUntrustedCertificateIsPermanentAndSaysSo() async throws {
+    @Test("An untrusted certificate is a permanent failure and says so")
+    func anUntrustedCertificateIsPermanentAndSaysSo() async throws {
         let folder = try Folder()
         let destination = try await TestDestination.start(tls: TLSTests.certificates(in: folder))
         try await PushRig.open { rig in
@@ -67,7 +69,8 @@ import Testing
         await destination.stop()
     }
 
-    @Test func aPortWithoutTLSIsTriedAgain() async throws {
+    @Test("A port without TLS is tried again")
+    func aPortWithoutTLSIsTriedAgain() async throws {
         let destination = try await TestDestination.start()
         try await PushRig.open { rig in
             let publisher = try await rig.publish("s")

@@ -18,6 +18,7 @@ struct ServerScene: Sendable {
     let stage: Stage
     let admissions: Admissions
     let memory: MemoryBudget
+    let environment: RTMPEnvironment
     let server: RTMPServer
     let group: MultiThreadedEventLoopGroup
 
@@ -61,7 +62,9 @@ struct ServerScene: Sendable {
         let server = try await RTMPServer.bind(
             host: "127.0.0.1", port: 0, group: group, guards: { [] }, environment: environment)
         let scene = ServerScene(
-            store: store, stage: stage, admissions: admissions, memory: memory, server: server, group: group)
+            store: store, stage: stage, admissions: admissions, memory: memory, environment: environment,
+            server: server,
+            group: group)
         do {
             try await body(scene)
         } catch {

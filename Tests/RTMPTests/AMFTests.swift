@@ -19,7 +19,7 @@ struct AMFTests {
         ("10 0001 43 0000 09", .typedObject("C", AMFObject())),
     ]
 
-    @Test(arguments: vectors.indices)
+    @Test("Every AMF0 marker is read and written", arguments: vectors.indices)
     func everyMarkerBothWays(index: Int) throws {
         let (text, value) = AMFTests.vectors[index]
         var decoder = AMF0Decoder(hex(text))
@@ -30,7 +30,8 @@ struct AMFTests {
         #expect(output == hex(text))
     }
 
-    @Test func longStringsBothWays() throws {
+    @Test("Long strings are read and written")
+    func longStringsBothWays() throws {
         let text = String(repeating: "ü", count: 40_000)
         var output = ByteBuffer()
         AMF0Encoder.encode(text, into: &output)
@@ -39,23 +40,27 @@ struct AMFTests {
         #expect(try decoder.decode() == .string(text))
     }
 
-    @Test func anECMAArrayWithAWrongCountEndsAtItsEndMarker() throws {
+    @Test("An ECMA array with a wrong count ends at its end marker")
+    func anECMAArrayWithAWrongCountEndsAtItsEndMarker() throws {
         var decoder = AMF0Decoder(hex("08 00000000 0001 61 05 0000 09 01 01"))
         #expect(try decoder.decode() == .ecmaArray(["a": .null]))
         #expect(try decoder.decode() == .boolean(true))
     }
 
-    @Test func anEmptyKeyIsNotTheEndOfAnObject() throws {
+    @Test("An empty key is not the end of an object")
+    func anEmptyKeyIsNotTheEndOfAnObject() throws {
         var decoder = AMF0Decoder(hex("03 0000 05 0000 09"))
         #expect(try decoder.decode() == .object(["": .null]))
     }
 
-    @Test func referencesAreNotFollowed() throws {
+    @Test("AMF0 references are not followed")
+    func referencesAreNotFollowed() throws {
         var decoder = AMF0Decoder(hex("0A 00000002 05 07 0000"))
         #expect(try decoder.decode() == .strictArray([.null, .undefined]))
     }
 
-    @Test func objectPropertiesKeepTheirOrder() throws {
+    @Test("Object properties keep their order")
+    func objectPropertiesKeepTheirOrder() throws {
         var object: AMFObject = ["z": 1, "a": 2, "m": 3]
         object["a"] = 9
         object["z"] = nil
@@ -66,25 +71,28 @@ struct AMFTests {
 
     // MARK: AMF3
 
-    @Test(arguments: [
-        ("00", AMFValue.undefined), ("01", .null), ("02", .boolean(false)), ("03", .boolean(true)),
-        ("04 05", .number(5)), ("04 FFFFFFFF", .number(-1)), ("04 8100", .number(128)),
-        ("05 3FF8000000000000", .number(1.5)), ("06 07 616263", .string("abc")),
-        ("08 01 4271F71FB0450000", .date(milliseconds: 1_234_567_890_000, timeZone: 0)),
-        ("09 05 01 03 02", .strictArray([true, false])),
-        ("0A 0B 01 03 61 01 01", .object(["a": .null])),
-        ("0A 13 03 43 03 61 03", .typedObject("C", ["a": true])),
-        ("0C 05 AABB", .byteArray(ByteBuffer(bytes: [0xAA, 0xBB]))),
-        // The second string and the second object's traits are references; the third element refers to an object.
-        ("09 07 01 06 03 61 06 00 09 00", .strictArray(["a", "a", .undefined])),
-    ])
+    @Test(
+        "AMF3 values are read",
+        arguments: [
+            ("00", AMFValue.undefined), ("01", .null), ("02", .boolean(false)), ("03", .boolean(true)),
+            ("04 05", .number(5)), ("04 FFFFFFFF", .number(-1)), ("04 8100", .number(128)),
+            ("05 3FF8000000000000", .number(1.5)), ("06 07 616263", .string("abc")),
+            ("08 01 4271F71FB0450000", .date(milliseconds: 1_234_567_890_000, timeZone: 0)),
+            ("09 05 01 03 02", .strictArray([true, false])),
+            ("0A 0B 01 03 61 01 01", .object(["a": .null])),
+            ("0A 13 03 43 03 61 03", .typedObject("C", ["a": true])),
+            ("0C 05 AABB", .byteArray(ByteBuffer(bytes: [0xAA, 0xBB]))),
+            // The second string and the second object's traits are references; the third element refers to an object.
+            ("09 07 01 06 03 61 06 00 09 00", .strictArray(["a", "a", .undefined])),
+        ])
     func amf3(text: String, value: AMFValue) throws {
         var decoder = AMF0Decoder(hex("11" + text))
         #expect(try decoder.decode() == value)
         #expect(decoder.isAtEnd)
     }
 
-    @Test func aCommandOfType17() throws {
+    @Test("A command of message type 17 is read")
+    func aCommandOfType17() throws {
         let plain = RTMPCommand("connect", transactionID: 1, object: .object(["app": "live"])).message(streamID: 0)
         var body = ByteBuffer(bytes: [0])
         body.writeImmutableBuffer(plain.body)
@@ -98,7 +106,9 @@ struct AMFTests {
 
     // MARK: Hostile
 
-    @Test(arguments: ["0A00000001", "030001 61", "08000000000001 61", "1109030A0B01", "1109 03 01"])
+    @Test(
+        "AMF0 values nested too deeply are refused",
+        arguments: ["0A00000001", "030001 61", "08000000000001 61", "1109030A0B01", "1109 03 01"])
     func nestingBombs(unit: String) {
         let bomb = hex(String(repeating: unit, count: 10_000))
         #expect(
@@ -108,7 +118,8 @@ struct AMFTests {
             } == (unit.hasPrefix("11") ? .malformedAMF : .amfLimitExceeded))
     }
 
-    @Test func nestingBombInAMF3() {
+    @Test("AMF3 values nested too deeply are refused")
+    func nestingBombInAMF3() {
         let bomb = hex("11" + String(repeating: "09 03 01", count: 10_000))
         #expect(
             code {
@@ -117,7 +128,8 @@ struct AMFTests {
             } == .amfLimitExceeded)
     }
 
-    @Test func tooManyValues() {
+    @Test("More AMF values than allowed are refused")
+    func tooManyValues() {
         var bomb = hex("0A 00004001")
         bomb.writeRepeatingByte(5, count: 0x4001)
         #expect(
@@ -127,7 +139,8 @@ struct AMFTests {
             } == .amfLimitExceeded)
     }
 
-    @Test func countsAndLengthsBeyondTheBytes() {
+    @Test("Counts and lengths beyond the bytes at hand are refused")
+    func countsAndLengthsBeyondTheBytes() {
         for text in ["0A FFFFFFFF 05", "0C FFFFFFFF 41", "02 FFFF 41", "11 0C FFFFFFFF", "11 0A FFFFFFFB 01 41"] {
             #expect(
                 code {
@@ -137,7 +150,8 @@ struct AMFTests {
         }
     }
 
-    @Test func truncatedAnywhere() {
+    @Test("AMF that is truncated anywhere is an error")
+    func truncatedAnywhere() {
         for (text, _) in AMFTests.vectors {
             let whole = hex(text)
             for length in 0..<whole.readableBytes {

@@ -9,17 +9,20 @@ struct AdobeAuthenticationTests {
     let byOpaque = "IUo/TejJb6KNWLOIrz8KrQ=="
     let byChallenge = "6Au43b41ag38rUKR8QTTEA=="
 
-    @Test func theFormula() {
+    @Test("Adobe's answer is made by its formula")
+    func theFormula() {
         #expect(AdobeAuthentication.verifier(user: "bob", salt: "abcd", password: "s3cret") == verifier)
         #expect(
             AdobeAuthentication.response(verifier: verifier, challenge: "0123456789", clientChallenge: "1c1ddbd9")
                 == byOpaque)
     }
 
-    @Test(arguments: [
-        ("IUo/TejJb6KNWLOIrz8KrQ==", true), ("6Au43b41ag38rUKR8QTTEA==", true),
-        ("IUo/TejJb6KNWLOIrz8KrR==", false), ("", false), ("IUo/TejJb6KNWLOIrz8KrQ", false),
-    ])
+    @Test(
+        "Answers by opaque and by challenge are accepted",
+        arguments: [
+            ("IUo/TejJb6KNWLOIrz8KrQ==", true), ("6Au43b41ag38rUKR8QTTEA==", true),
+            ("IUo/TejJb6KNWLOIrz8KrR==", false), ("", false), ("IUo/TejJb6KNWLOIrz8KrQ", false),
+        ])
     func answersByOpaqueAndByChallengeAreTaken(response: String, isRight: Bool) {
         #expect(
             AdobeAuthentication.verify(
@@ -31,7 +34,8 @@ struct AdobeAuthenticationTests {
                 clientChallenge: "1c1ddbd9"))
     }
 
-    @Test func aClientFollowsTheThreeSteps() {
+    @Test("A client follows the three steps of Adobe's authentication")
+    func aClientFollowsTheThreeSteps() {
         let credentials = AdobeAuthentication.Credentials(user: "bob", password: "s3cret")
         let first = AdobeAuthentication.clientStep(
             description: AdobeAuthentication.Rejection.needAuthentication.description, credentials: credentials,
@@ -58,7 +62,8 @@ struct AdobeAuthenticationTests {
         }
     }
 
-    @Test func otherRefusalsAreNotOurs() {
+    @Test("Refusals of another kind are not taken for Adobe's authentication")
+    func otherRefusalsAreNotOurs() {
         #expect(
             AdobeAuthentication.clientStep(
                 description: "[ Server.Reject ] : no such app", credentials: .init(user: "a", password: "b"),
@@ -66,7 +71,8 @@ struct AdobeAuthenticationTests {
     }
 
     /// What ffmpeg, librtmp and GStreamer look for in a description.
-    @Test func rejectionTexts() {
+    @Test("The texts of rejections are those that clients know")
+    func rejectionTexts() {
         #expect(
             AdobeAuthentication.Rejection.needAuthentication.description
                 == "[ AccessManager.Reject ] : [ code=403 need auth; authmod=adobe ] : ")
@@ -78,7 +84,8 @@ struct AdobeAuthenticationTests {
                 == "[ AccessManager.Reject ] : [ authmod=adobe ] : ?reason=authfailed&opaque=o")
     }
 
-    @Test func challengesAreRecognisedWithoutMemory() {
+    @Test("Challenges are recognised without being remembered")
+    func challengesAreRecognisedWithoutMemory() {
         let issuer = AdobeChallengeIssuer(secret: SymmetricKey(data: Array("secret".utf8)))
         let challenge = issuer.issue(user: "bob", now: 1_000)
         #expect(challenge.utf8.count == 40)

@@ -5,7 +5,8 @@ import Testing
 
 struct ChunkDecoderTests {
     /// Header types 0 to 3 after each other on one chunk stream (RTMP 1.0 §5.3.2.1).
-    @Test func headerTypesInheritFromTheLast() throws {
+    @Test("Chunk headers inherit what they leave out from the last one")
+    func headerTypesInheritFromTheLast() throws {
         let messages = try decode(
             hex("04 0003E8 000002 08 01000000 AABB" + "44 000014 000001 08 CC" + "84 000005 DD" + "C4 EE"))
         #expect(messages.map(\.timestamp) == [1000, 1020, 1025, 1030])
@@ -14,18 +15,22 @@ struct ChunkDecoderTests {
     }
 
     /// §5.3.1.2.4: a type 3 chunk that begins a message after a type 0 chunk adds that chunk's timestamp.
-    @Test func typeThreeAfterTypeZeroRepeatsTheTimestampAsDelta() throws {
+    @Test("Type three after type zero repeats the timestamp as delta")
+    func typeThreeAfterTypeZeroRepeatsTheTimestampAsDelta() throws {
         let messages = try decode(hex("04 000017 000001 08 01000000 AA" + "C4 BB"))
         #expect(messages.map(\.timestamp) == [23, 46])
     }
 
-    @Test(arguments: [(2, "02"), (63, "3F"), (64, "0000"), (319, "00FF"), (320, "010001"), (65_599, "01FFFF")])
+    @Test(
+        "Basic headers of all lengths are read",
+        arguments: [(2, "02"), (63, "3F"), (64, "0000"), (319, "00FF"), (320, "010001"), (65_599, "01FFFF")])
     func basicHeadersOfAllLengths(id: UInt32, header: String) throws {
         let messages = try decode(hex(header + "000000 000001 09 01000000 AA"))
         #expect(messages.map(\.chunkStreamID) == [id])
     }
 
-    @Test func messagesOnDifferentChunkStreamsMayInterleave() throws {
+    @Test("Messages on different chunk streams may interleave")
+    func messagesOnDifferentChunkStreamsMayInterleave() throws {
         var first = ByteBuffer(repeating: 1, count: 200)
         let second = ByteBuffer(repeating: 2, count: 150)
         var bytes = hex("04 000000 0000C8 08 01000000")
@@ -42,7 +47,8 @@ struct ChunkDecoderTests {
         #expect(messages.map(\.body) == [ByteBuffer(repeating: 1, count: 200), second])
     }
 
-    @Test func aFullHeaderThatRepeatsTheMessageContinuesIt() throws {
+    @Test("A full header that repeats the message continues it")
+    func aFullHeaderThatRepeatsTheMessageContinuesIt() throws {
         var bytes = hex("04 000000 000082 08 01000000")
         bytes.writeRepeatingByte(7, count: 128)
         bytes.writeImmutableBuffer(hex("44 000000 000082 08 0707"))
@@ -56,7 +62,9 @@ struct ChunkDecoderTests {
         case value, absolute, nothing
     }
 
-    @Test(arguments: Repeats.allCases, [UInt32(0xFF_FFFF), 0x0100_0000, .max])
+    @Test(
+        "An extended timestamp of a type 0 chunk may be repeated in its continuations or not",
+        arguments: Repeats.allCases, [UInt32(0xFF_FFFF), 0x0100_0000, .max])
     func extendedTimestampOfTypeZero(repeats: Repeats, timestamp: UInt32) throws {
         var bytes = hex("04 FFFFFF 000082 08 01000000")
         bytes.writeInteger(timestamp)
@@ -72,7 +80,9 @@ struct ChunkDecoderTests {
     }
 
     /// SRS#4356: after types 1 and 2 peers repeat the difference, or the absolute time, or nothing.
-    @Test(arguments: Repeats.allCases)
+    @Test(
+        "After a type 1 chunk with an extended timestamp peers may repeat the difference, the time, or nothing",
+        arguments: Repeats.allCases)
     func extendedTimestampOfTypeOne(repeats: Repeats) throws {
         var bytes = hex("04 00000A 000001 08 01000000 AA")
         bytes.writeImmutableBuffer(hex("44 FFFFFF 000082 08 01000000"))
@@ -91,14 +101,16 @@ struct ChunkDecoderTests {
 
     // MARK: Control
 
-    @Test func setChunkSizeAppliesToWhatFollows() throws {
+    @Test("Set chunk size applies to what follows")
+    func setChunkSizeAppliesToWhatFollows() throws {
         var bytes = hex("02 000000 000004 01 00000000 00000100")
         bytes.writeImmutableBuffer(hex("04 000000 000100 08 01000000"))
         bytes.writeRepeatingByte(7, count: 256)
         #expect(try decode(bytes).map(\.body) == [ByteBuffer(repeating: 7, count: 256)])
     }
 
-    @Test func abortForgetsTheUnfinishedMessage() throws {
+    @Test("An abort message forgets the unfinished message")
+    func abortForgetsTheUnfinishedMessage() throws {
         var bytes = hex("04 000000 000082 08 01000000")
         bytes.writeRepeatingByte(7, count: 128)
         bytes.writeImmutableBuffer(hex("02 000000 000004 02 00000000 00000004"))
@@ -106,14 +118,16 @@ struct ChunkDecoderTests {
         #expect(try decode(bytes).map(\.body) == [hex("AA")])
     }
 
-    @Test func anEmptyMessageIsAMessage() throws {
+    @Test("An empty message is a message")
+    func anEmptyMessageIsAMessage() throws {
         let messages = try decode(hex("04 000000 000000 08 01000000 04 000000 000000 08 01000000"))
         #expect(messages.map { $0.body.readableBytes } == [0, 0])
     }
 
     // MARK: Splits
 
-    @Test func everySplitGivesTheSameMessages() throws {
+    @Test("Every split of the bytes gives the same messages")
+    func everySplitGivesTheSameMessages() throws {
         var bytes = ByteBuffer()
         var expected: [RTMPMessage] = []
         for (index, timestamp) in [UInt32(0), 0xFF_FFFE, 0xFF_FFFF, 0xFFFF_FFFF].enumerated() {
@@ -135,7 +149,8 @@ struct ChunkDecoderTests {
     }
 
     /// Peers that do not repeat the extended timestamp, cut anywhere: bytes kept for comparison are payload after all.
-    @Test func everySplitWithoutRepeatedExtendedTimestamp() throws {
+    @Test("Every split gives the same messages where extended timestamps are not repeated")
+    func everySplitWithoutRepeatedExtendedTimestamp() throws {
         var bytes = hex("04 FFFFFF 000104 08 01000000 01000000")
         bytes.writeRepeatingByte(1, count: 128)
         bytes.writeInteger(UInt8(0xC4))
@@ -155,7 +170,8 @@ struct ChunkDecoderTests {
 
     // MARK: Memory
 
-    @Test func aMessageThatFillsTheReadBufferIsNotCopied() throws {
+    @Test("A message that fills the read buffer is not copied")
+    func aMessageThatFillsTheReadBufferIsNotCopied() throws {
         var bytes = hex("02 000000 000004 01 00000000 00010000")
         bytes.writeImmutableBuffer(hex("04 000000 007000 08 01000000"))
         bytes.writeRepeatingByte(7, count: 0x7000)
@@ -165,7 +181,8 @@ struct ChunkDecoderTests {
         #expect(bodyAddress == address + 28)
     }
 
-    @Test func aSmallMessageDoesNotHoldTheReadBuffer() throws {
+    @Test("A small message does not hold the read buffer")
+    func aSmallMessageDoesNotHoldTheReadBuffer() throws {
         var bytes = ByteBufferAllocator().buffer(capacity: 65_536)
         bytes.writeImmutableBuffer(hex("04 000000 000004 08 01000000 01020304"))
         let body = try #require(try decode(bytes).first?.body)

@@ -46,7 +46,8 @@ struct ClientSessionTests {
     }
 
     /// R-P6: nothing of the stream before the server says so.
-    @Test func commandsWaitForTheirAnswers() throws {
+    @Test("A client's commands wait for their answers")
+    func commandsWaitForTheirAnswers() throws {
         var session = try ClientSessionTests.client()
         #expect(try ClientSessionTests.commands(&session).map(\.name) == ["connect"])
         #expect(try ClientSessionTests.give(&session, ClientSessionTests.success) == [.connected])
@@ -72,7 +73,8 @@ struct ClientSessionTests {
         #expect(session.deadline == nil)
     }
 
-    @Test func theProfileDecidesWhatIsSent() throws {
+    @Test("The client's profile decides what is sent")
+    func theProfileDecidesWhatIsSent() throws {
         var session = try ClientSessionTests.client {
             $0.profile.sendReleaseStream = false
             $0.profile.sendFCPublish = false
@@ -92,7 +94,8 @@ struct ClientSessionTests {
         #expect(try ClientSessionTests.commands(&session).map(\.name) == ["deleteStream"])
     }
 
-    @Test func refusalsNameTheirReason() throws {
+    @Test("Refusals name their reason")
+    func refusalsNameTheirReason() throws {
         func refusal(_ step: Int, _ command: RTMPCommand) throws -> RTMPStatus? {
             var session = try ClientSessionTests.client()
             if step > 0 { _ = try ClientSessionTests.give(&session, ClientSessionTests.success) }
@@ -125,16 +128,19 @@ struct ClientSessionTests {
                 == "NetStream.Publish.Denied")
     }
 
-    @Test(arguments: [
-        "NetConnection.Connect.Closed", "NetStream.Unpublish.Success", "NetConnection.Connect.AppShutdown",
-    ])
+    @Test(
+        "A status that ends the publication is understood",
+        arguments: [
+            "NetConnection.Connect.Closed", "NetStream.Unpublish.Success", "NetConnection.Connect.AppShutdown",
+        ])
     func theServerEndsIt(code: String) throws {
         var session = try ClientSessionTests.client()
         let closed = try ClientSessionTests.give(&session, ClientSessionTests.status(code))
         #expect(closed == [.closed(RTMPStatus(level: .status, code: code, description: "d"))])
     }
 
-    @Test func createStreamWithoutIDIsMalformed() throws {
+    @Test("A createStream answer without an id is malformed")
+    func createStreamWithoutIDIsMalformed() throws {
         var session = try ClientSessionTests.client()
         _ = try ClientSessionTests.give(&session, ClientSessionTests.success)
         for value in [AMFValue.null, .number(-1), .number(.nan), .number(5e9)] {
@@ -147,7 +153,8 @@ struct ClientSessionTests {
         }
     }
 
-    @Test func stepsHaveDeadlines() throws {
+    @Test("Each step of a client has a deadline")
+    func stepsHaveDeadlines() throws {
         let configuration = ClientConfiguration(purpose: .publish, app: "a", stream: "s", tcURL: "rtmp://h/a")
         let session = ClientSession(configuration: configuration, now: start, seed: 1)
         #expect(session.expired(now: start + .seconds(9)) == nil)
@@ -160,7 +167,8 @@ struct ClientSessionTests {
             connecting.expired(now: start + .seconds(20))?.message == "The server did not answer createStream in time.")
     }
 
-    @Test func bandwidthIsAnsweredWithAWindow() throws {
+    @Test("Set Peer Bandwidth is answered with a window")
+    func bandwidthIsAnsweredWithAWindow() throws {
         var session = try ClientSessionTests.client()
         _ = session.takeOutput()
         var output = ByteBuffer()

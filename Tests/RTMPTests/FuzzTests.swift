@@ -12,7 +12,8 @@ struct FuzzTests {
     ]
 
     /// Feeds mutated bytes after the handshake; the interesting part of a session is its first KiB or two.
-    @Test func mutatedClients() throws {
+    @Test("Mutated bytes of clients never trap the server's session")
+    func mutatedClients() throws {
         var random = TestRandom(0x5EED)
         var errors = 0
         var events = 0
@@ -37,7 +38,8 @@ struct FuzzTests {
         #expect(events > 3_000)
     }
 
-    @Test func mutatedServers() throws {
+    @Test("Mutated bytes of servers never trap the client's session")
+    func mutatedServers() throws {
         var random = TestRandom(0xBEEF)
         var errors = 0
         for (name, purpose) in [
@@ -61,7 +63,8 @@ struct FuzzTests {
         #expect(errors > 50)
     }
 
-    @Test func randomBytesAsAMFAndTags() {
+    @Test("Random bytes never trap the readers of AMF and tags")
+    func randomBytesAsAMFAndTags() {
         var random = TestRandom(0xAB)
         var decoded = 0
         for _ in 0..<20_000 {

@@ -20,7 +20,8 @@ struct HandshakeTests {
         return c1
     }
 
-    @Test func simpleHandshakeEchoesC1AndHasNoVersion() throws {
+    @Test("The simple handshake echoes C1 and has no version")
+    func simpleHandshakeEchoesC1AndHasNoVersion() throws {
         var handshake = ServerHandshake(seed: 1)
         var random = HandshakeRandom(seed: 2)
         let c1 = [UInt8](repeating: 0, count: 8) + random.bytes(1528)
@@ -40,7 +41,9 @@ struct HandshakeTests {
     }
 
     /// The offset's bytes sum to 0, to less and to more than the 728 they are taken modulo.
-    @Test(arguments: DigestHandshake.Schema.allCases, [UInt8(0), 0xB5, 0xB6, 0xFF])
+    @Test(
+        "The digest handshake answers in the client's schema", arguments: DigestHandshake.Schema.allCases,
+        [UInt8(0), 0xB5, 0xB6, 0xFF])
     func digestHandshakeAnswersInTheClientsSchema(schema: DigestHandshake.Schema, offset: UInt8) throws {
         let c1 = HandshakeTests.digestC1(schema, offset: offset)
         var handshake = ServerHandshake(seed: 1)
@@ -63,7 +66,8 @@ struct HandshakeTests {
         #expect(s2 == expected)
     }
 
-    @Test func aVersionWithoutDigestIsAnsweredSimply() throws {
+    @Test("A version without a digest gets the simple handshake")
+    func aVersionWithoutDigestIsAnsweredSimply() throws {
         var c1 = HandshakeTests.digestC1(.zero)
         c1[1535] ^= 1
         var handshake = ServerHandshake(seed: 1)
@@ -74,7 +78,7 @@ struct HandshakeTests {
         #expect(output.getBytes(at: 1537, length: 1536) == c1)
     }
 
-    @Test(arguments: [UInt8(0), 2, 4, 6, 8, 0x16, 0x47, 0xFF])
+    @Test("Other RTMP versions are refused at the first byte", arguments: [UInt8(0), 2, 4, 6, 8, 0x16, 0x47, 0xFF])
     func otherVersionsAreRefusedAtTheFirstByte(version: UInt8) {
         #expect(
             code {
@@ -92,7 +96,7 @@ struct HandshakeTests {
             } == .handshakeVersion)
     }
 
-    @Test(arguments: [1, 7, 1535, 1536, 1537, 4000])
+    @Test("Client and server complete the handshake, whatever the split", arguments: [1, 7, 1535, 1536, 1537, 4000])
     func bothSidesMeetWhateverTheSplit(size: Int) throws {
         var server = ServerHandshake(seed: 1)
         var client = ClientHandshake(seed: 2)
@@ -109,7 +113,8 @@ struct HandshakeTests {
         #expect(client.isDone)
     }
 
-    @Test func realProgramsUseBothForms() throws {
+    @Test("Recorded programs use both forms of the handshake")
+    func realProgramsUseBothForms() throws {
         for (name, digest) in [
             ("rtmpdump-digest", true), ("ffmpeg-play", true), ("ffmpeg-publish", true), ("rtmpdump-play", false),
             ("gst-rtmp2-publish", false), ("librtmp-publish", false),

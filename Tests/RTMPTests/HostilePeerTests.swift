@@ -5,22 +5,25 @@ import Testing
 
 /// Peers that want memory or work out of us: each is stopped by exactly the limit meant for it.
 struct HostilePeerTests {
-    @Test(arguments: ["00000000", "80000000", "FFFFFFFF"])
+    @Test("Invalid chunk sizes end the connection", arguments: ["00000000", "80000000", "FFFFFFFF"])
     func invalidChunkSizes(size: String) {
         #expect(code { _ = try decode(hex("02 000000 000004 01 00000000" + size)) } == .invalidChunkSize)
     }
 
-    @Test func aHugeChunkSizeCountsAsTheLargestUseful() throws {
+    @Test("A huge chunk size counts as the largest useful")
+    func aHugeChunkSizeCountsAsTheLargestUseful() throws {
         var decoder = ChunkDecoder()
         try decoder.receive(hex("02 000000 000004 01 00000000 7FFFFFFF"), now: start)
         #expect(try decoder.next() == nil)
         #expect(decoder.chunkSize == 16_777_216)
     }
 
-    @Test(arguments: [
-        ("08", 8_388_608), ("09", 8_388_608), ("16", 8_388_608), ("12", 262_144), ("14", 65_536), ("11", 65_536),
-        ("01", 65_536), ("63", 65_536),
-    ])
+    @Test(
+        "Messages longer than their type allows end the connection",
+        arguments: [
+            ("08", 8_388_608), ("09", 8_388_608), ("16", 8_388_608), ("12", 262_144), ("14", 65_536), ("11", 65_536),
+            ("01", 65_536), ("63", 65_536),
+        ])
     func messagesLongerThanTheirTypeAllows(type: String, limit: Int) {
         let header = { (length: Int) in
             hex("04 000000" + String(0x100_0000 + length, radix: 16).dropFirst() + type + "01000000")
@@ -29,7 +32,8 @@ struct HostilePeerTests {
         #expect(code { _ = try decode(header(limit + 1)) } == .messageTooLarge)
     }
 
-    @Test func theAnnouncedLengthIsNotAllocated() throws {
+    @Test("The length that a message announces is not allocated")
+    func theAnnouncedLengthIsNotAllocated() throws {
         var decoder = ChunkDecoder()
         // 300 messages of 8 MiB begun, one byte each: the count of unfinished messages stops it, not the memory.
         #expect(
@@ -45,7 +49,8 @@ struct HostilePeerTests {
             } == .tooManyChunkStreams)
     }
 
-    @Test func unfinishedMessagesTogetherAreLimited() throws {
+    @Test("Unfinished messages together are limited")
+    func unfinishedMessagesTogetherAreLimited() throws {
         var limits = RTMPLimits()
         limits.maxPartialBytes = 1000
         var bytes = ByteBuffer()
@@ -57,7 +62,8 @@ struct HostilePeerTests {
         #expect(code { _ = try decode(bytes, limits: limits) } == .tooMuchBuffered)
     }
 
-    @Test func everyChunkStreamThereIs() {
+    @Test("A peer that uses every chunk stream there is is cut off")
+    func everyChunkStreamThereIs() {
         var bytes = ByteBuffer()
         for id in UInt32(64)...65_599 {
             bytes.writeInteger(UInt8(1))
@@ -67,7 +73,8 @@ struct HostilePeerTests {
         #expect(code { _ = try decode(bytes) } == .tooManyChunkStreams)
     }
 
-    @Test func oneByteChunks() throws {
+    @Test("A flood of one-byte chunks is cut off")
+    func oneByteChunks() throws {
         var decoder = ChunkDecoder()
         try decoder.receive(hex("02 000000 000004 01 00000000 00000001 04 000000 010000 08 01000000 00"), now: start)
         var chunks = 0
@@ -83,7 +90,8 @@ struct HostilePeerTests {
         #expect((16_384...16_700).contains(chunks))
     }
 
-    @Test func defaultChunksOfARealClientNeverRunOut() throws {
+    @Test("Default chunks of a real client never run out")
+    func defaultChunksOfARealClientNeverRunOut() throws {
         var decoder = ChunkDecoder()
         let message = RTMPMessage(type: .video, streamID: 1, body: ByteBuffer(repeating: 0, count: 20_000))
         var bytes = ByteBuffer()
@@ -95,7 +103,8 @@ struct HostilePeerTests {
     }
 
     /// A silent AAC track: nine bytes of body, 47 a second, for twenty minutes.
-    @Test func smallMessagesAtARealPaceNeverRunOut() throws {
+    @Test("Small messages at a real pace never run out")
+    func smallMessagesAtARealPaceNeverRunOut() throws {
         var decoder = ChunkDecoder()
         for index in 0..<60_000 {
             let now = start + .milliseconds(Int64(index) * 21)
@@ -107,28 +116,33 @@ struct HostilePeerTests {
         }
     }
 
-    @Test func referencesToHeadersThatNeverCame() {
+    @Test("Chunks that refer to headers that never came end the connection")
+    func referencesToHeadersThatNeverCame() {
         #expect(code { _ = try decode(hex("84 000001 AA")) } == .invalidChunk)
         #expect(code { _ = try decode(hex("C4 AA")) } == .invalidChunk)
     }
 
-    @Test func aMessageInsideAnother() {
+    @Test("A message that begins inside another one ends the connection")
+    func aMessageInsideAnother() {
         var bytes = hex("04 000000 000100 08 01000000")
         bytes.writeRepeatingByte(0, count: 128)
         bytes.writeImmutableBuffer(hex("04 000000 000001 08 01000000 AA"))
         #expect(code { _ = try decode(bytes) } == .invalidChunk)
     }
 
-    @Test func undecodedInputIsLimited() throws {
+    @Test("Undecoded input is limited")
+    func undecodedInputIsLimited() throws {
         var decoder = ChunkDecoder()
         try decoder.receive(ByteBuffer(repeating: 0, count: 1_048_576), now: start)
         #expect(code { try decoder.receive(ByteBuffer(repeating: 0, count: 1), now: start) } == .tooMuchBuffered)
     }
 
-    @Test(arguments: [
-        RTMPMessageType.setChunkSize, .abort, .acknowledgement, .windowAcknowledgementSize,
-        .setPeerBandwidth,
-    ])
+    @Test(
+        "Truncated control messages end the connection",
+        arguments: [
+            RTMPMessageType.setChunkSize, .abort, .acknowledgement, .windowAcknowledgementSize,
+            .setPeerBandwidth,
+        ])
     func truncatedControlMessages(type: RTMPMessageType) {
         for length in 0..<4 {
             #expect(

@@ -56,18 +56,20 @@ struct LoopbackTests {
         #expect(loop.serverEvents[9] == .unpublished(streamID: 1))
     }
 
-    @Test(arguments: [1, 2, 3, 13, 127, 1_536, 65_536, 1_000_000])
+    @Test(
+        "Publishing works with bytes that come in pieces of any size",
+        arguments: [1, 2, 3, 13, 127, 1_536, 65_536, 1_000_000])
     func publishingInPiecesOf(size: Int) throws {
         LoopbackTests.expectPublished(try LoopbackTests.publish { pieces($0, of: size) }, "pieces of \(size)")
     }
 
-    @Test(arguments: 1...20)
+    @Test("Publishing works with bytes that come in random pieces", arguments: 1...20)
     func publishingInRandomPieces(seed: UInt64) throws {
         var random = TestRandom(seed)
         LoopbackTests.expectPublished(try LoopbackTests.publish { pieces($0, upTo: 5_000, &random) }, "seed \(seed)")
     }
 
-    @Test(arguments: [1, 17, 1_000_000])
+    @Test("Playing works between the client's and the server's session", arguments: [1, 17, 1_000_000])
     func playing(size: Int) throws {
         var configuration = LoopbackTests.configuration
         configuration.purpose = .play
@@ -103,7 +105,8 @@ struct LoopbackTests {
         #expect(status.code == "NetStream.Play.Stop")
     }
 
-    @Test func enhancedClientsLearnWhatTheServerCanDoAndAreAskedToReconnect() throws {
+    @Test("Enhanced clients learn what the server can do and are asked to reconnect")
+    func enhancedClientsLearnWhatTheServerCanDoAndAreAskedToReconnect() throws {
         var configuration = LoopbackTests.configuration
         configuration.profile.isEnhanced = true
         var loop = Loopback(configuration)
@@ -116,7 +119,8 @@ struct LoopbackTests {
         #expect(loop.client.isRunning)
     }
 
-    @Test func adobeAuthenticationOverThreeConnections() throws {
+    @Test("Adobe's authentication takes three connections")
+    func adobeAuthenticationOverThreeConnections() throws {
         var configuration = LoopbackTests.configuration
         configuration.credentials = .init(user: "bob", password: "s3cret")
         let verifier = AdobeAuthentication.verifier(user: "bob", salt: "abcd", password: "s3cret")

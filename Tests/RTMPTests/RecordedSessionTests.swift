@@ -44,56 +44,60 @@ struct RecordedSessionTests {
     }
 
     /// 17 pictures and 44 sound frames, with a sequence header each and an end of sequence.
-    @Test(arguments: [
-        (
-            "ffmpeg-publish",
-            [
-                "connect cust-live/play FMLE/3.0 (compatible; Lavf59.27.100) publisher=true",
-                "publish cam?user=u&pass=p%20w live", "metadata 160.0", "video 19 audio 45 unpublished",
-            ]
-        ),
-        (
-            "ffmpeg-publish-mp3",
-            [
-                "connect live FMLE/3.0 (compatible; Lavf59.27.100) publisher=true", "publish mp3 live",
-                "metadata 160.0", "video 17 audio 40 unpublished",
-            ]
-        ),
-        (
-            // GStreamer's flvmux repeats its metadata as tags arrive.
-            "librtmp-publish",
-            ["connect live - publisher=true", "publish cam live"]
-                + Array(repeating: "metadata 160.0", count: 7) + ["video 19 audio 45 unpublished"]
-        ),
-        (
-            "gst-rtmp2-publish",
-            ["connect live LNX 10,0,32,18 publisher=true", "publish cam live"]
-                + Array(repeating: "metadata 160.0", count: 7) + ["video 19 audio 45 unpublished"]
-        ),
-        (
-            "ffmpeg-play",
-            ["connect live LNX 9,0,124,2 publisher=false", "play cam -2000.0", "buffer 3000", "stopped"]
-        ),
-        (
-            "rtmpdump-play",
-            ["connect live LNX 10,0,32,18 publisher=false", "play cam -1000.0", "buffer 36000000", "stopped"]
-        ),
-        (
-            "rtmpdump-subscribe",
-            ["connect live LNX 10,0,32,18 publisher=false", "play cam -1000.0", "buffer 36000000", "stopped"]
-        ),
-        (
-            "rtmpdump-digest",
-            ["connect live LNX 10,0,32,18 publisher=false", "play cam -1000.0", "buffer 36000000", "stopped"]
-        ),
-        ("gst-rtmp2-play", ["connect live LNX 10,0,32,18 publisher=false", "play cam -2.0", "buffer 30000"]),
-    ])
+    @Test(
+        "Recorded clients give the events expected",
+        arguments: [
+            (
+                "ffmpeg-publish",
+                [
+                    "connect cust-live/play FMLE/3.0 (compatible; Lavf59.27.100) publisher=true",
+                    "publish cam?user=u&pass=p%20w live", "metadata 160.0", "video 19 audio 45 unpublished",
+                ]
+            ),
+            (
+                "ffmpeg-publish-mp3",
+                [
+                    "connect live FMLE/3.0 (compatible; Lavf59.27.100) publisher=true", "publish mp3 live",
+                    "metadata 160.0", "video 17 audio 40 unpublished",
+                ]
+            ),
+            (
+                // GStreamer's flvmux repeats its metadata as tags arrive.
+                "librtmp-publish",
+                ["connect live - publisher=true", "publish cam live"]
+                    + Array(repeating: "metadata 160.0", count: 7) + ["video 19 audio 45 unpublished"]
+            ),
+            (
+                "gst-rtmp2-publish",
+                ["connect live LNX 10,0,32,18 publisher=true", "publish cam live"]
+                    + Array(repeating: "metadata 160.0", count: 7) + ["video 19 audio 45 unpublished"]
+            ),
+            (
+                "ffmpeg-play",
+                ["connect live LNX 9,0,124,2 publisher=false", "play cam -2000.0", "buffer 3000", "stopped"]
+            ),
+            (
+                "rtmpdump-play",
+                ["connect live LNX 10,0,32,18 publisher=false", "play cam -1000.0", "buffer 36000000", "stopped"]
+            ),
+            (
+                "rtmpdump-subscribe",
+                ["connect live LNX 10,0,32,18 publisher=false", "play cam -1000.0", "buffer 36000000", "stopped"]
+            ),
+            (
+                "rtmpdump-digest",
+                ["connect live LNX 10,0,32,18 publisher=false", "play cam -1000.0", "buffer 36000000", "stopped"]
+            ),
+            ("gst-rtmp2-play", ["connect live LNX 10,0,32,18 publisher=false", "play cam -2.0", "buffer 30000"]),
+        ])
     func clients(name: String, outline: [String]) throws {
         #expect(try RecordedSessionTests.outline(RecordedSessionTests.replay(name + ".bin")) == outline)
     }
 
     /// Configuration, order and times, as ffprobe shows them for the file that was published.
-    @Test(arguments: ["ffmpeg-publish", "librtmp-publish", "gst-rtmp2-publish"])
+    @Test(
+        "Recorded publishers give the media that was sent",
+        arguments: ["ffmpeg-publish", "librtmp-publish", "gst-rtmp2-publish"])
     func publishedMedia(name: String) throws {
         var configurations: [String] = []
         var units: [AccessUnit] = []
@@ -122,7 +126,8 @@ struct RecordedSessionTests {
     }
 
     /// MP3 has no sequence header: its first frame tells.
-    @Test func publishedMP3() throws {
+    @Test("A recorded publisher of MP3 gives the frames that were sent")
+    func publishedMP3() throws {
         let first = try RecordedSessionTests.replay("ffmpeg-publish-mp3.bin").compactMap { event in
             if case .media(let message) = event, !message.isVideo { message.body } else { nil }
         }.first
@@ -131,7 +136,9 @@ struct RecordedSessionTests {
     }
 
     /// nginx-rtmp's answers to our own client.
-    @Test(arguments: [ClientConfiguration.Purpose.publish, .play], [1, 100, 1_000_000])
+    @Test(
+        "Recorded answers of nginx-rtmp are understood", arguments: [ClientConfiguration.Purpose.publish, .play],
+        [1, 100, 1_000_000])
     func nginxAnswers(purpose: ClientConfiguration.Purpose, size: Int) throws {
         let configuration = ClientConfiguration(purpose: purpose, app: "live", stream: "p9", tcURL: "rtmp://h/live")
         var session = ClientSession(configuration: configuration, now: start, seed: 1)
@@ -157,7 +164,9 @@ struct RecordedSessionTests {
         }
     }
 
-    @Test(arguments: ["ffmpeg-publish", "ffmpeg-publish-mp3", "librtmp-publish", "gst-rtmp2-publish"])
+    @Test(
+        "Every split of a recording gives the same events",
+        arguments: ["ffmpeg-publish", "ffmpeg-publish-mp3", "librtmp-publish", "gst-rtmp2-publish"])
     func everySplitGivesTheSameEvents(name: String) throws {
         let whole = try RecordedSessionTests.replay(name + ".bin", pieceSize: 1_000_000)
         for size in [1, 3, 11, 1_537] {

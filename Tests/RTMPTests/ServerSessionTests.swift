@@ -6,7 +6,8 @@ import Testing
 struct ServerSessionTests {
     // MARK: Connect
 
-    @Test func connectIsAskedForAndAnswered() throws {
+    @Test("Connect is asked for and answered")
+    func connectIsAskedForAndAnswered() throws {
         var client = try RawClient()
         try client.send(
             RTMPCommand(
@@ -40,7 +41,8 @@ struct ServerSessionTests {
         #expect(result.object["fmsVer"]?.string?.hasPrefix("FMS/") == true)
     }
 
-    @Test func anEnhancedClientIsToldWhatPassesThrough() throws {
+    @Test("An enhanced client is told what passes through")
+    func anEnhancedClientIsToldWhatPassesThrough() throws {
         var client = try RawClient()
         try client.send(
             RTMPCommand(
@@ -63,13 +65,15 @@ struct ServerSessionTests {
         #expect(try client.summaries() == ["onStatus 0 NetConnection.Connect.ReconnectRequest"])
     }
 
-    @Test func aPlainClientIsNotAskedToReconnect() throws {
+    @Test("A plain client is not asked to reconnect")
+    func aPlainClientIsNotAskedToReconnect() throws {
         var client = try RawClient.connected()
         #expect(client.session.requestReconnect(description: "Restart.") == false)
         #expect(try client.summaries() == [])
     }
 
-    @Test func aRefusedConnectSaysWhyAndNothingElseIsHeard() throws {
+    @Test("A refused connect says why, and nothing else is heard")
+    func aRefusedConnectSaysWhyAndNothingElseIsHeard() throws {
         var client = try RawClient()
         try client.send(RTMPCommand("connect", transactionID: 1, object: .object(["app": "x"])))
         client.session.rejectConnect(description: "[ AccessManager.Reject ]")
@@ -83,7 +87,8 @@ struct ServerSessionTests {
         #expect(client.session.acceptConnect() == false)
     }
 
-    @Test func whatFollowsAQuestionWaitsForItsAnswer() throws {
+    @Test("What follows a request waits for its answer")
+    func whatFollowsAQuestionWaitsForItsAnswer() throws {
         var client = try RawClient()
         try client.send(RTMPCommand("connect", transactionID: 1, object: .object(["app": "x"])))
         try client.send(RTMPCommand("createStream", transactionID: 2))
@@ -154,7 +159,8 @@ struct ServerSessionTests {
         return client
     }
 
-    @Test func flashMediaLiveEncodersSteps() throws {
+    @Test("The steps of Flash Media Live Encoder are answered")
+    func flashMediaLiveEncodersSteps() throws {
         var client = try RawClient.connected(streams: 0)
         try client.send(RTMPCommand("releaseStream", transactionID: 2, arguments: ["cam"]))
         try client.send(RTMPCommand("FCPublish", transactionID: 3, arguments: ["cam"]))
@@ -184,7 +190,7 @@ struct ServerSessionTests {
             ])
     }
 
-    @Test(arguments: ["deleteStream", "closeStream", "publish"])
+    @Test("Every orderly end unpublishes once", arguments: ["deleteStream", "closeStream", "publish"])
     func everyOrderlyEndUnpublishesOnce(how: String) throws {
         var client = try ServerSessionTests.publishing()
         let argument: AMFValue = how == "publish" ? false : 1
@@ -196,7 +202,8 @@ struct ServerSessionTests {
         #expect(client.events.count == 1)
     }
 
-    @Test func metadataWithAndWithoutSetDataFrame() throws {
+    @Test("Metadata is understood with and without @setDataFrame")
+    func metadataWithAndWithoutSetDataFrame() throws {
         var client = try ServerSessionTests.publishing()
         let data = RTMPDataMessage(streamID: 1, timestamp: 4, name: "onMetaData", values: [.ecmaArray(["width": 160])])
         try client.send(data.setDataFrame)
@@ -206,7 +213,8 @@ struct ServerSessionTests {
         #expect(client.events == [.metadata(data), .metadata(data), .data(cue)])
     }
 
-    @Test func metadataThatDoesNotParseIsPassedOverButABombIsNot() throws {
+    @Test("Metadata that cannot be read is passed over, but values nested too deeply are not")
+    func metadataThatDoesNotParseIsPassedOverButABombIsNot() throws {
         var client = try ServerSessionTests.publishing()
         try client.send(RTMPMessage(type: .dataAMF0, streamID: 1, body: hex("02 000A 6F6E")))
         try client.send(RTMPMessage(type: .dataAMF0, streamID: 1, body: hex("FF")))
@@ -217,7 +225,8 @@ struct ServerSessionTests {
             code { try client.send(RTMPMessage(type: .dataAMF0, streamID: 1, body: bomb)) } == .amfLimitExceeded)
     }
 
-    @Test func anAggregateGivesItsParts() throws {
+    @Test("An aggregate gives its parts")
+    func anAggregateGivesItsParts() throws {
         var client = try ServerSessionTests.publishing()
         let body = hex("08 000002 000000 00 000000 AF01 0000000D 09 000001 000005 00 000000 17 0000000C")
         try client.send(RTMPMessage(type: .aggregate, streamID: 1, timestamp: 100, body: body))
@@ -228,7 +237,8 @@ struct ServerSessionTests {
             ])
     }
 
-    @Test func aRefusedPublisherMayTryAgainAndItsFramesGoNowhere() throws {
+    @Test("A refused publisher may try again, and its frames go nowhere")
+    func aRefusedPublisherMayTryAgainAndItsFramesGoNowhere() throws {
         var client = try RawClient.connected()
         try client.send(RTMPCommand("publish", transactionID: 5, arguments: ["cam", "live"]), streamID: 1)
         #expect(client.session.refusePublish(streamID: 1, description: "cam is taken.") == true)
@@ -240,7 +250,8 @@ struct ServerSessionTests {
         #expect(client.events.count == 1)
     }
 
-    @Test func aPublisherCanBeEndedFromHere() throws {
+    @Test("The server can end a publication")
+    func aPublisherCanBeEndedFromHere() throws {
         var client = try ServerSessionTests.publishing()
         #expect(
             client.session.endPublish(
@@ -253,7 +264,8 @@ struct ServerSessionTests {
 
     // MARK: Play
 
-    @Test func playAndItsAnswer() throws {
+    @Test("A play is asked for and answered")
+    func playAndItsAnswer() throws {
         var client = try RawClient.connected()
         try client.send(
             RTMPCommand("play", transactionID: 4, arguments: ["mp4:f/g?key=k&pass=p", -2000, -1, true]), streamID: 1)
@@ -284,7 +296,8 @@ struct ServerSessionTests {
         return client
     }
 
-    @Test func aPlayerIsRefused() throws {
+    @Test("A player that is refused is told why")
+    func aPlayerIsRefused() throws {
         var client = try RawClient.connected()
         try client.send(RTMPCommand("play", transactionID: 4, arguments: ["cam"]), streamID: 1)
         #expect(client.session.refusePlay(streamID: 1, description: "No such stream.") == true)
@@ -292,7 +305,8 @@ struct ServerSessionTests {
         #expect(client.session.acceptPlay(streamID: 1) == false)
     }
 
-    @Test func playersButtons() throws {
+    @Test("Pause, seek and the choice of tracks reach the server")
+    func playersButtons() throws {
         var client = try ServerSessionTests.playing()
         try client.send(RTMPCommand("pause", transactionID: 0, arguments: [true, 1500]), streamID: 1)
         try client.send(RTMPCommand("pause", transactionID: 0, arguments: [false, 1500]), streamID: 1)
@@ -316,12 +330,14 @@ struct ServerSessionTests {
             ])
     }
 
-    @Test(arguments: [
-        (ServerSession.PlayNotice.unpublished, ["onStatus 0 NetStream.Play.UnpublishNotify"]),
-        (.published, ["control streamBegin(streamID: 1)", "onStatus 0 NetStream.Play.PublishNotify"]),
-        (.ended, ["control streamEOF(streamID: 1)", "onStatus 0 NetStream.Play.Stop", "data onPlayStatus"]),
-        (.dry, ["control streamDry(streamID: 1)"]), (.failed("Revoked."), ["onStatus 0 NetStream.Play.Failed"]),
-    ])
+    @Test(
+        "Notices to players are the ones they know",
+        arguments: [
+            (ServerSession.PlayNotice.unpublished, ["onStatus 0 NetStream.Play.UnpublishNotify"]),
+            (.published, ["control streamBegin(streamID: 1)", "onStatus 0 NetStream.Play.PublishNotify"]),
+            (.ended, ["control streamEOF(streamID: 1)", "onStatus 0 NetStream.Play.Stop", "data onPlayStatus"]),
+            (.dry, ["control streamDry(streamID: 1)"]), (.failed("Revoked."), ["onStatus 0 NetStream.Play.Failed"]),
+        ])
     func notices(notice: ServerSession.PlayNotice, expected: [String]) throws {
         var client = try ServerSessionTests.playing()
         #expect(client.session.notify(notice, streamID: 1) == true)
@@ -364,7 +380,8 @@ struct ServerSessionTests {
         #expect(request.name.name == "third")
     }
 
-    @Test func getStreamLengthAndUnknownCommands() throws {
+    @Test("getStreamLength is answered, and unknown commands get an error")
+    func getStreamLengthAndUnknownCommands() throws {
         var client = try RawClient.connected()
         try client.send(RTMPCommand("getStreamLength", transactionID: 9, arguments: ["cam"]))
         try client.send(RTMPCommand("FCSubscribe", transactionID: 10, arguments: ["cam"]))
@@ -379,7 +396,8 @@ struct ServerSessionTests {
 
     // MARK: Violations
 
-    @Test func whatMayNotComeEndsTheConnection() throws {
+    @Test("Commands that may not come now end the connection")
+    func whatMayNotComeEndsTheConnection() throws {
         let publish = RTMPCommand("publish", transactionID: 5, arguments: ["cam", "live"])
         let play = RTMPCommand("play", transactionID: 5, arguments: ["cam"])
         var cases: [(String, RTMPError.Code?)] = []
@@ -409,7 +427,8 @@ struct ServerSessionTests {
         #expect(cases.count == 8)
     }
 
-    @Test func aConnectWithoutObjectOrAPublishWithoutNameIsMalformed() throws {
+    @Test("A connect without an object or a publish without a name is malformed")
+    func aConnectWithoutObjectOrAPublishWithoutNameIsMalformed() throws {
         var client = try RawClient()
         #expect(code { try client.send(RTMPCommand("connect", transactionID: 1)) } == .malformedMessage)
         var other = try RawClient.connected()
@@ -419,7 +438,8 @@ struct ServerSessionTests {
         #expect(code { try other.session.receive(ByteBuffer(), now: start) } == .malformedMessage)
     }
 
-    @Test func mediaWithoutEverPublishingIsCutOff() throws {
+    @Test("Media without ever publishing is cut off")
+    func mediaWithoutEverPublishingIsCutOff() throws {
         var client = try RawClient.connected()
         let body = ByteBuffer(repeating: 0, count: 1_048_576)
         for _ in 0..<4 { try client.send(RTMPMessage(type: .video, streamID: 1, body: body)) }
@@ -427,7 +447,8 @@ struct ServerSessionTests {
             code { try client.send(RTMPMessage(type: .video, streamID: 1, body: hex("00"))) } == .protocolViolation)
     }
 
-    @Test func aPeerThatAsksButDoesNotReadIsCutOff() throws {
+    @Test("A peer that asks but does not read is cut off")
+    func aPeerThatAsksButDoesNotReadIsCutOff() throws {
         var client = try RawClient.connected()
         #expect(
             code {

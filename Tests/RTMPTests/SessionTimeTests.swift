@@ -4,7 +4,8 @@ import Testing
 @testable import RTMP
 
 struct SessionTimeTests {
-    @Test func deadlinesFollowTheSessionsSteps() throws {
+    @Test("Deadlines follow the session's steps")
+    func deadlinesFollowTheSessionsSteps() throws {
         var session = ServerSession(now: start, seed: 1)
         #expect(session.deadline == start + .seconds(5))
         #expect(session.expired(now: start + .milliseconds(4_999)) == nil)
@@ -24,7 +25,8 @@ struct SessionTimeTests {
         #expect(client.session.deadline != nil)
     }
 
-    @Test func aPingWantsASignOfLife() throws {
+    @Test("A ping that gets no sign of life ends the connection")
+    func aPingWantsASignOfLife() throws {
         var client = try ServerSessionTests.publishing()
         client.session.ping(now: start + .seconds(1))
         #expect(try client.summaries() == ["control pingRequest(2000)"])
@@ -38,13 +40,15 @@ struct SessionTimeTests {
         #expect(client.session.lastReceived == start + .seconds(12))
     }
 
-    @Test func pingsAreAnswered() throws {
+    @Test("Pings are answered")
+    func pingsAreAnswered() throws {
         var client = try RawClient.connected()
         try client.send(UserControlEvent.pingRequest(77).message)
         #expect(try client.summaries().last == "control pingResponse(77)")
     }
 
-    @Test func acknowledgementsComeAtHalfTheWindow() throws {
+    @Test("Acknowledgements come at half the window")
+    func acknowledgementsComeAtHalfTheWindow() throws {
         var client = try ServerSessionTests.publishing()
         try client.send(ProtocolControlMessage.windowAcknowledgementSize(10_000).message)
         _ = try client.replies()
@@ -58,7 +62,8 @@ struct SessionTimeTests {
         #expect(client.session.bytesReceived > before + 5_000)
     }
 
-    @Test func thePeersAcknowledgementsUnwrap() throws {
+    @Test("The peer's acknowledgements that wrap are unwrapped")
+    func thePeersAcknowledgementsUnwrap() throws {
         var client = try RawClient.connected()
         for (count, total) in [
             (UInt32(1_000), UInt64(1_000)), (0x7FFF_FFFF, 0x7FFF_FFFF), (0xFFFF_0000, 0xFFFF_0000),

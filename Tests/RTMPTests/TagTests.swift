@@ -70,7 +70,7 @@ struct TagTests {
             trackID: 2),
     ]
 
-    @Test(arguments: video)
+    @Test("Video tags are read", arguments: video)
     func videoTags(expected: VideoCase) throws {
         let tag = try VideoTag.parse(hex(expected.body))
         #expect(tag.codec == expected.codec)
@@ -93,47 +93,58 @@ struct TagTests {
         }
     }
 
-    @Test(arguments: [
-        ("AF 00 1210", AudioCodec.aac, AudioTag.Content.sequenceHeader(hex("1210"))),
-        ("AF 01 AA", .aac, .codedFrames(hex("AA"))), ("2F FFFB", .mp3, .codedFrames(hex("FFFB"))),
-        ("EE FFFB", .mp3, .codedFrames(hex("FFFB"))), ("90 4F707573 AA", .opus, .sequenceHeader(hex("AA"))),
-        ("91 4F707573 AA", .opus, .codedFrames(hex("AA"))), ("91 6D703461 AA", .aac, .codedFrames(hex("AA"))),
-        ("91 2E6D7033 AA", .mp3, .codedFrames(hex("AA"))), ("91 61632D33 AA", .ac3, .codedFrames(hex("AA"))),
-        ("91 65632D33 AA", .eac3, .codedFrames(hex("AA"))), ("90 664C6143 AA", .flac, .sequenceHeader(hex("AA"))),
-        ("92 664C6143", .flac, .endOfSequence), ("94 4F707573 01", .opus, .multichannelConfiguration(hex("01"))),
-        ("97 02 000005 01 4F707573 AA", .opus, .codedFrames(hex("AA"))),
-        ("95 01 4F707573 00 AA", .opus, .codedFrames(hex("AA"))),
-    ])
+    @Test(
+        "Audio tags are read",
+        arguments: [
+            ("AF 00 1210", AudioCodec.aac, AudioTag.Content.sequenceHeader(hex("1210"))),
+            ("AF 01 AA", .aac, .codedFrames(hex("AA"))), ("2F FFFB", .mp3, .codedFrames(hex("FFFB"))),
+            ("EE FFFB", .mp3, .codedFrames(hex("FFFB"))), ("90 4F707573 AA", .opus, .sequenceHeader(hex("AA"))),
+            ("91 4F707573 AA", .opus, .codedFrames(hex("AA"))), ("91 6D703461 AA", .aac, .codedFrames(hex("AA"))),
+            ("91 2E6D7033 AA", .mp3, .codedFrames(hex("AA"))), ("91 61632D33 AA", .ac3, .codedFrames(hex("AA"))),
+            ("91 65632D33 AA", .eac3, .codedFrames(hex("AA"))), ("90 664C6143 AA", .flac, .sequenceHeader(hex("AA"))),
+            ("92 664C6143", .flac, .endOfSequence), ("94 4F707573 01", .opus, .multichannelConfiguration(hex("01"))),
+            ("97 02 000005 01 4F707573 AA", .opus, .codedFrames(hex("AA"))),
+            ("95 01 4F707573 00 AA", .opus, .codedFrames(hex("AA"))),
+        ])
     func audioTags(body: String, codec: AudioCodec, content: AudioTag.Content) throws {
         let tag = try AudioTag.parse(hex(body))
         #expect(tag.codec == codec)
         #expect(tag.content == content)
     }
 
-    @Test(arguments: ["12 00", "22 AA", "14 AA", "91 78787878 AA", "00"])
+    @Test(
+        "Video of a codec that is not carried is reported as unsupported",
+        arguments: ["12 00", "22 AA", "14 AA", "91 78787878 AA", "00"])
     func videoCodecsNotCarried(body: String) {
         #expect(code { _ = try VideoTag.parse(hex(body)) } == .unsupportedCodec)
     }
 
-    @Test(arguments: ["B2 AA", "72 AA", "02 AA", "52 AA", "91 78787878 AA"])
+    @Test(
+        "Audio of a codec that is not carried is reported as unsupported",
+        arguments: ["B2 AA", "72 AA", "02 AA", "52 AA", "91 78787878 AA"])
     func audioCodecsNotCarried(body: String) {
         #expect(code { _ = try AudioTag.parse(hex(body)) } == .unsupportedCodec)
     }
 
-    @Test(arguments: [
-        "", "17", "17 01", "17 01 0000", "17 03 000000", "90 6876", "91 68766331 0000", "97", "97 FF",
-        "97 FF FFFF 00", "96", "96 10 61763031", "96 10 61763031 01 FFFFFF AA", "98 68766331",
-    ])
+    @Test(
+        "Malformed video tags are errors",
+        arguments: [
+            "", "17", "17 01", "17 01 0000", "17 03 000000", "90 6876", "91 68766331 0000", "97", "97 FF",
+            "97 FF FFFF 00", "96", "96 10 61763031", "96 10 61763031 01 FFFFFF AA", "98 68766331",
+        ])
     func malformedVideo(body: String) {
         #expect(code { _ = try VideoTag.parse(hex(body)) } == .malformedTag)
     }
 
-    @Test(arguments: ["", "AF", "AF 02", "90", "91 4F70", "95", "95 11 4F707573", "93 4F707573", "97"])
+    @Test(
+        "Malformed audio tags are errors",
+        arguments: ["", "AF", "AF 02", "90", "91 4F70", "95", "95 11 4F707573", "93 4F707573", "97"])
     func malformedAudio(body: String) {
         #expect(code { _ = try AudioTag.parse(hex(body)) } == .malformedTag)
     }
 
-    @Test func payloadsAreSlicesOfTheMessage() throws {
+    @Test("Payloads are slices of the message")
+    func payloadsAreSlicesOfTheMessage() throws {
         var body = hex("17 01 000000")
         body.writeRepeatingByte(1, count: 100)
         let address = body.withUnsafeReadableBytes { UInt(bitPattern: $0.baseAddress) }
@@ -144,7 +155,8 @@ struct TagTests {
         #expect(payload.withUnsafeReadableBytes { UInt(bitPattern: $0.baseAddress) } == address + 5)
     }
 
-    @Test func accessUnitsCarryTimeAndOffset() throws {
+    @Test("Access units carry time and offset")
+    func accessUnitsCarryTimeAndOffset() throws {
         let tag = try VideoTag.parse(hex("97 02 00C350 01 68766331 FFFFFF AA"))
         let unit = try #require(tag.accessUnit(decodeTime: MediaTime(milliseconds: 10)))
         #expect(unit.decodeTime == MediaTime(nanoseconds: 10_050_000))
@@ -154,13 +166,14 @@ struct TagTests {
         #expect(try VideoTag.parse(hex("17 02 000000")).accessUnit(decodeTime: .zero) == nil)
     }
 
-    @Test func configurationsComeFromHeaders() throws {
+    @Test("Configurations come from headers")
+    func configurationsComeFromHeaders() throws {
         let aac = try #require(try AudioTag.parse(hex("AF 00 1210")).codecConfiguration())
         #expect(aac.codecString == "mp4a.40.2")
         #expect(try AudioTag.parse(hex("AF 01 AA")).codecConfiguration() == nil)
     }
 
-    @Test(arguments: VideoCodec.allCases, [true, false])
+    @Test("Video tags that are built read back", arguments: VideoCodec.allCases, [true, false])
     func builtVideoReadsBack(codec: VideoCodec, isKeyframe: Bool) throws {
         let offset = codec == .avc || codec == .hevc ? MediaTime(milliseconds: -40) : .zero
         let unit = AccessUnit(
@@ -173,7 +186,7 @@ struct TagTests {
         #expect(try VideoTag.parse(TagBuilder.endOfSequence(codec)).content == .endOfSequence)
     }
 
-    @Test(arguments: AudioCodec.allCases)
+    @Test("Audio tags that are built read back", arguments: AudioCodec.allCases)
     func builtAudioReadsBack(codec: AudioCodec) throws {
         let unit = AccessUnit(codec: .audio(codec), decodeTime: .zero, isKeyframe: true, payload: hex("AABB"))
         #expect(try AudioTag.parse(TagBuilder.codedFrames(unit)).accessUnit(decodeTime: .zero) == unit)

@@ -227,7 +227,7 @@ struct SQLiteStoreTests {
         }
     }
 
-    @Test("The queries at the door and of the log use an index")
+    @Test("The queries of admission and of the log use an index")
     func indexes() async throws {
         try await withTemporaryFolder { folder in
             let store = try await SQLiteStore.open(folder: folder)

@@ -3,7 +3,8 @@ import Storage
 import Testing
 
 @Suite struct PasswordTests {
-    @Test func verifiesWhatItHashed() throws {
+    @Test("A password that was hashed is verified")
+    func verifiesWhatItHashed() throws {
         let hash = try Password.hash("gehëim")
         #expect(hash.hasPrefix("$2b$10$") && hash.utf8.count == 60)
         #expect(Password.verify("gehëim", hash: hash))
@@ -13,13 +14,15 @@ import Testing
     }
 
     /// Made by PHP: `password_hash('gehëim', PASSWORD_BCRYPT, ['cost' => 5])`.
-    @Test func verifiesForeignHashes() {
+    @Test("Hashes made by other programs are verified")
+    func verifiesForeignHashes() {
         let hash = "$2y$05$zXQMbdjY/dG.ndnHpmlq6uVq/xpR08nM3H6RBFqiexrP7Zp3aF25S"
         #expect(Password.verify("gehëim", hash: hash))
         #expect(!Password.verify("geheim", hash: hash))
     }
 
-    @Test func setsLimits() throws {
+    @Test("Passwords have limits")
+    func setsLimits() throws {
         #expect(throws: Password.Failure.tooLong) { try Password.hash(String(repeating: "a", count: 73)) }
         #expect(throws: Password.Failure.empty) { try Password.hash("") }
         #expect(throws: Password.Failure.containsNUL) { try Password.hash("a\u{0}b") }
@@ -29,14 +32,17 @@ import Testing
         #expect(!Password.verify(long + "b", hash: hash))
     }
 
-    @Test(arguments: ["", "*0", "$1$abc$def", "$2b$10$short", "$6$" + String(repeating: "a", count: 57)])
+    @Test(
+        "Hashes of other kinds never verify",
+        arguments: ["", "*0", "$1$abc$def", "$2b$10$short", "$6$" + String(repeating: "a", count: 57)])
     func otherHashesNeverVerify(hash: String) {
         #expect(!Password.verify("x", hash: hash))
     }
 }
 
 @Suite struct ServerSecretTests {
-    @Test func isMadeOnceAndKept() async throws {
+    @Test("The server's secret is made once and kept")
+    func isMadeOnceAndKept() async throws {
         try await withFolder { folder in
             let first = try ServerSecret.load(folder: folder)
             let path = folder + "/secret.key"
@@ -51,7 +57,8 @@ import Testing
         }
     }
 
-    @Test func manyAtOnceGetTheSame() async throws {
+    @Test("Many that ask for the secret at once get the same")
+    func manyAtOnceGetTheSame() async throws {
         try await withFolder { folder in
             let codes = try await withThrowingTaskGroup(of: [UInt8].self) { group in
                 for _ in 0..<20 { group.addTask { try ServerSecret.load(folder: folder).hmac("x") } }
@@ -61,7 +68,8 @@ import Testing
         }
     }
 
-    @Test func aDamagedOneIsNotReplaced() async throws {
+    @Test("A damaged secret is not replaced")
+    func aDamagedOneIsNotReplaced() async throws {
         try await withFolder { folder in
             try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
             let path = URL(fileURLWithPath: folder + "/secret.key")
@@ -71,7 +79,8 @@ import Testing
         }
     }
 
-    @Test func sealsAreOpenedWithSecretAndContextOnly() throws {
+    @Test("Seals are opened with their secret and context only")
+    func sealsAreOpenedWithSecretAndContextOnly() throws {
         let secret = try #require(ServerSecret(bytes: Array(0..<32)))
         let other = try #require(ServerSecret(bytes: Array(1..<33)))
         let sealed = try secret.seal("größe", context: "a")
@@ -87,7 +96,8 @@ import Testing
 }
 
 @Suite struct APIKeyTests {
-    @Test func keysHaveTheDocumentedForm() {
+    @Test("API keys have the documented form")
+    func keysHaveTheDocumentedForm() {
         let key = APIKey.generate(accountID: 158, rights: .full, label: "first", now: Sample.now)
         #expect(key.apiKey.wholeMatch(of: /APX[A-Z0-9]{29}/) != nil)
         #expect(key.privateKey.wholeMatch(of: /[0-9a-f]{64}/) != nil)

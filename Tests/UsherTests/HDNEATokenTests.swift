@@ -31,7 +31,7 @@ import Testing
                 + "fe678492720e9c04b1ae56966a45725439de3cbca08c07d71a1bd210685da22f"),
     ]
 
-    @Test(arguments: vectors)
+    @Test("Tokens equal the known vectors", arguments: vectors)
     func vectorsHold(_ vector: Vector) throws {
         let secret = try #require(Self.secret)
         #expect(vector.token.text(secret: secret, salt: vector.salt) == vector.text)
@@ -55,7 +55,8 @@ import Testing
         }
     }
 
-    @Test func checksInOrder() throws {
+    @Test("The first thing wrong with a token is the reason")
+    func checksInOrder() throws {
         let secret = try #require(Self.secret)
         let text = HDNEAToken(
             address: "203.0.113.7", start: 1_700_000_000, expires: 1_700_021_600, acl: ["/a/*", "/c/d"]
@@ -72,20 +73,24 @@ import Testing
         #expect(failure(text, address: "garbage") == .addressNotAllowed)
     }
 
-    @Test func aTokenForEverIsRefused() throws {
+    @Test("A token without an end is refused")
+    func aTokenForEverIsRefused() throws {
         let text = HDNEAToken(expires: nil).text(secret: try #require(Self.secret))
         #expect(failure(text) == .expired)
     }
 
-    @Test(arguments: [
-        "", "hdnea=", "hdnea=exp=1", "exp=1~hmac=", "exp=1~hmac=zz", "exp=1~hmac=abc",
-        String(repeating: "a", count: 9000),
-    ])
+    @Test(
+        "Text that is no token is refused",
+        arguments: [
+            "", "hdnea=", "hdnea=exp=1", "exp=1~hmac=", "exp=1~hmac=zz", "exp=1~hmac=abc",
+            String(repeating: "a", count: 9000),
+        ])
     func textThatIsNoTokenIsRefused(text: String) {
         #expect(failure(text) == .malformed || failure(text) == .wrongHMAC)
     }
 
-    @Test func signedNonsenseIsRefused() throws {
+    @Test("Signed nonsense is refused")
+    func signedNonsenseIsRefused() throws {
         let secret = try #require(Self.secret)
         for body in ["exp=1~exp=2", "exp=x", "exp=-5", "exp=99999999999999999999", "noequals"] {
             let mac = Hexadecimal.encode(secret.authenticationCode(for: body, salt: nil))
@@ -93,7 +98,7 @@ import Testing
         }
     }
 
-    @Test(arguments: ["", "a", "zz", "abc", String(repeating: "ab", count: 200)])
+    @Test("Secrets are written in hexadecimal", arguments: ["", "a", "zz", "abc", String(repeating: "ab", count: 200)])
     func secretsAreHexadecimal(text: String) {
         #expect(HDNEASecret(hexadecimal: text) == nil)
     }

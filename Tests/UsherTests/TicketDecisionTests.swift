@@ -51,17 +51,18 @@ import Testing
         return TicketDecision.decide(ticket: ticket, facts: facts, now: now)
     }
 
-    @Test func admits() {
+    @Test("A ticket admits those it is for")
+    func admits() {
         #expect(Self.decide([]) == .granted(nil))
     }
 
-    @Test(arguments: Fault.allCases, Fault.allCases)
+    @Test("The first fault is the reason of a refusal", arguments: Fault.allCases, Fault.allCases)
     func theFirstFaultIsTheReason(one: Fault, other: Fault) {
         let first = one.rawValue < other.rawValue ? one : other
         #expect(Self.decide([one, other]) == .refused(first.reason))
     }
 
-    @Test(arguments: [nil, ""] as [String?])
+    @Test("No key is a missing ticket", arguments: [nil, ""] as [String?])
     func noKeyIsAMissingTicket(key: String?) {
         var facts = Self.facts
         facts.key = key
@@ -69,17 +70,20 @@ import Testing
         #expect(TicketDecision.decide(ticket: Self.ticket, facts: facts, now: Self.now) == .refused(.missingTicket))
     }
 
-    @Test func noTicketIsAnUnknownOne() {
+    @Test("A key of no ticket is refused as unknown")
+    func noTicketIsAnUnknownOne() {
         #expect(TicketDecision.decide(ticket: nil, facts: Self.facts, now: Self.now) == .refused(.unknownTicket))
     }
 
-    @Test func noPassIsAWrongOne() {
+    @Test("No pass is refused as a wrong one")
+    func noPassIsAWrongOne() {
         var facts = Self.facts
         facts.pass = nil
         #expect(TicketDecision.decide(ticket: Self.ticket, facts: facts, now: Self.now) == .refused(.wrongPass))
     }
 
-    @Test func usesAreNotAskedForWhenNoneIsCharged() {
+    @Test("Uses are not looked at where none is charged")
+    func usesAreNotAskedForWhenNoneIsCharged() {
         var ticket = Self.ticket
         ticket.usedCount = 5
         #expect(
@@ -87,7 +91,8 @@ import Testing
                 == .granted(nil))
     }
 
-    @Test func zeroUsesAreUnlimited() {
+    @Test("Zero uses are unlimited")
+    func zeroUsesAreUnlimited() {
         var ticket = Self.ticket
         ticket.uses = 0
         ticket.usedCount = 1_000_000
@@ -95,7 +100,8 @@ import Testing
         #expect(ticket.remainingUses == nil)
     }
 
-    @Test func anAutoEntryIsClaimed() {
+    @Test("An auto entry is claimed by the address that comes first")
+    func anAutoEntryIsClaimed() {
         var ticket = Self.ticket
         ticket.ip = "auto/24"
         #expect(
@@ -103,7 +109,7 @@ import Testing
                 == .granted(IPNetwork("203.0.113.0/24")))
     }
 
-    @Test(arguments: ["garbage", "", "203.0.113.9:1935"])
+    @Test("An address that cannot be read is not allowed", arguments: ["garbage", "", "203.0.113.9:1935"])
     func anAddressThatIsNoneIsNotAllowed(address: String) {
         var (ticket, facts) = (Self.ticket, Self.facts)
         ticket.ip = "0.0.0.0/0"
@@ -111,11 +117,13 @@ import Testing
         #expect(TicketDecision.decide(ticket: ticket, facts: facts, now: Self.now) == .refused(.addressNotAllowed))
     }
 
-    @Test(arguments: [
-        ("S", "S_360p", true), ("S", "mp4:S", true), ("mp4:S", "S", true), ("S_360p", "S", false),
-        ("S_360p", "S_720p", false), ("S*", "S_360p", true), ("S", "S.smil", true), ("S.smil", "S.smil", true),
-        ("s", "S", false), ("sestore3/u/*", "sestore3/u/path/file.mp4", true), ("T|S", "S_720p", true),
-    ])
+    @Test(
+        "A ticket allows the videos it names",
+        arguments: [
+            ("S", "S_360p", true), ("S", "mp4:S", true), ("mp4:S", "S", true), ("S_360p", "S", false),
+            ("S_360p", "S_720p", false), ("S*", "S_360p", true), ("S", "S.smil", true), ("S.smil", "S.smil", true),
+            ("s", "S", false), ("sestore3/u/*", "sestore3/u/path/file.mp4", true), ("T|S", "S_720p", true),
+        ])
     func videos(list: String, video: String, isAllowed: Bool) {
         var (ticket, facts) = (Self.ticket, Self.facts)
         ticket.video = list
@@ -125,7 +133,8 @@ import Testing
                 == (isAllowed ? .granted(nil) : .refused(.videoNotAllowed)))
     }
 
-    @Test func anAppIsAllowedByItsAlias() {
+    @Test("An app is allowed by its alias")
+    func anAppIsAllowedByItsAlias() {
         var (ticket, facts) = (Self.ticket, Self.facts)
         ticket.app = "demo-live"
         #expect(TicketDecision.decide(ticket: ticket, facts: facts, now: Self.now) == .granted(nil))

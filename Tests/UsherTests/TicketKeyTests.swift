@@ -9,12 +9,14 @@ import Testing
         mutating func next() -> UInt64 { 1 }
     }
 
-    @Test(arguments: [
-        ("mystream", "mystream"), ("foo*", "foo_"), ("a b|c", "a_b"),
-        ("sestore3/u/path/f.mp4", "sestore3_u_path_f_mp4"),
-        ("mp4:x", "x"), ("", "_"), ("|", "_"), ("é", "_"),
-        (String(repeating: "x", count: 99), String(repeating: "x", count: 64)),
-    ])
+    @Test(
+        "Keys begin with the video",
+        arguments: [
+            ("mystream", "mystream"), ("foo*", "foo_"), ("a b|c", "a_b"),
+            ("sestore3/u/path/f.mp4", "sestore3_u_path_f_mp4"),
+            ("mp4:x", "x"), ("", "_"), ("|", "_"), ("é", "_"),
+            (String(repeating: "x", count: 99), String(repeating: "x", count: 64)),
+        ])
     func keysBeginWithTheVideo(video: String, prefix: String) {
         var zeros = Zeros()
         // 0x53ffc996 seconds and 0x6dd39 microseconds: the form of the documented sample.
@@ -24,18 +26,20 @@ import Testing
         #expect(key.hasSuffix("0." + String(repeating: "0", count: 20)))
     }
 
-    @Test func keysHaveTheDecidedForm() throws {
+    @Test("Ticket keys have the documented form")
+    func keysHaveTheDecidedForm() throws {
         let key = TicketKey.make(video: "foo*", now: Date())
         #expect(key.wholeMatch(of: /foo_*\.[a-f0-9]{13}[0-9]\.[0-9]{20}/) != nil)
     }
 
-    @Test(arguments: [-1e18, -1, 1e18, .infinity, -.infinity])
+    @Test("No clock makes the making of keys trap", arguments: [-1e18, -1, 1e18, .infinity, -.infinity])
     func noClockMakesThemTrap(seconds: Double) {
         let key = TicketKey.make(video: "a", now: Date(timeIntervalSince1970: seconds))
         #expect(key.hasPrefix("a.0000000000000"))
     }
 
-    @Test func keysAndSessionIDsDiffer() {
+    @Test("Keys and session ids differ")
+    func keysAndSessionIDsDiffer() {
         let now = Date()
         #expect(Set((0..<1000).map { _ in TicketKey.make(video: "v", now: now) }).count == 1000)
         let ids = (0..<1000).map { _ in SessionID.make() }

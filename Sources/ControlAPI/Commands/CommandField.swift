@@ -109,12 +109,48 @@ extension FieldKind where Value: RawRepresentable<String> & CaseIterable {
     }
 }
 
+/// A field of a command that is kept in a record, declared once: what the documentation says of it, how it is read, and where
+/// in the record it goes.
+struct RecordField<Record: Sendable>: Sendable {
+    typealias Change = @Sendable (_ record: inout Record) -> Void
+
+    let description: CommandDescription.Field
+    /// What the request changes in a record; nil: nothing.
+    let read: @Sendable (_ fields: inout Fields) -> Change?
+
+    init<Value>(_ field: CommandField<Value>, _ place: WritableKeyPath<Record, Value> & Sendable) {
+        description = CommandDescription.Field(field)
+        read = { fields in
+            guard let value = fields.read(field) else { return nil }
+            return { $0[keyPath: place] = value }
+        }
+    }
+
+    /// - Parameter isTakenAway: whether a field that is given with nothing in it takes away what the record has.
+    init<Value>(
+        _ field: CommandField<Value>, _ place: WritableKeyPath<Record, Value?> & Sendable, isTakenAway: Bool = false
+    ) {
+        description = CommandDescription.Field(field)
+        read = { fields in
+            let value = fields.read(field)
+            guard value != nil || (isTakenAway && fields.has(field.name)) else { return nil }
+            return { $0[keyPath: place] = value }
+        }
+    }
+}
+
+extension CommandDescription.Field {
+    init<Value>(_ field: CommandField<Value>) {
+        self.init(name: field.name, isRequired: field.isRequired, text: field.text)
+    }
+}
+
 extension [CommandDescription.Field] {
     /// The fields as the documentation lists them, in their order.
     static func list<each Value>(_ fields: repeat CommandField<each Value>) -> [CommandDescription.Field] {
         var list: [CommandDescription.Field] = []
         for field in repeat each fields {
-            list.append(CommandDescription.Field(name: field.name, isRequired: field.isRequired, text: field.text))
+            list.append(CommandDescription.Field(field))
         }
         return list
     }

@@ -57,49 +57,43 @@ enum StoredPushFields {
     static let service = CommandField.required(
         "service_name", .text(maximum: 64),
         "The kind of destination: " + DestinationKinds.builtIn.services.map { "`\($0)`" }.joined(separator: ", ") + ".")
-    static let name = CommandField.optional(
-        "name", .text(maximum: 128), "What to call it; the entry name of its sessions.")
     static let app = StreamFields.app.saying("The source's application,")
     static let instance = StreamFields.instance.saying("instance (`live` by default)")
-    static let stream = StreamFields.stream.saying(
-        "and name, unless given at connect; without them `autopush` holds for every stream.")
-    static let autopush = CommandField.optional(
-        "autopush", .boolean, "Connect whenever the source is published.")
-    static let adaptiveGroup = CommandField.optional(
-        "adaptive_group", .text(maximum: 128), "Kept for adaptive sets.")
-    static let pushSource = CommandField.optional(
-        "push_source", .boolean, "Whether the untranscoded source goes out as well; true by default.")
+    static let kept: [RecordField<PushService>] = [
+        RecordField(
+            .optional("name", .text(maximum: 128), "What to call it; the entry name of its sessions."), \.name),
+        RecordField(app, \.app, isTakenAway: true),
+        RecordField(instance, \.instance, isTakenAway: true),
+        RecordField(
+            StreamFields.stream.saying(
+                "and name, unless given at connect; without them `autopush` holds for every stream."),
+            \.stream, isTakenAway: true),
+        RecordField(.optional("autopush", .boolean, "Connect whenever the source is published."), \.autopush),
+        RecordField(
+            .optional("adaptive_group", .text(maximum: 128), "Kept for adaptive sets."), \.adaptiveGroup,
+            isTakenAway: true),
+        RecordField(
+            .optional(
+                "push_source", .boolean, "Whether the untranscoded source goes out as well; true by default."),
+            \.pushSource),
+    ]
 }
 
 /// `pushpublish.add`: a destination to keep.
 struct AddPush: Command {
-    private typealias Field = StoredPushFields
-
     static let description = CommandDescription(
         name: "pushpublish.add", isMutating: true, text: "Stores a destination.",
-        fields: .list(Field.service) + PushFields.descriptions
-            + .list(
-                Field.name, Field.app, Field.instance, Field.stream, Field.autopush, Field.adaptiveGroup,
-                Field.pushSource),
+        fields: .list(StoredPushFields.service) + PushFields.descriptions + StoredPushFields.kept.map(\.description),
         payload: "`push_service_id`.")
 
     private let service: String
     private let destination: [String: String]
-    private let name: String?
-    private let app, instance, stream: String?
-    private let autopush, pushSource: Bool?
-    private let adaptiveGroup: String?
+    private let changes: [RecordField<PushService>.Change]
 
     init?(_ fields: inout Fields) {
-        let service = fields.read(Field.service)
+        let service = fields.read(StoredPushFields.service)
         destination = PushFields.read(service ?? "", &fields)
-        name = fields.read(Field.name)
-        app = fields.read(Field.app)
-        instance = fields.read(Field.instance)
-        stream = fields.read(Field.stream)
-        autopush = fields.read(Field.autopush)
-        pushSource = fields.read(Field.pushSource)
-        adaptiveGroup = fields.read(Field.adaptiveGroup)
+        changes = StoredPushFields.kept.compactMap { $0.read(&fields) }
         guard let service else { return nil }
         self.service = service
         PushFields.check(service, destination, &fields)
@@ -107,43 +101,38 @@ struct AddPush: Command {
 
     func run(_ context: CommandContext) async throws -> Reply {
         let now = context.environment.now()
-        let push = try await context.store.insertPush(
-            PushService(
-                accountID: context.account.id, name: name ?? "", service: service, app: app,
-                instance: instance ?? (app == nil ? nil : "live"), stream: stream, autopush: autopush ?? false,
-                adaptiveGroup: adaptiveGroup, pushSource: pushSource ?? true, destination: destination, created: now,
-                updated: now))
+        var push = PushService(
+            accountID: context.account.id, name: "", service: service, destination: destination, created: now,
+            updated: now)
+        for change in changes { change(&push) }
+        if push.app != nil, push.instance == nil { push.instance = "live" }
+        push = try await context.store.insertPush(push)
         return Reply(.pushAdded, payload: ["push_service_id": .integer(push.id)])
     }
 }
 
 /// `pushpublish.update`: changes to a stored destination.
 struct UpdatePush: Command {
-    private typealias Field = StoredPushFields
-    private static let service = Field.service.saying("As in `pushpublish.add`.")
-    private static let name = Field.name.saying("As in `pushpublish.add`.")
-    private static let app = Field.app.saying("As in `pushpublish.add`; null: none.")
-    private static let instance = Field.instance.saying("As in `pushpublish.add`.")
-    private static let stream = Field.stream.saying("As in `pushpublish.add`; null: none.")
-    private static let autopush = Field.autopush.saying("As in `pushpublish.add`.")
-    private static let adaptiveGroup = Field.adaptiveGroup.saying("As in `pushpublish.add`.")
-    private static let pushSource = Field.pushSource.saying("As in `pushpublish.add`.")
-
     static let description = CommandDescription(
         name: "pushpublish.update", isMutating: true,
         text:
             "Changes a stored destination; what is not given stays. A session that runs keeps its settings "
             + "until it is connected anew. When `url` or any `dst_` field is given, the destination is "
             + "replaced as a whole.",
-        fields: .list(Field.id, service) + PushFields.descriptions
-            + .list(name, app, instance, stream, autopush, adaptiveGroup, pushSource),
+        fields: .list(StoredPushFields.id, StoredPushFields.service.saying("As in `pushpublish.add`."))
+            + PushFields.descriptions
+            + StoredPushFields.kept.map(\.description).map { field in
+                let none = ["app", "stream"].contains(field.name) ? "; null: none" : ""
+                return CommandDescription.Field(
+                    name: field.name, isRequired: false, text: "As in `pushpublish.add`\(none).")
+            },
         payload: "nothing more.")
 
     private let id: Int64
     private let fields: Fields
 
     init?(_ fields: inout Fields) {
-        guard let id = fields.read(Field.id) else { return nil }
+        guard let id = fields.read(StoredPushFields.id) else { return nil }
         self.id = id
         self.fields = fields
     }
@@ -154,15 +143,9 @@ struct UpdatePush: Command {
             throw CommandFailure(.pushNotFound)
         }
         var fields = fields
-        if let service = fields.read(Self.service) { push.service = service }
+        if let service = fields.read(StoredPushFields.service, isRequired: false) { push.service = service }
         if PushFields.hasAny(fields) { push.destination = PushFields.read(push.service, &fields) }
-        if let name = fields.read(Self.name) { push.name = name }
-        if fields.has(Self.app.name) { push.app = fields.read(Self.app) }
-        if fields.has(Self.instance.name) { push.instance = fields.read(Self.instance) }
-        if fields.has(Self.stream.name) { push.stream = fields.read(Self.stream) }
-        if let autopush = fields.read(Self.autopush) { push.autopush = autopush }
-        if let pushSource = fields.read(Self.pushSource) { push.pushSource = pushSource }
-        if fields.has(Self.adaptiveGroup.name) { push.adaptiveGroup = fields.read(Self.adaptiveGroup) }
+        for change in StoredPushFields.kept.compactMap({ $0.read(&fields) }) { change(&push) }
         PushFields.check(push.service, push.destination, &fields)
         try fields.finish(for: UpdatePush.description)
         push.updated = context.environment.now()

@@ -16,6 +16,7 @@ final class LoopFanout: @unchecked Sendable {
     private var subscribers: [RTMPSubscriber] = []
     private var pushes = 0
     private var pushTimer: Scheduled<Void>?
+    private var slowTimer: Scheduled<Void>?
     /// Copies made for subscribers that cannot take the shared bytes, of the writes that are being delivered.
     private var copies: [(key: CopyKey, copy: CountedCopy)] = []
 
@@ -28,6 +29,8 @@ final class LoopFanout: @unchecked Sendable {
 
     /// Copies that are kept for the next subscriber of the same form.
     private static let mostCopies = 8
+    /// How often subscribers that can take nothing are looked at while no media comes.
+    private static let slowInterval = TimeAmount.seconds(1)
 
     init(
         eventLoop: any EventLoop, load: LoopLoad, machine: FanoutMachine, memory: MemoryBudget, account: AccountID
@@ -39,6 +42,11 @@ final class LoopFanout: @unchecked Sendable {
         self.account = account
     }
 
+    deinit {
+        pushTimer?.cancel()
+        slowTimer?.cancel()
+    }
+
     func add(_ subscriber: RTMPSubscriber) {
         eventLoop.assertInEventLoop()
         guard subscriber.membership.load(ordering: .acquiring) == .counted, subscriber.slot == nil else { return }
@@ -46,7 +54,7 @@ final class LoopFanout: @unchecked Sendable {
         subscriber.slot = subscribers.count
         subscribers.append(subscriber)
         count(subscriber, by: 1)
-        pump(subscriber, now: .now())
+        pump(subscriber, now: eventLoop.now)
     }
 
     func remove(_ subscriber: RTMPSubscriber) {
@@ -74,8 +82,8 @@ final class LoopFanout: @unchecked Sendable {
     ///   - sent: when the hub handed it over.
     func deliver(_ write: MergedWrite, oldest: Int64, sent: NIODeadline) {
         eventLoop.assertInEventLoop()
-        let now = NIODeadline.now()
-        load.observe(lag: now - sent)
+        load.observe(lag: .now() - sent)
+        let now = eventLoop.now
         machine.append(write, oldest: oldest)
         copies.removeAll(keepingCapacity: true)
         var takesPushes = true
@@ -85,12 +93,14 @@ final class LoopFanout: @unchecked Sendable {
                 pushTimer = eventLoop.scheduleTask(in: delay) { [weak self] in self?.pumpPushes() }
             }
         }
+        pumpAll(now: now) { takesPushes || $0.role == .viewer }
+    }
+
+    private func pumpAll(now: NIODeadline, where isMeant: (RTMPSubscriber) -> Bool) {
         // Backwards, because a subscriber that is let go takes its place out of the array.
         var index = subscribers.count - 1
         while index >= 0 {
-            if index < subscribers.count, takesPushes || subscribers[index].role == .viewer {
-                pump(subscribers[index], now: now)
-            }
+            if index < subscribers.count, isMeant(subscribers[index]) { pump(subscribers[index], now: now) }
             index -= 1
         }
     }
@@ -98,15 +108,27 @@ final class LoopFanout: @unchecked Sendable {
     private func pumpPushes() {
         pushTimer?.cancel()
         pushTimer = nil
-        let now = NIODeadline.now()
+        let now = eventLoop.now
         _ = machine.pushDelay(now: now)
-        for push in subscribers.filter({ $0.role == .push }) { pump(push, now: now) }
+        pumpAll(now: now) { $0.role == .push }
+    }
+
+    /// A subscriber that takes nothing is judged by the clock as well, for media may not come: a stream waits for a
+    /// publisher that was lost, and until it returns nothing else would close the subscriber.
+    private func checkSlowLater() {
+        guard slowTimer == nil else { return }
+        slowTimer = eventLoop.scheduleTask(in: LoopFanout.slowInterval) { [weak self] in
+            guard let self else { return }
+            slowTimer = nil
+            pumpAll(now: eventLoop.now) { !$0.channel.isWritable }
+        }
     }
 
     /// The stream is over: everybody goes.
     func end() {
         eventLoop.assertInEventLoop()
         if pushes > 0 { pumpPushes() }
+        slowTimer?.cancel()
         let leaving = subscribers
         for subscriber in leaving { remove(subscriber) }
         machine.removeAll()
@@ -133,6 +155,7 @@ final class LoopFanout: @unchecked Sendable {
                 needsFlush = !isNewest
                 if isNewest { break steps }
             case .wait:
+                if !isWritable { checkSlowLater() }
                 break steps
             case .tooSlow:
                 isTooSlow = true

@@ -83,14 +83,14 @@ public final class RTMPSubscriber: @unchecked Sendable {
 
     /// The channel can take more: call from `channelWritabilityChanged`.
     public func writabilityChanged() {
-        fanout?.pump(self, now: .now())
+        fanout?.pump(self, now: channel.eventLoop.now)
     }
 
     /// Stops delivery without leaving the stream (`pause`); resuming goes on with the newest GOP.
     public func setPaused(_ paused: Bool) {
         guard paused != isPaused else { return }
         cursor.setPaused(paused)
-        if !paused { fanout?.pump(self, now: .now()) }
+        if !paused { fanout?.pump(self, now: channel.eventLoop.now) }
     }
 
     /// It starts, or starts again, at a join point.

@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 import Logging
 import Settings
@@ -67,8 +68,7 @@ struct LineLogHandler: LogHandler {
             case "\r": output += "\\r"
             case "\t": output += "\\t"
             case _ where scalar.value < 0x20 || scalar.value == 0x7F:
-                let digits = String(scalar.value, radix: 16)
-                output += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+                output += "\\u" + scalar.value.padded(to: 4, radix: 16)
             default: output.unicodeScalars.append(scalar)
             }
         }

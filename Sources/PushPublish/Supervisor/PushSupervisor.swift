@@ -277,7 +277,7 @@ public actor PushSupervisor {
             return await group.reduce(into: [:]) { $0[$1.0] = $1.1 }
         }
         return meant.map { $0.report(sent: current[$0.id] ?? $0.counters) }.sorted {
-            ($0.source.description, $0.entryName) < ($1.source.description, $1.entryName)
+            ($0.source, $0.entryName) < ($1.source, $1.entryName)
         }
     }
 

@@ -22,10 +22,7 @@ public struct Attempt: Sendable, Hashable {
     /// Refusals alike within ten seconds are folded into one row; this is how many it stands for, and it is counted so.
     public var repeats: Int
 
-    /// Longest text kept of what the viewer sent, in bytes; the rest is cut off.
-    public static let maximumTextLength = 1_024
-
-    /// Texts of `facts` longer than `maximumTextLength` are cut.
+    /// Texts of `facts` longer than `String.maximumKeptBytes` are cut.
     public init(
         id: Int64 = 0, accountID: AccountID, date: Date, facts: ViewerFacts, isSuccess: Bool, reason: String,
         repeats: Int = 1
@@ -33,17 +30,17 @@ public struct Attempt: Sendable, Hashable {
         self.id = id
         self.accountID = accountID
         self.date = date
-        self.key = (facts.key ?? "").cut(toBytes: Self.maximumTextLength)
-        self.pass = (facts.pass ?? "").cut(toBytes: Self.maximumTextLength)
-        self.address = facts.address.cut(toBytes: Self.maximumTextLength)
-        self.video = facts.video.cut(toBytes: Self.maximumTextLength)
-        self.app = facts.app.cut(toBytes: Self.maximumTextLength)
-        self.instance = facts.instance.cut(toBytes: Self.maximumTextLength)
-        self.pageURL = facts.pageURL.cut(toBytes: Self.maximumTextLength)
-        self.referrerURL = facts.referrerURL.cut(toBytes: Self.maximumTextLength)
+        self.key = (facts.key ?? "").cut()
+        self.pass = (facts.pass ?? "").cut()
+        self.address = facts.address.cut()
+        self.video = facts.video.cut()
+        self.app = facts.app.cut()
+        self.instance = facts.instance.cut()
+        self.pageURL = facts.pageURL.cut()
+        self.referrerURL = facts.referrerURL.cut()
         self.isSuccess = isSuccess
         self.reason = reason
-        self.serverAddress = facts.serverAddress.cut(toBytes: Self.maximumTextLength)
+        self.serverAddress = facts.serverAddress.cut()
         self.repeats = repeats
     }
 }

@@ -23,7 +23,7 @@ import Testing
             .appending(path: "Fixtures/h264-aac.flv").path
     }
 
-    @Test("every picture and every frame of sound comes out of an open stream")
+    @Test("Every video frame and every audio frame comes out of an open stream")
     func open() async throws {
         let sent = try await pictures(sample)
         try await TestOrigin.run { folder in

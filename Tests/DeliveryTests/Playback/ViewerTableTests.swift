@@ -41,4 +41,17 @@ import Usher
         #expect(table.count(stream, now: at(31)) == 1)
         #expect(table.count(other, now: at(31)) == 1)
     }
+
+    @Test("Viewers who are gone are forgotten as others come, without anybody counting, and few at a time")
+    func forgetting() {
+        let table = ViewerTable(idleTime: .seconds(30), maximum: 100_000)
+        for number in 0..<10_000 { table.note(IPAddress(v4: UInt32(number)), of: stream, now: at(0)) }
+        for number in 0..<4_000 {
+            table.note(IPAddress(v4: UInt32(1_000_000 + number)), of: other, now: at(30))
+            #expect(table.rememberedCount == 10_000 - (number + 1))
+        }
+        for _ in 0..<1_000 { table.note(IPAddress(v4: 1_000_000), of: other, now: at(31)) }
+        #expect(table.rememberedCount == 4_000)
+        #expect(table.count(other, now: at(31)) == 4_000)
+    }
 }

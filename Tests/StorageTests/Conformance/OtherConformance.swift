@@ -4,7 +4,7 @@ import Storage
 import Testing
 
 @Suite struct OtherConformance {
-    @Test(arguments: StoreUnderTest.all)
+    @Test("Stored pushes are kept", arguments: StoreUnderTest.all)
     func pushesAreKept(_ kind: StoreUnderTest) async throws {
         try await kind.withAccounts { store in
             func push(
@@ -47,7 +47,7 @@ import Testing
         }
     }
 
-    @Test(arguments: StoreUnderTest.all)
+    @Test("Events are listed newest first", arguments: StoreUnderTest.all)
     func eventsAreListedNewestFirst(_ kind: StoreUnderTest) async throws {
         try await kind.withAccounts { store in
             func event(_ seconds: Double, _ stream: String, app: String = "demo-origin") -> OriginEvent {
@@ -69,7 +69,7 @@ import Testing
         }
     }
 
-    @Test(arguments: StoreUnderTest.all)
+    @Test("A remembered reply is given again", arguments: StoreUnderTest.all)
     func aReplyIsGivenAgain(_ kind: StoreUnderTest) async throws {
         try await kind.run { store in
             let (now, end) = (Sample.now, Sample.now.addingTimeInterval(600))
@@ -89,7 +89,7 @@ import Testing
         }
     }
 
-    @Test(arguments: StoreUnderTest.all)
+    @Test("Of many that claim a reply at once one gets it", arguments: StoreUnderTest.all)
     func oneOfManyClaimsAReply(_ kind: StoreUnderTest) async throws {
         try await kind.run { store in
             let claims = try await withThrowingTaskGroup(of: ReplayClaim.self) { group in
@@ -106,7 +106,7 @@ import Testing
         }
     }
 
-    @Test(arguments: StoreUnderTest.all)
+    @Test("Sequences never go back", arguments: StoreUnderTest.all)
     func sequencesNeverGoBack(_ kind: StoreUnderTest) async throws {
         try await kind.run { store in
             var given: [Int64] = []
@@ -123,7 +123,7 @@ import Testing
         }
     }
 
-    @Test(arguments: StoreUnderTest.all)
+    @Test("A closed store says that it is closed", arguments: StoreUnderTest.all)
     func aClosedStoreSaysSo(_ kind: StoreUnderTest) async throws {
         try await kind.run { store in
             _ = try await store.reserveSequence(name: "a", count: 1)

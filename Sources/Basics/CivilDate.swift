@@ -1,20 +1,22 @@
-/// A day of the Gregorian calendar. Years 0-20000, where nothing here can overflow.
-struct CivilDate: Hashable {
-    var year: Int
+/// A day of the Gregorian calendar, without a time zone and without Foundation. Years 0-20000, where nothing here can overflow.
+public struct CivilDate: Hashable, Sendable {
+    public var year: Int
     /// 1-12.
-    var month: Int
+    public var month: Int
     /// 1-31; past the month's end it means a day of the next month.
-    var day: Int
+    public var day: Int
 
-    init(year: Int, month: Int, day: Int) {
+    public init(year: Int, month: Int, day: Int) {
         self.year = year
         self.month = month
         self.day = day
     }
 
+    /// The day that lies so many days after 1970-01-01.
+    ///
     /// Counted in years that begin in March, so that the leap day is the last of its year, and in eras of 400 years, after
     /// which the calendar repeats. 719468 days lie between 0000-03-01 and 1970-01-01.
-    init(daysSinceEpoch days: Int) {
+    public init(daysSinceEpoch days: Int) {
         let shifted = days + 719_468
         let era = (shifted >= 0 ? shifted : shifted - 146_096) / 146_097
         let dayOfEra = shifted - era * 146_097
@@ -26,7 +28,8 @@ struct CivilDate: Hashable {
         day = dayOfYear - (153 * monthFromMarch + 2) / 5 + 1
     }
 
-    var daysSinceEpoch: Int {
+    /// Days from 1970-01-01 to this day.
+    public var daysSinceEpoch: Int {
         let shifted = month <= 2 ? year - 1 : year
         let era = (shifted >= 0 ? shifted : shifted - 399) / 400
         let yearOfEra = shifted - era * 400

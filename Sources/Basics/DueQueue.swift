@@ -1,23 +1,36 @@
 /// Keys in the order of the times at which they are due. Setting, moving, removing and taking one cost O(log n), and nothing that
-/// is not due is looked at: a binary heap that knows where each key stands.
-struct DueQueue<Key: Hashable & Sendable, Time: Comparable & Sendable>: Sendable {
-    private struct Entry: Sendable {
-        var time: Time
-        var key: Key
+/// is not due is looked at: a binary heap that knows where each key stands. Inlinable, so that each room gets code for its
+/// own keys.
+public struct DueQueue<Key: Hashable & Sendable, Time: Comparable & Sendable>: Sendable {
+    @usableFromInline
+    struct Entry: Sendable {
+        @usableFromInline var time: Time
+        @usableFromInline var key: Key
+
+        @inlinable
+        init(time: Time, key: Key) {
+            self.time = time
+            self.key = key
+        }
     }
 
-    private var heap: [Entry] = []
-    private var positions: [Key: Int] = [:]
+    @usableFromInline var heap: [Entry] = []
+    @usableFromInline var positions: [Key: Int] = [:]
 
-    var count: Int { heap.count }
+    @inlinable
+    public init() {}
+
+    @inlinable public var count: Int { heap.count }
 
     /// When the key is due; nil when it is not in the queue.
-    func time(of key: Key) -> Time? {
+    @inlinable
+    public func time(of key: Key) -> Time? {
         positions[key].map { heap[$0].time }
     }
 
     /// Adds the key, or moves it to another time.
-    mutating func set(_ key: Key, _ time: Time) {
+    @inlinable
+    public mutating func set(_ key: Key, _ time: Time) {
         guard let position = positions[key] else {
             heap.append(Entry(time: time, key: key))
             positions[key] = heap.count - 1
@@ -29,7 +42,8 @@ struct DueQueue<Key: Hashable & Sendable, Time: Comparable & Sendable>: Sendable
         sink(from: position)
     }
 
-    mutating func remove(_ key: Key) {
+    @inlinable
+    public mutating func remove(_ key: Key) {
         guard let position = positions.removeValue(forKey: key), let last = heap.popLast() else { return }
         guard position < heap.count else { return }
         heap[position] = last
@@ -39,13 +53,15 @@ struct DueQueue<Key: Hashable & Sendable, Time: Comparable & Sendable>: Sendable
     }
 
     /// Takes the key that is due first, if its time has come.
-    mutating func popFirst(notAfter now: Time) -> Key? {
+    @inlinable
+    public mutating func popFirst(notAfter now: Time) -> Key? {
         guard let first = heap.first, first.time <= now else { return nil }
         remove(first.key)
         return first.key
     }
 
-    private mutating func rise(from start: Int) {
+    @inlinable
+    mutating func rise(from start: Int) {
         var position = start
         while position > 0 {
             let parent = (position - 1) / 2
@@ -55,7 +71,8 @@ struct DueQueue<Key: Hashable & Sendable, Time: Comparable & Sendable>: Sendable
         }
     }
 
-    private mutating func sink(from start: Int) {
+    @inlinable
+    mutating func sink(from start: Int) {
         var position = start
         while true {
             var earliest = position
@@ -68,7 +85,8 @@ struct DueQueue<Key: Hashable & Sendable, Time: Comparable & Sendable>: Sendable
         }
     }
 
-    private mutating func swap(_ one: Int, _ other: Int) {
+    @inlinable
+    mutating func swap(_ one: Int, _ other: Int) {
         heap.swapAt(one, other)
         positions[heap[one].key] = one
         positions[heap[other].key] = other
