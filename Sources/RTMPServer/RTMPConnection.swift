@@ -15,8 +15,9 @@ import Synchronization
 ///
 /// `@unchecked Sendable`: references are held by tasks and by `RTMPConnections`, but everything mutable is touched on the
 /// channel's event loop alone, but for an atomic; what comes from elsewhere goes through `onLoop`.
-final class RTMPConnection: ChannelInboundHandler, @unchecked Sendable {
+final class RTMPConnection: ChannelDuplexHandler, @unchecked Sendable {
     typealias InboundIn = ByteBuffer
+    typealias OutboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
     private let environment: RTMPEnvironment

@@ -23,13 +23,26 @@ import Testing
         func streamEnded() {}
     }
 
+    /// Stands before the connection and counts the reads that get through it.
+    private final class Reads: ChannelOutboundHandler, Sendable {
+        typealias OutboundIn = ByteBuffer
+        private let reads = Atomic<Int>(0)
+        var count: Int { reads.load(ordering: .relaxed) }
+
+        func read(context: ChannelHandlerContext) {
+            reads.wrappingAdd(1, ordering: .relaxed)
+            context.read()
+        }
+    }
+
     @Test("Of a thousand messages that came in one read, an event loop handles 256 before its other connections' turn")
     func turns() async throws {
         try await ServerScene.run { scene in
             let loop = NIOAsyncTestingEventLoop()
             let channel = NIOAsyncTestingChannel(loop: loop)
             let connection = RTMPConnection(channel, environment: scene.environment, connections: RTMPConnections())
-            try await channel.pipeline.addHandler(connection)
+            let reads = Reads()
+            try await channel.pipeline.addHandlers([reads, connection])
             try await channel.connect(to: SocketAddress(ipAddress: "192.0.2.1", port: 1)).get()
             try await channel.writeInbound(BlockingPeer.publishing("turns"))
             var hub: StreamHub?
@@ -54,13 +67,18 @@ import Testing
             for _ in 0..<1_000 { received.writeImmutableBuffer(audio) }
             try await channel.writeInbound(received)
             #expect(samples.count == 256)
+            let before = reads.count
             let others = Atomic<Int>(0)
             try await loop.executeInContext {
+                // The socket is read no further while there is something to decode.
+                channel.pipeline.read()
+                #expect(reads.count == before)
                 loop.execute { others.store(samples.count, ordering: .relaxed) }
             }
             await loop.run()
             #expect(others.load(ordering: .relaxed) == 512)
             #expect(samples.count == 1_000)
+            #expect(reads.count == before + 1)
             _ = try await channel.finish(acceptAlreadyClosed: true)
             await loop.shutdownGracefully()
         }

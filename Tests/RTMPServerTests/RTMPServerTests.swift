@@ -157,8 +157,7 @@ import Testing
                 return scene.server.connectionCount == 0
             }
             #expect(most > 0)
-            // What it sent before its replies stopped the reading is counted as well, and waits to be decoded.
-            #expect(most <= 2 * ReplyBacklog.limit + RTMPLimits().maxUndecodedBytes, "\(most)")
+            #expect(most <= 2 * ReplyBacklog.limit, "\(most)")
             #expect(scene.memory.used == 0)
             #expect(!peer.isClosed)
         }
