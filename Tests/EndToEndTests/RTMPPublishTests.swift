@@ -188,7 +188,11 @@ import Testing
         #expect(origin.publishers("cam") == 2)
         #expect(origin.logLines("publisher refused", "user=cam1", "address=127.0.0.1") == 1)
         // The stream is not named before the login, so the row has none.
-        let rows = try await account.events("*").filter { $0["authenticated"] == false }
+        var rows: [JSONObject] = []
+        try await eventually("the refusal's row") {
+            rows = try await account.events("*").filter { $0["authenticated"] == false }
+            return !rows.isEmpty
+        }
         #expect(rows.count == 1)
         #expect(rows.first?["user"] == "cam1")
         #expect(rows.first?["stream"] == "")
