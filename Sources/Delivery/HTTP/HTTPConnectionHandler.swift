@@ -162,7 +162,8 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
     private var isGiving = false
     /// Hummingbird has been given something since it was last told that a read is complete.
     private var isReadOpen = false
-    private var ends: PlaybackConnection?
+    /// The addresses of both sides, once a player has asked for something.
+    private var addresses: PlaybackConnection?
     private var network: IPNetwork?
     /// Bytes of the request's body that are counted.
     private var bodyBytes = 0
@@ -360,10 +361,10 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
 
     private func answer(_ head: HTTPRequestHead) {
         guard let context, let playback = shared.playback else { return }
-        let connection = ends ?? readEnds(context)
+        let connection = addresses ?? readAddresses(context)
         let loop = context.eventLoop
         let handler = NIOLoopBound(self, eventLoop: loop)
-        // It runs here and now for as long as it has nothing to wait for, which is nearly always to its end.
+        // The task runs here and now for as long as it has nothing to wait for, which is nearly always to its end.
         Task.immediate {
             let reply = await playback.answer(head, over: connection)
             if loop.inEventLoop {
@@ -374,12 +375,12 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
         }
     }
 
-    private func readEnds(_ context: ChannelHandlerContext) -> PlaybackConnection {
-        let ends = PlaybackConnection(
+    private func readAddresses(_ context: ChannelHandlerContext) -> PlaybackConnection {
+        let addresses = PlaybackConnection(
             client: address,
             server: context.localAddress?.ipAddress.flatMap { IPAddress($0)?.description } ?? "")
-        self.ends = ends
-        return ends
+        self.addresses = addresses
+        return addresses
     }
 
     private func send(_ reply: PlaybackReply) {
