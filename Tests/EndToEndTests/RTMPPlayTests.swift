@@ -19,7 +19,11 @@ import Testing
         let sent = try await StreamPackets(file: source.path)
         for player in players {
             let received = try await player.packets()
-            expectSuffix(received, of: sent)
+            var expected = sent
+            // rtmp2src holds one message for the pipeline and forgets it when the end of the stream is the next thing it
+            // reads (gst_rtmp2_src_task_func clears it).
+            if player.kind == .gstreamer, received.all.last != sent.all.last { expected.all.removeLast() }
+            expectSuffix(received, of: expected, viewer: player.program.name)
             #expect(received.all.video.count > 25 && received.all.audio.count > 25, "\(player.program.name)")
         }
     }
@@ -77,7 +81,9 @@ import Testing
         }
         for (stream, source) in sources {
             let sent = try await StreamPackets(file: source.path)
-            for player in players[stream] ?? [] { expectSuffix(try await player.packets(), of: sent) }
+            for player in players[stream] ?? [] {
+                expectSuffix(try await player.packets(), of: sent, viewer: player.program.name)
+            }
         }
     }
 
@@ -138,7 +144,7 @@ import Testing
         }
         #expect(try await encoder.result().status == 0)
         let sent = try await StreamPackets(file: source.path)
-        for player in players { expectSuffix(try await player.packets(), of: sent) }
+        for player in players { expectSuffix(try await player.packets(), of: sent, viewer: player.program.name) }
     }
 
     @Test("A stream that is not on air is not found")

@@ -24,7 +24,8 @@ import Testing
         let player = try Player(.ffmpeg, origin.rtmp("show"), into: folder)
         let result = try await encoder.result()
         #expect(result.status == 0, "\(result.errors)")
-        expectSuffix(try await player.packets(), of: try await StreamPackets(file: reference))
+        expectSuffix(
+            try await player.packets(), of: try await StreamPackets(file: reference), viewer: player.program.name)
         #expect(origin.logLines("publisher ended", "stream=demo-origin/live/show") == 1)
     }
 

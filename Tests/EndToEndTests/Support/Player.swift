@@ -3,6 +3,7 @@ import TestSupport
 
 /// Real RTMP players that write what they get to a file.
 struct Player: Sendable {
+    let kind: Kind
     let program: ForeignProgram
     let path: String
 
@@ -12,6 +13,7 @@ struct Player: Sendable {
 
     /// - Parameter options: rtmpdump's own; `-v` for a live stream.
     init(_ kind: Kind, _ url: String, into folder: Folder, name: String = "", options: [String] = ["-v"]) throws {
+        self.kind = kind
         path = folder.file("\(name)\(kind).flv")
         switch kind {
         case .ffmpeg:
