@@ -81,6 +81,24 @@ struct AdmissionConformance {
         }
     }
 
+    @Test("Of a refused viewer's long texts 256 bytes are kept each", arguments: StoreKind.allCases)
+    func longTexts(kind: StoreKind) async throws {
+        try await kind.runWithAccounts { store in
+            let long = String(repeating: "ä", count: 5_000)
+            let facts = ViewerFacts(
+                key: long, pass: long, address: long, app: long, instance: long, video: long, pageURL: long,
+                referrerURL: long, serverAddress: long)
+            #expect(try await store.admit(.sample(facts)) == .refused(.unknownTicket))
+            let rows = try await store.attempts(accountID: 1, filter: AttemptFilter(), limit: 10, offset: 0)
+            let row = try #require(rows.first)
+            let texts = [
+                row.key, row.pass, row.address, row.app, row.instance, row.video, row.pageURL, row.referrerURL,
+                row.serverAddress,
+            ]
+            #expect(texts == [String](repeating: String(repeating: "ä", count: 128), count: 9))
+        }
+    }
+
     @Test("A revoked and an expired ticket admit nobody", arguments: StoreKind.allCases)
     func dead(kind: StoreKind) async throws {
         try await kind.runWithAccounts { store in
