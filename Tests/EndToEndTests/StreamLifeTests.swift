@@ -45,7 +45,7 @@ import Testing
             }
             return origin.publishers("show") == 2
         }
-        #expect(origin.logLines("publisher dismissed: takenOver") == 1)
+        try await eventually("the dismissal of the first") { origin.logLines("publisher dismissed: takenOver") == 1 }
         first.signal(SIGCONT)
         #expect(try await first.result().status != 0)
         let replaced = try await second.result()
