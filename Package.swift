@@ -104,7 +104,7 @@ let package = Package(
         .testTarget(name: "FuzzTests", dependencies: ["FuzzTargets"]),
         // Programs, files and waiting that the tests of several rooms share.
         .target(
-            name: "TestSupport", dependencies: ["Basics", "Media", "RTMP", nio], path: "Tests/TestSupport"),
+            name: "TestSupport", dependencies: ["Basics", "Media", "RTMP", nio, logging], path: "Tests/TestSupport"),
         .testTarget(name: "ArchitectureTests"),
         .testTarget(name: "BasicsTests", dependencies: ["TestSupport", "Basics", nio]),
         .testTarget(name: "MediaTests", dependencies: ["TestSupport", "Media", nio]),

@@ -60,7 +60,7 @@ import Testing
 
     @Test("A flood that ends in silence is summed up all the same")
     func silence() async throws {
-        let log = Lines()
+        let log = CapturedLog()
         let limiter = LogLimiter(logger: log.logger, interval: .milliseconds(50))
         for _ in 0..<5 {
             limiter.log(.warning, "publisher refused", "busy", address: "192.0.2.1", lines: 1, ["stream": "a/b/c"])
@@ -69,37 +69,5 @@ import Testing
         #expect(log.texts == ["publisher refused: busy", "publisher refused: more lines like this were left out"])
         #expect(log.lines.first?.metadata == ["stream": "a/b/c", "address": "192.0.2.1"])
         #expect(log.lines.last?.metadata?["count"] == "4")
-    }
-}
-
-/// A log that a test reads.
-private final class Lines: Sendable {
-    struct Line: Sendable {
-        var text: String
-        var metadata: Logger.Metadata?
-    }
-
-    private let all = Mutex<[Line]>([])
-
-    var lines: [Line] { all.withLock { $0 } }
-    var texts: [String] { lines.map(\.text) }
-
-    var logger: Logger {
-        Logger(label: "test") { _ in Handler(lines: self) }
-    }
-
-    private struct Handler: LogHandler {
-        let lines: Lines
-        var logLevel = Logger.Level.trace
-        var metadata: Logger.Metadata = [:]
-
-        subscript(metadataKey key: String) -> Logger.Metadata.Value? {
-            get { metadata[key] }
-            set { metadata[key] = newValue }
-        }
-
-        func log(event: LogEvent) {
-            lines.all.withLock { $0.append(Line(text: "\(event.message)", metadata: event.metadata)) }
-        }
     }
 }

@@ -146,7 +146,7 @@ import Testing
 
     @Test("A peer that asks and does not read is closed, and little waits for it until then")
     func repliesAreBounded() async throws {
-        try await ServerScene.run(slowPeer: .seconds(1)) { scene in
+        try await ServerScene.run(slowPeer: .seconds(5)) { scene in
             let peer = try await scene.peer(reads: false)
             try await eventually("its connection") { scene.server.connectionCount == 1 }
             // Answers of 8 MB: more than the kernel takes for it.
