@@ -115,9 +115,10 @@ let package = Package(
             exclude: ["Fixtures"]),
         .testTarget(name: "HLSTests", dependencies: ["TestSupport", "HLS", "Media", nio], exclude: ["Fixtures"]),
         .testTarget(name: "UsherTests", dependencies: ["Basics", "Usher"]),
-        .testTarget(name: "StorageTests", dependencies: ["Basics", "Storage", "Usher"]),
+        .testTarget(name: "StorageTests", dependencies: ["Basics", "Storage", "Usher", grdb]),
         .testTarget(
-            name: "LiveTests", dependencies: ["TestSupport", "Live", "Media", "RTMP", nio, nioEmbedded, logging]),
+            name: "LiveTests",
+            dependencies: ["TestSupport", "Basics", "Live", "Media", "RTMP", nio, nioEmbedded, logging]),
         .testTarget(
             name: "AdmissionTests",
             dependencies: [

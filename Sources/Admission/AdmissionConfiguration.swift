@@ -29,7 +29,7 @@ public struct AdmissionConfiguration: Sendable {
         sessionTimeout: TimeInterval = 60, foldingWindow: TimeInterval = 10, maximumSessions: Int = 200_000,
         maximumPending: Int = 50_000, pendingTimeout: TimeInterval = 60,
         pollInterval: Duration = .milliseconds(400), touchInterval: Duration = .seconds(1),
-        protectionCacheTime: TimeInterval = 1, defaultProtection: Protection = .none, protectedStreams: [String] = []
+        protectionCacheTime: TimeInterval = 1, defaultProtection: Protection = .open, protectedStreams: [String] = []
     ) {
         self.sessionTimeout = sessionTimeout
         self.foldingWindow = foldingWindow

@@ -60,6 +60,7 @@ public final class Admissions: ViewerAdmission {
     private let logger: Logger
     private let now: @Sendable () -> Moment
     private let sessions: ViewingSessions
+    private let openViewers = OpenViewers()
     private let state: Mutex<State>
     /// When sessions were last used, of those that the store is to hear of; never more than there may be sessions.
     private let touches = Mutex<[String: Date]>([:])
@@ -81,39 +82,56 @@ public final class Admissions: ViewerAdmission {
 
     // MARK: What is known of streams
 
-    /// By ticket if the configuration lists the stream, else as its settings say, else its app's `*` settings, else the
-    /// configured default. At most `protectionCacheTime` old.
+    /// By ticket if the configuration lists the stream or the one it is a rendition of, else as its settings say, those that it
+    /// inherits included, else the configured default. At most `protectionCacheTime` old.
     public func protection(app: String, stream: String) async throws -> Protection {
         let name = ViewingSessions.StreamName(app: app, stream: stream)
         let steady = now().steady
-        let (known, generation) = state.withLock { ($0.cache.protection(name, now: steady), $0.cache.generation) }
-        if let known { return known }
-        // The configuration's list is the operator's word: no setting opens what it protects.
-        let protection: Protection
-        if protectedStreams.contains(where: { $0.matches("\(app)/\(stream)") }) {
-            protection = .sevu
-        } else {
-            protection =
-                try await store.streamSettings(app: app, stream: stream)?.protection ?? configuration.defaultProtection
-        }
+        if let known = state.withLock({ $0.cache.protection(name, now: steady) }) { return known }
+        return try await readProtection(of: name)
+    }
+
+    private func readProtection(of name: ViewingSessions.StreamName) async throws -> Protection {
+        let steady = now().steady
+        let generation = state.withLock { $0.cache.generation }
+        let settings = try await store.streamSettings(app: name.app, stream: name.stream)
+        let protection = protection(app: name.app, stream: name.stream, settings: settings)
         let time = TimeAmount.milliseconds(Int64(configuration.protectionCacheTime * 1_000))
         state.withLock { $0.cache.set(protection, for: name, until: steady + time, generation: generation) }
         return protection
     }
 
-    /// What a stream starts with when its settings are made without a word on protection.
-    public var defaultProtection: Protection {
-        configuration.defaultProtection
+    /// How viewers are let in to a stream whose settings come from these rows.
+    public func protection(app: String, stream: String, settings: [StreamSettings]) -> Protection {
+        // The configuration's list is the operator's word: no setting opens what it protects, and no rendition is a way round.
+        let isListed = [stream, VideoName.source(of: stream)].contains { name in
+            name.map { name in protectedStreams.contains { $0.matches("\(app)/\(name)") } } ?? false
+        }
+        return isListed ? .sevu : settings.inForce(\.protection) ?? configuration.defaultProtection
     }
 
-    /// To be called when stream settings were changed here; other nodes notice within `protectionCacheTime`.
-    public func streamSettingsChanged() {
+    /// To be called when stream settings were changed here; other nodes notice within `pollInterval` and `protectionCacheTime`.
+    public func streamSettingsChanged() async {
         state.withLock { $0.cache.forgetProtections() }
+        // When the store does not answer now, the next round of `run` asks again.
+        try? await reviewOpenViewers()
+    }
+
+    /// Ends connections that play without a ticket what is protected by now.
+    private func reviewOpenViewers() async throws {
+        for stream in openViewers.streams where try await readProtection(of: stream) != .open {
+            for end in openViewers.removeAll(of: stream) { end(.revoked) }
+        }
     }
 
     /// Sessions of a stream on this node: HLS viewers with a ticket and connections.
     public func viewerCount(app: String, stream: String) -> Int {
         sessions.viewerCount(ViewingSessions.StreamName(app: app, stream: stream))
+    }
+
+    /// Sessions on this node that play with a ticket.
+    public func sessionCount(ofTicket key: String) -> Int {
+        sessions.count(ofTicket: key)
     }
 
     /// Sessions on this node.
@@ -185,14 +203,19 @@ public final class Admissions: ViewerAdmission {
         return verdict
     }
 
-    /// Admits a connection to play (RTMP, SRT) and charges a use for it, whatever else runs. A refusal is logged as an attempt.
+    /// Admits a connection to play (RTMP, SRT). On a protected stream a use is charged for it, whatever else runs, and a refusal
+    /// is logged as an attempt.
     ///
-    /// - Parameter onEnd: called once, on any thread, when the ticket is revoked or runs out, perhaps before the caller has
-    ///   dealt with this method's answer (`isRunning` tells). Not called after `close`.
+    /// - Parameter onEnd: called once, on any thread, when the ticket is revoked or runs out, or when a stream that needed none
+    ///   comes to be protected; perhaps before the caller has dealt with this method's answer (`isRunning` tells). Not called
+    ///   after `close`.
     /// - Throws: what the store throws, and `AdmissionError`.
     public func admit(connection facts: ViewerFacts, onEnd: @escaping @Sendable (EndReason) -> Void) async throws
         -> Verdict<String>
     {
+        guard try await protection(app: facts.app, stream: facts.video) == .sevu else {
+            return .granted(openViewers.add(.init(app: facts.app, stream: facts.video), onEnd: onEnd))
+        }
         let accountID = try await owner(ofApp: facts.app)
         let moment = now()
         let request = AdmissionRequest(
@@ -208,12 +231,12 @@ public final class Admissions: ViewerAdmission {
 
     /// Whether the session is still good.
     public func isRunning(_ session: String) -> Bool {
-        sessions.isRunning(session, now: now())
+        sessions.isRunning(session, now: now()) || openViewers.contains(session)
     }
 
     /// The connection is gone or plays no more.
     public func close(_ session: String) async {
-        guard sessions.remove(session) else { return }
+        guard !openViewers.remove(session), sessions.remove(session) else { return }
         do {
             try await store.endSession(id: session)
         } catch {
@@ -326,6 +349,7 @@ public final class Admissions: ViewerAdmission {
         keep(sessions.sweep(now: moment).touches)
         do {
             try await takeInChanges()
+            try await reviewOpenViewers()
             tellOfStore(isFailing: false, nil)
         } catch {
             tellOfStore(isFailing: true, error)

@@ -48,7 +48,7 @@ public struct PublishAuthorizer: Sendable {
         guard stream == stream.forPlayback else { throw .playbackName }
         let account: Account
         let users: [StreamUser]
-        let settings: StreamSettings?
+        let settings: [StreamSettings]
         do {
             guard let owner = try await store.account(owningApp: stream.app) else {
                 throw PublishRefusal.unknownApp
@@ -65,12 +65,11 @@ public struct PublishAuthorizer: Sendable {
         guard account.suspension == nil else { throw .suspended }
         guard !users.isEmpty else { throw .unknownStream }
         let user = try await verify(credentials, users, address)
-        var grant = PublishGrant(accountID: account.id, user: user, settings: StreamGrantSettings())
-        if let settings {
-            grant.settings.reconnectWindow = settings.reconnectWindow
-            grant.settings.endsOnUnpublish = settings.endsOnUnpublish
-        }
-        return grant
+        return PublishGrant(
+            accountID: account.id, user: user,
+            settings: StreamGrantSettings(
+                reconnectWindow: settings.inForce(\.reconnectWindow),
+                endsOnUnpublish: settings.inForce(\.endsOnUnpublish)))
     }
 
     /// - Returns: the user's name; empty where publishing is open.

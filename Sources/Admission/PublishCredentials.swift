@@ -35,5 +35,5 @@ public struct PublishGrant: Sendable {
 /// The stored settings that a hub is made with; nil: the configured default.
 public struct StreamGrantSettings: Sendable, Hashable {
     public var reconnectWindow: Int?
-    public var endsOnUnpublish = true
+    public var endsOnUnpublish: Bool?
 }

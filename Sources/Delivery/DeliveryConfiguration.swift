@@ -10,6 +10,9 @@ public struct DeliveryConfiguration: Sendable, Hashable {
     public var segmenter: SegmenterConfiguration
     /// Proxies whose `X-Forwarded-For` is believed. None by default: anybody can write that header.
     public var trustedProxies: [IPNetwork]
+    /// Viewers of protected streams who come through a proxy that is not trusted are refused: otherwise all of them are one
+    /// viewer at one address, and whoever has a ticket's link shares its session. False by default.
+    public var requiresTrustedProxy: Bool
     /// Origins of pages whose scripts may read answers (`Access-Control-Allow-Origin`), such as
     /// `https://www.example.com`; `*` stands for all and is the default.
     public var allowedOrigins: [String]
@@ -35,12 +38,14 @@ public struct DeliveryConfiguration: Sendable, Hashable {
 
     public init(
         segmenter: SegmenterConfiguration = SegmenterConfiguration(), trustedProxies: [IPNetwork] = [],
+        requiresTrustedProxy: Bool = false,
         allowedOrigins: [String] = ["*"], linger: Int = 60, maximumOutputs: Int = 1_000, holdTargets: Int = 3,
         maximumHeld: Int = 1_000, viewerIdleTime: Int = 30, maximumCountedViewers: Int = 100_000,
         sequenceBlock: Int64 = 1_000
     ) {
         self.segmenter = segmenter
         self.trustedProxies = trustedProxies
+        self.requiresTrustedProxy = requiresTrustedProxy
         self.allowedOrigins = allowedOrigins
         self.linger = min(max(linger, 0), 3_600)
         self.maximumOutputs = min(max(maximumOutputs, 1), 100_000)

@@ -93,7 +93,7 @@ final class Origin: Sendable {
             store: store, secret: secret, stage: stage, admissions: admissions, pushes: pushes,
             addresses: PublicAddresses(
                 host: configuration.server.publicHost, rtmpPort: server.port,
-                httpPort: configuration.http.listen.port),
+                httpPort: configuration.http.listen.port, publicURL: configuration.server.publicURL),
             version: PlayhouseVersion.current, logger: logger, threads: threads,
             viewers: { address, connections in
                 // With tickets every viewer has a session, RTMP connections included; without there are none.

@@ -25,7 +25,8 @@ extension PlayhouseConfiguration {
                 window: hls.window,
                 maximumSegmentDuration: MediaTime(milliseconds: Int64(hls.segmentMaxDuration.wholeMilliseconds)),
                 maximumSegmentBytes: hls.segmentMaxBytes),
-            trustedProxies: http.trustedProxies, allowedOrigins: hls.corsOrigin.isEmpty ? [] : [hls.corsOrigin])
+            trustedProxies: http.trustedProxies, requiresTrustedProxy: usher.requireTrustedProxy,
+            allowedOrigins: hls.corsOrigin.isEmpty ? [] : [hls.corsOrigin])
     }
 
     var httpLimits: HTTPLimits {

@@ -446,8 +446,8 @@ final class RTMPConnection: ChannelDuplexHandler, @unchecked Sendable {
             return
         }
         switch answer {
-        case .admitted(_, let admission?) where !environment.admissions.isRunning(admission):
-            // Its ticket was revoked while it was being let in.
+        case .admitted(_, let admission) where !environment.admissions.isRunning(admission):
+            // Access was taken away while it was being let in.
             leave(admission)
             answerPlay(use, stream, .refused)
         case .admitted(let hub, let admission):
@@ -470,7 +470,7 @@ final class RTMPConnection: ChannelDuplexHandler, @unchecked Sendable {
         close()
     }
 
-    private func start(_ use: StreamUse, _ stream: StreamAddress, _ hub: StreamHub, _ admission: String?) {
+    private func start(_ use: StreamUse, _ stream: StreamAddress, _ hub: StreamHub, _ admission: String) {
         guard let context, session.acceptPlay(streamID: use.streamID) else {
             plays[use.streamID] = nil
             leave(admission)
@@ -496,8 +496,7 @@ final class RTMPConnection: ChannelDuplexHandler, @unchecked Sendable {
         leave(ended.session)
     }
 
-    private func leave(_ admission: String?) {
-        guard let admission else { return }
+    private func leave(_ admission: String) {
         let admissions = environment.admissions
         Task { await admissions.close(admission) }
     }
@@ -517,7 +516,7 @@ final class RTMPConnection: ChannelDuplexHandler, @unchecked Sendable {
         }
     }
 
-    /// Its ticket was revoked or ran out.
+    /// Its ticket was revoked or ran out, or the stream was protected.
     private func revoke(_ use: StreamUse) {
         // One that is still being let in is caught when it is answered.
         guard let play = plays[use.streamID], play.use == use, play.running != nil else { return }

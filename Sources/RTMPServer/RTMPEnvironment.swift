@@ -38,7 +38,7 @@ public struct RTMPServerConfiguration: Sendable {
     func hubSettings(_ own: StreamGrantSettings) -> HubSettings {
         var settings = hub
         settings.reconnectWindow = own.reconnectWindow.map { .seconds($0) } ?? settings.reconnectWindow
-        settings.endsOnUnpublish = own.endsOnUnpublish
+        settings.endsOnUnpublish = own.endsOnUnpublish ?? settings.endsOnUnpublish
         return settings
     }
 }

@@ -1,4 +1,5 @@
 import Admission
+import Basics
 import Live
 import RTMP
 import Storage
@@ -6,8 +7,8 @@ import Usher
 
 /// What becomes of a request to play.
 enum PlayAnswer: Sendable {
-    /// - Parameter session: the viewing session, where the stream asks for tickets.
-    case admitted(StreamHub, session: String?)
+    /// - Parameter session: what `Admissions` knows the viewer by.
+    case admitted(StreamHub, session: String)
     case notFound
     /// The log has the reason; the viewer does not need it.
     case refused
@@ -17,7 +18,7 @@ enum PlayAnswer: Sendable {
 
 extension RTMPEnvironment {
     /// Asks whether a viewer may play.
-    /// - Parameter onEnd: called once, on any thread, when the viewer's ticket no longer holds.
+    /// - Parameter onEnd: called once, on any thread, when the viewer may no longer watch.
     func answerPlay(
         of stream: StreamAddress, _ facts: ViewerFacts, onEnd: @escaping @Sendable () -> Void
     ) async -> PlayAnswer {
@@ -26,9 +27,6 @@ extension RTMPEnvironment {
             return .notFound
         }
         do {
-            guard try await admissions.protection(app: stream.app, stream: stream.stream) == .sevu else {
-                return .admitted(hub, session: nil)
-            }
             switch try await admissions.admit(connection: facts, onEnd: { _ in onEnd() }) {
             case .granted(let session): return .admitted(hub, session: session)
             case .refused: return .refused

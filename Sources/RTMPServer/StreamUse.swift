@@ -47,8 +47,8 @@ struct RTMPPlay {
     struct Running {
         let hub: StreamHub
         let subscriber: RTMPSubscriber
-        /// The admission that let it in, where the stream asks for tickets.
-        let session: String?
+        /// What `Admissions` knows the viewer by.
+        let session: String
     }
 
     let use: StreamUse

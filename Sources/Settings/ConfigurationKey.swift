@@ -84,6 +84,12 @@ extension ConfigurationKey {
             "server.public_host", \.server.publicHost, .hostOrEmpty,
             "The host in addresses that replies show. Empty: the machine's host name, or 127.0.0.1 if it has none."),
         ConfigurationKey(
+            "server.public_url", \.server.publicURL, .webAddressOrEmpty,
+            """
+            What players' addresses in replies begin with, such as https://live.example.com where a proxy does TLS. Empty: http \
+            with server.public_host and the port of http.listen.
+            """),
+        ConfigurationKey(
             "server.event_loops", \.server.eventLoops, .integer(0...1024),
             "Threads that move bytes. 0: one per processor core that the process may use."),
         ConfigurationKey(
@@ -190,6 +196,12 @@ extension ConfigurationKey {
         ConfigurationKey(
             "usher.protected", \.usher.protected, .streamPatterns,
             "Streams that need a ticket whatever their own settings say, such as demo-origin/paid*."),
+        ConfigurationKey(
+            "usher.require_trusted_proxy", \.usher.requireTrustedProxy, .flag,
+            """
+            Refuses viewers of protected streams who come with X-Forwarded-For from a proxy that is not in http.trusted_proxies. \
+            Otherwise all of them have the proxy's address, and the log warns of it.
+            """),
     ]
 
     private static let push = [

@@ -137,16 +137,30 @@ extension ConfigurationKind<String> {
             type: "origin", expectation: "*, an origin such as https://www.example.com, or \"\"",
             parse: { text in
                 if text.isEmpty || text == "*" { return text }
-                guard let colons = text.firstRange(of: "://"), ["http", "https"].contains(text[..<colons.lowerBound])
-                else { return nil }
-                let host = text[colons.upperBound...]
-                let isHost =
-                    !host.isEmpty && host.utf8.count <= 300
-                    && host.utf8.allSatisfy { byte in
-                        HostPort.isNameByte(byte) || ":[]".utf8.contains(byte)
-                    }
-                return isHost ? text : nil
+                return isWebAddress(text, withPath: false) ? text : nil
             }, print: { $0 })
+    }
+
+    /// The beginning of an http or https URL, without a slash at its end.
+    static var webAddressOrEmpty: Self {
+        .scalar(
+            type: "URL", expectation: "a URL such as https://live.example.com, without a query, or \"\"",
+            parse: { text in
+                if text.isEmpty { return text }
+                let address = text.hasSuffix("/") ? String(text.dropLast()) : text
+                return isWebAddress(address, withPath: true) ? address : nil
+            }, print: { $0 })
+    }
+
+    private static func isWebAddress(_ text: String, withPath: Bool) -> Bool {
+        guard let colons = text.firstRange(of: "://"), ["http", "https"].contains(text[..<colons.lowerBound]) else {
+            return false
+        }
+        let rest = text[colons.upperBound...]
+        let host = rest.prefix { $0 != "/" }
+        guard !host.isEmpty, rest.utf8.count <= 300, withPath || host.endIndex == rest.endIndex else { return false }
+        return host.utf8.allSatisfy { HostPort.isNameByte($0) || ":[]".utf8.contains($0) }
+            && rest[host.endIndex...].utf8.allSatisfy { HostPort.isNameByte($0) || "/~".utf8.contains($0) }
     }
 }
 
@@ -165,13 +179,31 @@ extension ConfigurationKind<[WildcardPattern]> {
     static var streamPatterns: Self {
         .list(
             of: "app/stream patterns",
-            expectation: "a list of app/stream, in which * stands for any run of characters",
+            expectation: """
+                a list of app/stream, in which * stands for any run of characters, the app by the name it is published under \
+                (demo-origin, not demo-live) and the stream without its instance
+                """,
             parse: { text in
-                let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
-                let isPattern = parts.count == 2 && !parts[0].isEmpty && !parts[1].isEmpty
-                guard isPattern, text.utf8.count <= 512, !text.contains(where: \.isWhitespace) else { return nil }
+                guard text.utf8.count <= 512, canMatchStream(text) else { return nil }
                 return WildcardPattern(text)
             }, print: \.description)
+    }
+
+    /// A pattern that no stream can match would leave open what it is meant to protect.
+    private static func canMatchStream(_ pattern: String) -> Bool {
+        let parts = pattern.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+        guard parts.count == 2, let app = parts.first, let stream = parts.last, !app.isEmpty, !stream.isEmpty,
+            !pattern.contains(where: \.isWhitespace), AppName.published(app) == app
+        else { return false }
+        let isLive = ["-origin", "-chorigin"].contains(where: app.hasSuffix)
+        guard isLive || app.hasSuffix("-vod") || app.contains("*") else { return false }
+        // Names of streams hold no slash; paths of files may.
+        return isNamePattern(app) && (!isLive || isNamePattern(stream))
+    }
+
+    private static func isNamePattern(_ text: String) -> Bool {
+        let name = text.replacing("*", with: "")
+        return name.isEmpty || StreamAddress.isValidName("a" + name)
     }
 }
 

@@ -29,6 +29,8 @@ extension PlayhouseConfiguration {
     public struct Server: Sendable, Hashable {
         /// The host in URLs that replies show. `load` fills in the machine's name when nothing is given.
         public var publicHost = ""
+        /// What players' addresses in replies begin with, without a slash at its end; empty: http, `publicHost` and the port.
+        public var publicURL = ""
         /// Threads that move bytes; 0: one per core.
         public var eventLoops = 0
         /// How long SIGTERM waits for viewers, pushes and publishers to end.
@@ -152,9 +154,11 @@ extension PlayhouseConfiguration {
     /// `usher.*`: who may watch.
     public struct Usher: Sendable, Hashable {
         /// Of streams without settings of their own.
-        public var defaultProtection = Protection.none
+        public var defaultProtection = Protection.open
         /// Streams, as `app/stream`, that need a ticket whatever their settings say.
         public var protected: [WildcardPattern] = []
+        /// Whether viewers of protected streams who come through a proxy that is not trusted are refused.
+        public var requireTrustedProxy = false
 
         public init() {}
     }

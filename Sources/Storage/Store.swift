@@ -42,8 +42,9 @@ public protocol StreamStore: Sendable {
     func upsertStream(_ settings: StreamSettings) async throws -> StreamSettings
     func stream(id: Int64) async throws -> StreamSettings?
     func streams(accountID: AccountID) async throws -> [StreamSettings]
-    /// The row that holds for a stream: its own, else the app's `*` row.
-    func streamSettings(app: String, stream: String) async throws -> StreamSettings?
+    /// The rows that a stream's settings come from: its own, that of the stream it is a rendition of (`paid` for `paid_360p`),
+    /// its app's `*`, as far as there are such. The first that has a value for a setting decides.
+    func streamSettings(app: String, stream: String) async throws -> [StreamSettings]
     /// With `streamID` 0 the user belongs to the settings row of its app and stream, which is made when there is none.
     /// Throws `StoreError.duplicate` when (app, stream, user) exists, `notFound` when the settings row given does not.
     func insertStreamUser(_ user: StreamUser) async throws -> StreamUser

@@ -23,7 +23,7 @@ public enum TicketDecision {
         guard admits(app: facts.app, ticket: ticket) else { return .refused(.appNotAllowed) }
         guard admits(video: facts.video, ticket: ticket) else { return .refused(.videoNotAllowed) }
         let claim: IPNetwork?
-        switch match(facts.address, ticket: ticket) {
+        switch facts.isAddressHidden ? .denied : match(facts.address, ticket: ticket) {
         case .allowed: claim = nil
         case .claims(_, let network): claim = network
         case .denied: return .refused(.addressNotAllowed)

@@ -5,6 +5,8 @@ public struct ViewerFacts: Sendable, Hashable {
     public var pass: String?
     /// The viewer's address, textual IPv4 or IPv6 without port or zone.
     public var address: String
+    /// The address is a proxy's that nobody vouches for, and such a viewer is to be let in nowhere.
+    public var isAddressHidden: Bool
     public var app: String
     public var instance: String
     /// Stream name or VOD path, prefixes `mp4:`/`flv:`/`smil:` already removed.
@@ -16,12 +18,14 @@ public struct ViewerFacts: Sendable, Hashable {
     public var serverAddress: String
 
     public init(
-        key: String?, pass: String?, address: String, app: String, instance: String, video: String,
+        key: String?, pass: String?, address: String, isAddressHidden: Bool = false, app: String, instance: String,
+        video: String,
         pageURL: String = "", referrerURL: String = "", serverAddress: String = ""
     ) {
         self.key = key
         self.pass = pass
         self.address = address
+        self.isAddressHidden = isAddressHidden
         self.app = app
         self.instance = instance
         self.video = video

@@ -8,35 +8,100 @@ import Testing
     @Test("The configured list decides first, then the stream's settings, then the default")
     func theConfiguredListComesFirstThenSettingsThenTheDefault() async throws {
         try await Scene.run { scene in
-            let node = scene.node { $0.protectedStreams = ["demo-origin/secret*", "demo-vod/*"] }
+            let node = scene.node {
+                $0.protectedStreams = ["demo-origin/secret*", "demo-vod/*"]
+                $0.defaultProtection = .open
+            }
             for (app, stream, protection): (String, String, Protection) in [
-                ("demo-origin", "open", .none), ("demo-origin", "secret1", .sevu), ("demo-vod", "a/b.mp4", .sevu),
-                ("other-vod", "x", .none),
+                ("demo-origin", "open", .open), ("demo-origin", "secret1", .sevu), ("demo-vod", "a/b.mp4", .sevu),
+                ("other-vod", "x", .open), ("demo-origin", "open_720p", .open),
             ] {
                 #expect(try await node.protection(app: app, stream: stream) == protection)
             }
-            _ = try await scene.store.upsertStream(
-                StreamSettings(
-                    accountID: 7, app: "demo-origin", stream: "open", protection: .sevu, created: scene.clock.now))
-            _ = try await scene.store.upsertStream(
-                StreamSettings(accountID: 7, app: "demo-origin", stream: "secret1", created: scene.clock.now))
+            try await scene.protect("open", .sevu)
+            try await scene.protect("secret1", .open)
             // Remembered for a second.
-            #expect(try await node.protection(app: "demo-origin", stream: "open") == .none)
+            #expect(try await node.protection(app: "demo-origin", stream: "open") == .open)
             scene.clock.advance(1)
             #expect(try await node.protection(app: "demo-origin", stream: "open") == .sevu)
             #expect(try await node.protection(app: "demo-origin", stream: "secret1") == .sevu)
         }
     }
 
+    @Test("A rendition of a stream that the configuration protects is protected with it")
+    func renditionsOfListedStreams() async throws {
+        try await Scene.run { (scene: Scene) async throws in
+            let node = scene.node {
+                $0.protectedStreams = ["demo-origin/paid"]
+                $0.defaultProtection = .open
+            }
+            #expect(try await node.protection(app: "demo-origin", stream: "paid_720p") == .sevu)
+            #expect(try await node.protection(app: "demo-origin", stream: "paid.smil") == .sevu)
+            #expect(try await node.protection(app: "demo-origin", stream: "paid2_720p") == .open)
+        }
+    }
+
+    /// The app's `*`, a stream with settings that say nothing of protection, one that is opened, one that is protected.
+    @Test(
+        "What a stream's settings leave out it takes from the stream it is a rendition of, then from the app, then from the configuration",
+        arguments: [
+            (nil, nil, Protection.sevu, "show", Protection.sevu), (.open, nil, .sevu, "show", .open),
+            (.sevu, nil, .open, "show", .sevu), (.sevu, .open, .sevu, "show", .open),
+            (.open, .sevu, .open, "show", .sevu), (.sevu, .open, .sevu, "show_360p", .open),
+            (.open, .sevu, .open, "show_360p", .sevu), (.sevu, nil, .open, "show_360p", .sevu),
+            (.sevu, .open, .open, "other", .sevu), (nil, .sevu, .open, "other", .open),
+        ] as [(Protection?, Protection?, Protection, String, Protection)])
+    func inheritance(
+        app: Protection?, stream: Protection?, configured: Protection, asked: String, expected: Protection
+    ) async throws {
+        try await Scene.run { scene in
+            for (name, protection) in [("*", app), ("show", stream), ("show_360p", nil)] {
+                try await scene.protect(name, protection)
+            }
+            let node = scene.node { $0.defaultProtection = configured }
+            #expect(try await node.protection(app: "demo-origin", stream: asked) == expected)
+        }
+    }
+
     @Test("Settings that are changed on this node hold at once")
     func changesHereAreSeenAtOnce() async throws {
         try await Scene.run { scene in
-            let node = scene.node { $0.defaultProtection = .sevu }
+            let node = scene.node()
             #expect(try await node.protection(app: "demo-origin", stream: "s") == .sevu)
-            _ = try await scene.store.upsertStream(
-                StreamSettings(accountID: 7, app: "demo-origin", stream: "*", created: scene.clock.now))
-            node.streamSettingsChanged()
-            #expect(try await node.protection(app: "demo-origin", stream: "s") == .none)
+            try await scene.protect("*", .open)
+            await node.streamSettingsChanged()
+            #expect(try await node.protection(app: "demo-origin", stream: "s") == .open)
+        }
+    }
+
+    @Test("A stream that comes to be protected ends the connections that play it, and no others")
+    func openViewersEnd() async throws {
+        try await Scene.run { scene in
+            let (node, other) = (
+                scene.node { $0.defaultProtection = .open }, scene.node { $0.defaultProtection = .open }
+            )
+            let (ends, elsewhere, left) = (Ends(), Ends(), Ends())
+            let playing = try #require(try await node.admit(connection: scene.facts(key: nil), onEnd: ends.note).grant)
+            let neighbour = try #require(
+                try await node.admit(connection: scene.facts(key: nil, video: "s2"), onEnd: ends.note).grant)
+            let gone = try #require(try await node.admit(connection: scene.facts(key: nil), onEnd: left.note).grant)
+            _ = try await other.admit(connection: scene.facts(key: nil), onEnd: elsewhere.note)
+            await node.close(gone)
+            await node.poll()
+            #expect(node.isRunning(playing) && !node.isRunning(gone))
+
+            try await scene.protect("s", .sevu)
+            await node.streamSettingsChanged()
+            #expect(ends.all == [.revoked])
+            #expect(!node.isRunning(playing) && node.isRunning(neighbour))
+            // Another node hears of it in its next round, whatever it remembers.
+            #expect(elsewhere.all == [])
+            await other.poll()
+            #expect(elsewhere.all == [.revoked])
+            #expect(left.all == [])
+            // And nobody comes without a ticket any more.
+            #expect(
+                try await node.admit(connection: scene.facts(key: nil), onEnd: ends.note) == .refused(.missingTicket))
         }
     }
 
@@ -44,10 +109,10 @@ import Testing
     func askingWritesNothing() async throws {
         try await Scene.run { scene in
             let before = scene.store.writeCounts.writes
-            let node = scene.node()
+            let node = scene.node { $0.defaultProtection = .open }
             for number in 0..<100 {
                 let protection = try await node.protection(app: "demo-origin", stream: "s\(number)")
-                #expect(protection == .none)
+                #expect(protection == .open)
             }
             await node.poll()
             #expect(scene.store.writeCounts.writes == before)

@@ -53,8 +53,15 @@ struct Scene: Sendable {
         try await scene.store.close()
     }
 
+    func protect(_ stream: String, _ protection: Protection?) async throws {
+        _ = try await store.upsertStream(
+            StreamSettings(
+                accountID: 7, app: "demo-origin", stream: stream, protection: protection, created: clock.now))
+    }
+
+    /// Streams are protected by tickets where nothing else is said.
     func node(_ change: (inout AdmissionConfiguration) -> Void = { _ in }) -> Admissions {
-        var configuration = AdmissionConfiguration()
+        var configuration = AdmissionConfiguration(defaultProtection: .sevu)
         change(&configuration)
         let clock = clock
         return Admissions(store: store, configuration: configuration, now: { clock.both })

@@ -259,6 +259,104 @@ import Testing
         await neighbour.close()
     }
 
+    @Test("A stream that is protected while it is on air loses those who watch without a ticket, and nobody else")
+    func aStreamThatIsProtectedWhileOnAir() async throws {
+        let origin = try await OriginProcess(OriginProcess.quick)
+        let account = try await origin.account()
+        let encoder = try await origin.publish("open", as: account, [:])
+        let free = try await origin.publish("free", as: account, [:])
+        func play(_ stream: String) async throws -> RTMPPlayer {
+            try await RTMPPlayer(port: origin.rtmpPort, app: "demo-origin/live", stream: stream)
+        }
+        let (viewer, neighbour) = (try await play("open"), try await play("free"))
+        try await eventually("media") { viewer.mediaBytes > 0 && neighbour.mediaBytes > 0 }
+        try await eventually("the first playlist") { try await Curl.get(origin.chunklist("open")).status == 200 }
+
+        let changed = try await account.succeed(
+            "sevu.updatestream", ["app": "demo-origin", "stream": "open", "protection": "sevu"])
+        #expect(changed["protection"] == "sevu")
+        try await eventually("the end of the viewer") { viewer.state == .closed }
+        #expect(try await Curl.get(origin.chunklist("open")).status == 403)
+        let late = try await play("open")
+        try await eventually("the refusal of another") { late.state == .refused("NetStream.Play.Failed") }
+        let seen = neighbour.mediaBytes
+        try await eventually("more media for the neighbour") { neighbour.mediaBytes > seen }
+        withExtendedLifetime((encoder, free)) {}
+        await neighbour.close()
+    }
+
+    @Test("Viewers behind a proxy that nobody vouches for are warned of once, or refused where that is asked for")
+    func aProxyThatNobodyVouchesFor() async throws {
+        let forwarded = ["X-Forwarded-For: 203.0.113.7"]
+        let warning = "X-Forwarded-For from a proxy that is not in http.trusted_proxies"
+        for (settings, status, warnings, reason): ([String], Int, Int, String) in [
+            ([], 200, 1, ""), (["usher.require_trusted_proxy: true"], 403, 1, "Invalid IP Address"),
+            (["usher.require_trusted_proxy: true", "http.trusted_proxies: [127.0.0.1]"], 200, 0, ""),
+        ] {
+            let scene = try await TicketScene(settings)
+            let ticket = try await scene.ticket(uses: 1)
+            let viewer = scene.viewer(ticket)
+            for _ in 0..<3 {
+                let master = try await Curl.get(viewer.url, headers: forwarded)
+                #expect(master.status == status)
+                guard status == 200 else { continue }
+                #expect(try await Curl.get(try viewer.media(in: master), headers: forwarded).status == 200)
+            }
+            let rows = try await scene.log()
+            #expect(rows.map { $0.string("reason") } == [reason])
+            #expect(rows.first?.string("ip") == (warnings == 0 ? "203.0.113.7" : "127.0.0.1"))
+            #expect(scene.origin.logLines(warning, "address=127.0.0.1") == warnings)
+            // A viewer who comes by himself is let in, and costs nobody a line.
+            let alone = try await scene.ticket(uses: 1)
+            #expect(try await scene.viewer(alone).start().reply.status == 200)
+            #expect(scene.origin.logLines(warning) == warnings)
+        }
+    }
+
+    @Test("While another process holds the database viewers play on, and the API says try again and means it")
+    func aDatabaseThatIsHeld() async throws {
+        let scene = try await TicketScene()
+        let ticket = try await scene.ticket(uses: 5)
+        let playing = try await scene.viewer(ticket).start()
+        let holder = try ForeignProgram([
+            "python3", "-c",
+            """
+            import sqlite3, sys, time
+            database = sqlite3.connect(sys.argv[1])
+            database.execute('BEGIN IMMEDIATE')
+            print('held', flush=True)
+            time.sleep(600)
+            """, scene.origin.folder.file("data/playhouse.sqlite"),
+        ])
+        try await eventually("the lock") { holder.output.contains("held") }
+
+        let keys = scene.account.keys
+        let request = keys.text(
+            command: "sevu.request",
+            fields: ["app": "demo-origin", "video": "paid", "pass": "once", "ip": "0.0.0.0/0", "uses": 1], now: Date())
+        let refused = try await scene.account.send(request)
+        #expect(refused.status == 503)
+        #expect(
+            refused.text.hasPrefix(#"{"code":1000,"message":"The server cannot store anything now, please try again""#))
+        // Who plays goes on, and what only reads is answered.
+        #expect(try await Curl.get(playing.url).status == 200)
+        #expect(try await Curl.get(try HLSViewer.lastSegment(of: playing.reply, at: playing.url)).status == 200)
+        #expect(try await scene.remaining(ticket) == "4")
+        // Who comes now is told to come again.
+        let late = scene.viewer(ticket, from: "127.0.0.2")
+        let media = try late.media(in: try await late.master())
+        #expect(try await Curl.get(media, from: "127.0.0.2").status == 503)
+
+        holder.kill()
+        // The very same request is run now, once.
+        let reply = try await scene.account.send(request)
+        #expect(reply.status == 200)
+        #expect(reply.text.hasPrefix(#"{"code":2000,"#), "\(reply.text)")
+        #expect(try await scene.account.send(request).text == reply.text)
+        #expect(try await late.start().reply.status == 200)
+        #expect(scene.origin.logLines("API command not carried out") == 1)
+    }
+
     @Test("A ticket that runs out ends what plays with it")
     func aTicketThatRunsOutEndsWhatPlaysWithIt() async throws {
         let scene = try await TicketScene()

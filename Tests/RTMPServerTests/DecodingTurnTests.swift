@@ -1,11 +1,12 @@
+import Basics
 import Live
 import Media
 import NIOCore
 import NIOEmbedded
 import RTMP
 import Synchronization
-import TestSupport
 import Testing
+import TestSupport
 
 @testable import RTMPServer
 

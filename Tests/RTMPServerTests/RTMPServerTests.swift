@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 import Live
 import Media
@@ -5,8 +6,8 @@ import NIOCore
 import RTMP
 import Storage
 import Synchronization
-import TestSupport
 import Testing
+import TestSupport
 
 @testable import RTMPServer
 

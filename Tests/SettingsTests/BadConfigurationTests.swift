@@ -122,7 +122,8 @@ import Testing
             yaml: "usher.protected: [demo-origin]\n",
             messages: [
                 """
-                c.yaml:1: usher.protected: expected a list of app/stream, in which * stands for any run of characters, found \
+                c.yaml:1: usher.protected: expected a list of app/stream, in which * stands for any run of characters, the app by \
+                the name it is published under (demo-origin, not demo-live) and the stream without its instance, found \
                 "demo-origin"
                 """
             ]),
@@ -147,6 +148,9 @@ import Testing
         Case(
             yaml: "push:\n  retry_initial: 10\n  retry_max: 5\n",
             messages: ["c.yaml:3: push.retry_max: must be at least push.retry_initial"]),
+        Case(
+            yaml: "storage.attempt_retention: 30s\n",
+            messages: ["c.yaml:1: storage.attempt_retention: must be at least hls.session_timeout"]),
         Case(
             yaml: "http.listen: 0.0.0.0:1935\n",
             messages: ["c.yaml:1: http.listen: http.listen and rtmp.listen are the same address"]),
@@ -194,6 +198,31 @@ import Testing
                 """,
             ]),
     ]
+
+    @Test(arguments: [
+        "live.example.com", "ftp://a", "https://", "https://a b", "https://a/?x=1", "https://a#b", "https:///x",
+        "https://u@a",
+    ])
+    func `what is no public URL`(url: String) {
+        let expected = "a URL such as https://live.example.com, without a query, or \"\""
+        #expect(
+            Self.messages("server.public_url: \"\(url)\"\n", [:])
+                == ["c.yaml:1: server.public_url: expected \(expected), found \"\(url)\""])
+    }
+
+    @Test(
+        "A pattern that no stream can match is an error, for what it is meant to protect would be open",
+        arguments: [
+            "demo-origin/live/paid*", "demo-live/paid", "demo-channel/*", "*-live/paid", "demo/paid",
+            "demo-origin/pa id",
+            "demo-origin/pa?d", "demo-origin/", "/paid", "demo-chorigin/a/b",
+        ])
+    func deadPatterns(pattern: String) {
+        let messages = Self.messages("usher.protected: [\"\(pattern)\"]\n", [:])
+        #expect(messages.count == 1)
+        #expect(messages.first?.hasPrefix("c.yaml:1: usher.protected: expected a list of app/stream") == true)
+        #expect(messages.first?.hasSuffix("found \"\(pattern)\"") == true)
+    }
 
     @Test(arguments: fileCases + valueCases + environmentCases)
     func `says where, which key and what was expected`(_ test: Case) {

@@ -86,6 +86,25 @@ import Usher
         #expect(try load("compat.accept_password_hash: \(text)\n").compat.acceptPasswordHash == expected)
     }
 
+    @Test(
+        "Patterns that streams and files can match are taken",
+        arguments: [
+            "demo-origin/paid*", "*/*", "*/secret", "demo-vod/films/a(1).mp4", "*-vod/a/b",
+            "demo-*/x", "demo-chorigin/channel1", "demo-origin/*~.-_",
+        ])
+    func livePatterns(pattern: String) throws {
+        #expect(try load("usher.protected: [\"\(pattern)\"]\n").usher.protected.map(\.description) == [pattern])
+    }
+
+    @Test(arguments: [
+        ("", ""), ("https://live.example.com", "https://live.example.com"),
+        ("http://[2001:db8::1]:8080/", "http://[2001:db8::1]:8080"),
+        ("https://example.com/tv/", "https://example.com/tv"),
+    ])
+    func `public URLs`(text: String, url: String) throws {
+        #expect(try load("server.public_url: \"\(text)\"\n").server.publicURL == url)
+    }
+
     @Test func `choices, patterns and hosts`() throws {
         let configuration = try load(
             """

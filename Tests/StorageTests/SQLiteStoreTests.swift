@@ -1,4 +1,5 @@
 import Foundation
+import GRDB
 import Testing
 import Usher
 
@@ -187,6 +188,60 @@ struct SQLiteStoreTests {
             await #expect(
                 throws: StoreError.failed("the database was written by a newer version of Playhouse")
             ) { try await SQLiteStore.open(folder: folder) }
+        }
+    }
+
+    @Test("Settings of a database from before they were inherited keep what was said, and close what nobody opened")
+    func settingsThatInherit() async throws {
+        try await withTemporaryFolder { folder in
+            let old = try DatabaseQueue(path: "\(folder)/\(SQLiteStore.fileName)")
+            try await old.write { database in
+                try Migrations.firstTables(database)
+                try database.execute(
+                    sql: """
+                        CREATE TABLE grdb_migrations (identifier TEXT NOT NULL PRIMARY KEY);
+                        INSERT INTO grdb_migrations VALUES ('001 first tables');
+                        INSERT INTO accounts (cdn, user, created) VALUES (1, 'demo', 0);
+                        """)
+                let rows: [(id: Int, app: String, stream: String, protection: String, ends: Int, record: Int)] = [
+                    (1, "demo-origin", "*", "sevu", 0, 0), (2, "demo-origin", "vip", "none", 1, 1),
+                    (3, "demo-origin", "paid", "sevu", 1, 0), (4, "demo-vod", "*", "none", 1, 0),
+                    (5, "demo-vod", "film", "none", 1, 0), (6, "demo-vod", "gone", "none", 1, 0),
+                ]
+                for row in rows {
+                    try database.execute(
+                        sql: """
+                            INSERT INTO streams (id, cdn, app, stream, protection, ends_on_unpublish, record, enable_dvr, created)
+                            VALUES (?, 1, ?, ?, ?, ?, ?, 0, 0)
+                            """,
+                        arguments: [row.id, row.app, row.stream, row.protection, row.ends, row.record])
+                }
+                try database.execute(
+                    sql: """
+                        INSERT INTO stream_users (stream_id, cdn, app, stream, user, created)
+                        VALUES (2, 1, 'demo-origin', 'vip', 'ann', 0);
+                        DELETE FROM streams WHERE id = 6;
+                        """)
+            }
+            try old.close()
+
+            let store = try await SQLiteStore.open(folder: folder)
+            let rows = try await store.streams(accountID: 1)
+            #expect(rows.map(\.id) == [1, 2, 3, 4, 5])
+            #expect(rows.map(\.protection) == [.sevu, nil, .sevu, .open, .open])
+            #expect(rows.map(\.endsOnUnpublish) == [false, nil, nil, nil, nil])
+            #expect(rows.map(\.record) == [nil, true, nil, nil, nil])
+            #expect(rows.map(\.enableDVR) == [nil, nil, nil, nil, nil])
+            #expect(try await store.streamUsers(accountID: 1, app: nil, stream: nil).map(\.streamID) == [2])
+            // The number of the row that was deleted is not given again, and users still belong to their streams.
+            #expect(
+                try await store.upsertStream(
+                    StreamSettings(accountID: 1, app: "demo-vod", stream: "new", created: at(0))
+                ).id == 7)
+            await #expect(throws: StoreError.self) {
+                try await store.write { try $0.run("UPDATE stream_users SET stream_id = 99") }
+            }
+            try await store.close()
         }
     }
 

@@ -119,10 +119,14 @@ struct RecordField<Record: Sendable>: Sendable {
     let read: @Sendable (_ fields: inout Fields) -> Change?
 
     init<Value>(_ field: CommandField<Value>, _ place: WritableKeyPath<Record, Value> & Sendable) {
+        self.init(field) { $0[keyPath: place] = $1 }
+    }
+
+    init<Value>(_ field: CommandField<Value>, _ set: @escaping @Sendable (inout Record, Value) -> Void) {
         description = CommandDescription.Field(field)
         read = { fields in
             guard let value = fields.read(field) else { return nil }
-            return { $0[keyPath: place] = value }
+            return { set(&$0, value) }
         }
     }
 
@@ -141,7 +145,7 @@ struct RecordField<Record: Sendable>: Sendable {
 
 extension CommandDescription.Field {
     init<Value>(_ field: CommandField<Value>) {
-        self.init(name: field.name, isRequired: field.isRequired, text: field.text)
+        self.init(name: field.name, aliases: field.aliases, isRequired: field.isRequired, text: field.text)
     }
 }
 

@@ -3,12 +3,21 @@ import Storage
 
 /// The stream settings that `sevu.addstreamuser` and `sevu.updatestream` take; only what is given changes.
 struct StreamSettingsFields: Sendable {
+    private enum ProtectionChoice: String, CaseIterable {
+        case none, sevu, inherit
+
+        var protection: Protection? { Protection(rawValue: rawValue) }
+    }
     private enum RecordType: String, CaseIterable { case stream, event }
     private enum SegmentType: String, CaseIterable { case disabled, schedule, duration, size }
 
     private static let all: [RecordField<StreamSettings>] = [
         RecordField(
-            .optional("protection", .choice, "`none` or `sevu`: whether viewers need a ticket."), \.protection),
+            .optional(
+                "protection", .choice,
+                "`none` or `sevu`: whether viewers need a ticket; `inherit`: as the app's `*` says, or the configuration."
+            )
+        ) { (row: inout StreamSettings, choice: ProtectionChoice) in row.protection = choice.protection },
         RecordField(
             .optional(
                 "reconnect_window", .integer(0...1_800), aliases: ["playlist_timeout"],
@@ -22,7 +31,8 @@ struct StreamSettingsFields: Sendable {
         RecordField(
             .optional("record", .boolean, "Whether it is recorded on publish (kept for the recording commands)."),
             \.record),
-        RecordField(.optional("record_type", .word(of: RecordType.self), "`stream` or `event`."), \.recordType),
+        RecordField(
+            .optional("record_type", .word(of: RecordType.self), "`stream` or `event`."), \.recordType),
         RecordField(
             .optional(
                 "segment_type", .word(of: SegmentType.self), "`disabled`, `schedule`, `duration` or `size`."),
@@ -31,7 +41,8 @@ struct StreamSettingsFields: Sendable {
             .optional(
                 "segment_value", .text(maximum: 128), "Megabytes, minutes or a cron line, as `segment_type` says."),
             \.segmentValue),
-        RecordField(.optional("save_folder", .text(maximum: 512), "Where recordings go."), \.saveFolder),
+        RecordField(
+            .optional("save_folder", .text(maximum: 512), "Where recordings go."), \.saveFolder),
         RecordField(.optional("enable_dvr", .boolean, "Whether viewers may rewind."), \.enableDVR),
         RecordField(.optional("ga_key", .text(maximum: 128), "Google Analytics key."), \.gaKey),
     ]
@@ -50,19 +61,27 @@ struct StreamSettingsFields: Sendable {
 }
 
 extension JSONObject {
-    /// The settings of a stream, as the stream user commands show them.
-    init(_ settings: StreamSettings) {
-        func text(_ value: String?) -> JSONValue { value.map { .string($0) } ?? .null }
-        func integer(_ value: Int?) -> JSONValue { value.map { .int($0) } ?? .null }
+    /// The settings of a stream that are in force, as the stream user commands show them.
+    /// - Parameters:
+    ///   - row: the stream's own.
+    ///   - rows: what its settings come from, `row` included.
+    init(_ row: StreamSettings, inheriting rows: [StreamSettings], protection: Protection) {
+        func text(_ setting: KeyPath<StreamSettings, String?>) -> JSONValue {
+            rows.inForce(setting).map { .string($0) } ?? .null
+        }
+        func integer(_ setting: KeyPath<StreamSettings, Int?>) -> JSONValue {
+            rows.inForce(setting).map { .int($0) } ?? .null
+        }
+        func flag(_ setting: KeyPath<StreamSettings, Bool?>, _ configured: Bool) -> JSONValue {
+            .bool(rows.inForce(setting) ?? configured)
+        }
         self = [
-            "stream_id": .integer(settings.id), "app": .string(settings.app), "stream": .string(settings.stream),
-            "protection": .string(settings.protection.rawValue),
-            "reconnect_window": integer(settings.reconnectWindow),
-            "end_on_unpublish": .bool(settings.endsOnUnpublish), "playlist_count": integer(settings.playlistCount),
-            "record": .bool(settings.record), "record_type": text(settings.recordType),
-            "segment_type": text(settings.segmentType), "segment_value": text(settings.segmentValue),
-            "save_folder": text(settings.saveFolder), "enable_dvr": .bool(settings.enableDVR),
-            "ga_key": text(settings.gaKey),
+            "stream_id": .integer(row.id), "app": .string(row.app), "stream": .string(row.stream),
+            "protection": .string(protection.rawValue), "reconnect_window": integer(\.reconnectWindow),
+            "end_on_unpublish": flag(\.endsOnUnpublish, true), "playlist_count": integer(\.playlistCount),
+            "record": flag(\.record, false), "record_type": text(\.recordType),
+            "segment_type": text(\.segmentType), "segment_value": text(\.segmentValue),
+            "save_folder": text(\.saveFolder), "enable_dvr": flag(\.enableDVR, false), "ga_key": text(\.gaKey),
         ]
     }
 }

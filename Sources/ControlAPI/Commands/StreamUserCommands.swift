@@ -53,24 +53,34 @@ struct StreamUserSelector: Sendable {
 }
 
 extension CommandContext {
-    /// The account's settings row of exactly this stream, not its app's that would stand in for it.
+    /// The account's settings row of exactly this stream, not one that it inherits from.
     func settings(app: String, stream: String) async throws -> StreamSettings? {
-        let row = try await store.streamSettings(app: app, stream: stream)
-        guard let row, row.stream == stream, row.accountID == account.id else { return nil }
-        return row
+        try await store.streamSettings(app: app, stream: stream).first {
+            $0.stream == stream && $0.accountID == account.id
+        }
     }
 
-    /// A stream user with its stream's settings and addresses. Passwords are never given back.
-    func describe(_ user: StreamUser, _ settings: StreamSettings?) -> JSONObject {
+    /// The settings in force for a row's stream.
+    func describe(_ row: StreamSettings) async throws -> JSONObject {
+        let rows = try await store.streamSettings(app: row.app, stream: row.stream)
+        return describe(row, inheriting: rows)
+    }
+
+    /// - Parameter rows: what the stream's settings come from, itself included.
+    func describe(_ row: StreamSettings, inheriting rows: [StreamSettings]) -> JSONObject {
+        let protection = environment.admissions.protection(app: row.app, stream: row.stream, settings: rows)
+        return JSONObject(row, inheriting: rows, protection: protection)
+    }
+
+    /// A stream user with its stream's settings in force and its addresses. Passwords are never given back.
+    func describe(_ user: StreamUser, _ settings: JSONObject) -> JSONObject {
         var object: JSONObject = [
             "streamuser_id": .integer(user.id), "stream_id": .integer(user.streamID), "app": .string(user.app),
             "stream": .string(user.stream), "user": user.user.map { .string($0) } ?? .null,
             "authentication": .bool(user.passwordHash != nil), "created": .string(ReplyDate.text(user.created)),
         ]
-        if let settings {
-            for member in JSONObject(settings).members where object[member.name] == nil {
-                object[member.name] = member.value
-            }
+        for member in settings.members where object[member.name] == nil {
+            object[member.name] = member.value
         }
         let addresses = environment.addresses
         object["origin_url"] = .string(addresses.publishURL(app: user.app))
@@ -94,7 +104,7 @@ struct AddStreamUser: Command {
             "Lets an encoder publish a stream, and sets the stream up. With `user` and `pass` both null "
             + "anybody may publish it, but the name must be one that was added.",
         fields: .list(app, stream, user, pass) + StreamSettingsFields.descriptions,
-        payload: "`streamuser_id`, `stream_id`, `origin_url`, `playback_url`.")
+        payload: "`streamuser_id`, `stream_id`, `protection` (what is in force), `origin_url`, `playback_url`.")
 
     private let app, stream: String
     private let login: (user: String, pass: String)?
@@ -138,23 +148,21 @@ struct AddStreamUser: Command {
             user.challengeSalt = salt
             user.sealedChallengeVerifier = try context.environment.secret.seal(verifier)
         }
-        var row =
-            known
-            ?? StreamSettings(
-                accountID: context.account.id, app: app, stream: stream,
-                protection: context.environment.admissions.defaultProtection, created: now)
+        var row = known ?? StreamSettings(accountID: context.account.id, app: app, stream: stream, created: now)
         settings.apply(to: &row)
         row = try await context.store.upsertStream(row)
-        context.environment.admissions.streamSettingsChanged()
+        await context.environment.admissions.streamSettingsChanged()
         user.streamID = row.id
         do {
             user = try await context.store.insertStreamUser(user)
         } catch StoreError.duplicate {
             throw CommandFailure(.streamUserExists)
         }
-        let all = context.describe(user, row)
+        let all = context.describe(user, try await context.describe(row))
         var payload = JSONObject()
-        for name in ["streamuser_id", "stream_id", "origin_url", "playback_url"] { payload[name] = all[name] }
+        for name in ["streamuser_id", "stream_id", "protection", "origin_url", "playback_url"] {
+            payload[name] = all[name]
+        }
         return Reply(.streamUserAdded, payload: payload)
     }
 }
@@ -179,9 +187,18 @@ struct ListStreamUsers: Command {
     func run(_ context: CommandContext) async throws -> Reply {
         let users = try await context.store.streamUsers(accountID: context.account.id, app: app, stream: stream)
         let rows = try await context.store.streams(accountID: context.account.id)
-        let byID = Dictionary(rows.map { ($0.id, $0) }) { first, _ in first }
-        let list = users.map { JSONValue.object(context.describe($0, byID[$0.streamID])) }
+        let byName = Dictionary(rows.map { (StreamName(app: $0.app, stream: $0.stream), $0) }) { first, _ in first }
+        let list = users.map { user -> JSONValue in
+            let names = StreamSettings.inheritance(of: user.stream)
+            let rows = names.compactMap { byName[StreamName(app: user.app, stream: $0)] }
+            let own = rows.first { $0.id == user.streamID }
+            return .object(context.describe(user, own.map { context.describe($0, inheriting: rows) } ?? [:]))
+        }
         return Reply(.streamUsersListed, payload: ["stream_users": .array(list)])
+    }
+
+    private struct StreamName: Hashable {
+        var app, stream: String
     }
 }
 
@@ -205,7 +222,8 @@ struct RetrieveStreamUser: Command {
 
     func run(_ context: CommandContext) async throws -> Reply {
         let user = try await selector.find(context)
-        let settings = try await context.store.stream(id: user.streamID)
+        var settings: JSONObject = [:]
+        if let row = try await context.store.stream(id: user.streamID) { settings = try await context.describe(row) }
         return Reply(.streamUserFound, payload: context.describe(user, settings))
     }
 }
@@ -244,9 +262,10 @@ struct UpdateStream: Command {
     static let description = CommandDescription(
         name: "sevu.updatestream", isMutating: true,
         text:
-            "Changes a stream's settings; what is not given stays. Protection holds for viewers who come from now on.",
+            "Changes a stream's settings; what is not given stays. Protection holds within a second, also for those who "
+            + "watch already.",
         fields: .list(id, app, stream) + StreamSettingsFields.descriptions,
-        payload: "the stream's settings.")
+        payload: "the stream's settings in force.")
 
     private enum Selection: Sendable {
         case id(Int64)
@@ -282,7 +301,7 @@ struct UpdateStream: Command {
         guard var row = found, row.accountID == context.account.id else { throw CommandFailure(.streamNotFound) }
         settings.apply(to: &row)
         row = try await context.store.upsertStream(row)
-        context.environment.admissions.streamSettingsChanged()
-        return Reply(.streamUpdated, payload: JSONObject(row))
+        await context.environment.admissions.streamSettingsChanged()
+        return Reply(.streamUpdated, payload: try await context.describe(row))
     }
 }

@@ -1,4 +1,5 @@
 import Admission
+import Basics
 import Foundation
 import Live
 import Logging
@@ -11,11 +12,14 @@ public struct PublicAddresses: Sendable, Hashable {
     public var host: String
     public var rtmpPort: Int
     public var httpPort: Int
+    /// What players' addresses begin with, without a slash at its end; empty: http, `host` and `httpPort`.
+    public var publicURL: String
 
-    public init(host: String, rtmpPort: Int, httpPort: Int) {
+    public init(host: String, rtmpPort: Int, httpPort: Int, publicURL: String = "") {
         self.host = host
         self.rtmpPort = rtmpPort
         self.httpPort = httpPort
+        self.publicURL = publicURL
     }
 
     /// Where an encoder publishes an app's streams.
@@ -25,7 +29,8 @@ public struct PublicAddresses: Sendable, Hashable {
 
     /// Where a player finds a stream.
     public func playlistURL(app: String, stream: String) -> String {
-        "http://\(bracketed)\(httpPort == 80 ? "" : ":\(httpPort)")/\(app)/play/\(stream)/playlist.m3u8"
+        let base = publicURL.isEmpty ? "http://\(bracketed)\(httpPort == 80 ? "" : ":\(httpPort)")" : publicURL
+        return "\(base)/\(app)/play/\(stream)/playlist.m3u8"
     }
 
     private var bracketed: String {

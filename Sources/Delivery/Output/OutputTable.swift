@@ -1,3 +1,4 @@
+import Basics
 import HLS
 import Live
 import Logging
@@ -91,7 +92,7 @@ public final class OutputTable: StageObserver {
     private func segmenterConfiguration(for address: StreamAddress) async -> SegmenterConfiguration {
         do {
             let settings = try await store.streamSettings(app: address.app, stream: address.stream)
-            if let window = settings?.playlistCount { return configuration.segmenter.with(window: window) }
+            if let window = settings.inForce(\.playlistCount) { return configuration.segmenter.with(window: window) }
         } catch {
             logger.warning(
                 "stream settings not read, the configured playlist length is used",

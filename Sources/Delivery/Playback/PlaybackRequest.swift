@@ -19,6 +19,8 @@ struct PlaybackRequest: Sendable {
     let client: IPAddress?
     let isHead: Bool
     let headers: HTTPHeaders
+    /// A proxy that is not in `http.trusted_proxies` says whom it asks for: `client` is the proxy, and who watches is not known.
+    let isForwardedByStranger: Bool
     private let serverAddress: String
 
     /// - Returns: nil when the path is none of ours.
@@ -29,20 +31,23 @@ struct PlaybackRequest: Sendable {
         ticket = PresentedTicket(query: target.query)
         isHead = head.method == .HEAD
         headers = head.headers
-        client = ClientAddress.resolve(
-            peer: connection.client,
-            forwardedFor: trustedProxies.isEmpty ? [] : head.headers["x-forwarded-for"], trusted: trustedProxies)
+        let forwardedFor = head.headers["x-forwarded-for"]
+        client = ClientAddress.resolve(peer: connection.client, forwardedFor: forwardedFor, trusted: trustedProxies)
+        isForwardedByStranger =
+            !forwardedFor.isEmpty && !trustedProxies.contains { proxy in connection.client.map(proxy.contains) ?? true }
         serverAddress = connection.server
     }
 
     /// The viewer, as every decision sees one.
     ///
-    /// - Parameter address: where the stream was found: tickets and sessions know it by its own name, not by the
-    ///   player's spelling.
-    func facts(for address: StreamAddress) -> ViewerFacts {
+    /// - Parameters:
+    ///   - address: where the stream was found: tickets and sessions know it by its own name, not by the player's spelling.
+    ///   - trustsStrangers: whether a proxy that is not trusted counts as the viewer itself.
+    func facts(for address: StreamAddress, trustsStrangers: Bool) -> ViewerFacts {
         ViewerFacts(
-            key: ticket.key, pass: ticket.pass, address: client?.description ?? "", app: address.app,
-            instance: path.instance, video: address.stream, pageURL: page, serverAddress: serverAddress)
+            key: ticket.key, pass: ticket.pass, address: client?.description ?? "",
+            isAddressHidden: isForwardedByStranger && !trustsStrangers, app: address.app, instance: path.instance,
+            video: address.stream, pageURL: page, serverAddress: serverAddress)
     }
 
     /// The page that embeds the player: browsers name it, or at least its site, in `Referer`, or else in `Origin`.

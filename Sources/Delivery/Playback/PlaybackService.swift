@@ -1,4 +1,5 @@
 import Admission
+import Basics
 import HLS
 import Live
 import Logging
@@ -18,7 +19,7 @@ public struct PlaybackService: Sendable {
     private let configuration: DeliveryConfiguration
     private let viewers: ViewerTable
     private let crossOrigin: CrossOrigin
-    private let logger: Logger
+    private let log: LogLimiter
 
     public init(
         outputs: OutputTable, admission: any ViewerAdmission, configuration: DeliveryConfiguration, logger: Logger
@@ -26,7 +27,7 @@ public struct PlaybackService: Sendable {
         self.outputs = outputs
         self.admission = admission
         self.configuration = configuration
-        self.logger = logger
+        log = LogLimiter(logger: logger)
         viewers = ViewerTable(
             idleTime: .seconds(Int64(configuration.viewerIdleTime)), maximum: configuration.maximumCountedViewers)
         crossOrigin = CrossOrigin(allowedOrigins: configuration.allowedOrigins)
@@ -91,9 +92,9 @@ public struct PlaybackService: Sendable {
             reply.accountID = output.accountID
             return reply
         } catch {
-            logger.error(
-                "viewer not answered, the store failed",
-                metadata: ["stream": "\(output.address)", "error": "\(error)"])
+            log.log(
+                .error, "viewer not answered, the store failed", "\(error)", address: request.client?.description ?? "",
+                ["stream": "\(output.address)"])
             return PlaybackReply.text(.serviceUnavailable, "Try again.\n", cache: .never, retryAfter: 2)
         }
     }
@@ -104,10 +105,10 @@ public struct PlaybackService: Sendable {
         let address = output.address
         // The usual case first: it takes no step out of this thread.
         let isPermitted =
-            request.path.session.map { admission.permits(request.facts(for: address), session: $0) } ?? false
+            request.path.session.map { admission.permits(facts(request, address), session: $0) } ?? false
         if !isPermitted {
             let protection = try await admission.protection(app: address.app, stream: address.stream)
-            guard protection == .none else { return refused }
+            guard protection == .open else { return refused }
         }
         guard let file = outputs.file(named: name, at: address) else {
             return PlaybackReply.text(.notFound, "Not found.\n", cache: .missing)
@@ -152,7 +153,7 @@ public struct PlaybackService: Sendable {
             return PlaybackReply.playlist(
                 playlist.media, to: request, cache: publicPolicy(playlist, isSession: request.path.session != nil))
         }
-        let facts = request.facts(for: address)
+        let facts = protectedFacts(request, address)
         guard let session = request.path.session, SessionID.isWellFormed(session) else {
             guard let id = try await admission.offer(facts).grant else { return refused }
             return redirect(to: id, for: request)
@@ -172,7 +173,7 @@ public struct PlaybackService: Sendable {
 
     /// Where the viewer's own media playlist is, relative to the master playlist asked for; nil when he is refused.
     private func mediaPlaylistURI(for request: PlaybackRequest, address: StreamAddress) async throws -> String? {
-        let facts = request.facts(for: address)
+        let facts = protectedFacts(request, address)
         if let session = request.path.session, admission.permits(facts, session: session) {
             return relativeURI(session: session, for: request)
         }
@@ -188,6 +189,21 @@ public struct PlaybackService: Sendable {
 
     private func redirect(to session: String, for request: PlaybackRequest) -> PlaybackReply {
         PlaybackReply.redirect(to: relativeURI(session: session, for: request))
+    }
+
+    private func facts(_ request: PlaybackRequest, _ address: StreamAddress) -> ViewerFacts {
+        request.facts(for: address, trustsStrangers: !configuration.requiresTrustedProxy)
+    }
+
+    /// The viewer of a stream that asks for tickets.
+    private func protectedFacts(_ request: PlaybackRequest, _ address: StreamAddress) -> ViewerFacts {
+        if request.isForwardedByStranger {
+            log.log(
+                .warning,
+                "X-Forwarded-For from a proxy that is not in http.trusted_proxies, so all its viewers are taken for one",
+                address: request.client?.description ?? "", lines: 1, ["stream": "\(address)"])
+        }
+        return facts(request, address)
     }
 
     /// The playlist, waiting for the first one if there is none yet.

@@ -1,43 +1,47 @@
 import Basics
 import Foundation
+import Usher
 
 /// How viewers are let in to a stream.
 public enum Protection: String, Sendable, Hashable, CaseIterable {
-    case none
+    /// Anybody may watch.
+    case open = "none"
+    /// With a ticket.
     case sevu
 }
 
-/// The stored settings of one stream of an account, by app and name.
+/// The stored settings of one stream of an account, by app and name. A setting that is nil is inherited: from the stream that
+/// a rendition is of, then from the app's `*`, then from the configuration (docs/decisions/0008-protection-inheritance.md).
 public struct StreamSettings: Sendable, Hashable {
     /// `stream_id` of the API; 0 until stored.
     public var id: Int64
     public var accountID: AccountID
     public var app: String
-    /// The stream's name, or `*` for every stream of the app without settings of its own.
+    /// The stream's name, or `*` for what the app's streams leave open.
     public var stream: String
-    public var protection: Protection
-    /// Seconds a dropped encoder has to return, 0-1800; nil: the configured default.
+    public var protection: Protection?
+    /// Seconds a dropped encoder has to return, 0-1800.
     public var reconnectWindow: Int?
     /// Whether an orderly unpublish ends the stream at once (true) or waits out `reconnectWindow` as well.
-    public var endsOnUnpublish: Bool
-    /// Segments listed in the HLS playlist; nil: the configured default.
+    public var endsOnUnpublish: Bool?
+    /// Segments listed in the HLS playlist.
     public var playlistCount: Int?
-    public var record: Bool
+    public var record: Bool?
     /// `stream` or `event`.
     public var recordType: String?
     /// `disabled`, `schedule`, `duration` or `size`.
     public var segmentType: String?
     public var segmentValue: String?
     public var saveFolder: String?
-    public var enableDVR: Bool
+    public var enableDVR: Bool?
     public var gaKey: String?
     public var created: Date
 
     public init(
-        id: Int64 = 0, accountID: AccountID, app: String, stream: String, protection: Protection = .none,
-        reconnectWindow: Int? = nil, endsOnUnpublish: Bool = true, playlistCount: Int? = nil, record: Bool = false,
+        id: Int64 = 0, accountID: AccountID, app: String, stream: String, protection: Protection? = nil,
+        reconnectWindow: Int? = nil, endsOnUnpublish: Bool? = nil, playlistCount: Int? = nil, record: Bool? = nil,
         recordType: String? = nil, segmentType: String? = nil, segmentValue: String? = nil, saveFolder: String? = nil,
-        enableDVR: Bool = false, gaKey: String? = nil, created: Date
+        enableDVR: Bool? = nil, gaKey: String? = nil, created: Date
     ) {
         self.id = id
         self.accountID = accountID
@@ -55,6 +59,27 @@ public struct StreamSettings: Sendable, Hashable {
         self.enableDVR = enableDVR
         self.gaKey = gaKey
         self.created = created
+    }
+}
+
+extension StreamSettings {
+    /// The names whose rows a stream's settings come from, the first to say something wins: its own, the stream that it is a
+    /// rendition of, the app's `*`.
+    public static func inheritance(of stream: String) -> [String] {
+        var names = [stream]
+        if let source = VideoName.source(of: stream) { names.append(source) }
+        if stream != "*" { names.append("*") }
+        return names
+    }
+}
+
+extension [StreamSettings] {
+    /// The value that is in force, in the rows that a stream's settings come from; nil: the configured one.
+    public func inForce<Value>(_ setting: KeyPath<StreamSettings, Value?>) -> Value? {
+        for row in self {
+            if let value = row[keyPath: setting] { return value }
+        }
+        return nil
     }
 }
 

@@ -28,7 +28,7 @@ extension SQLiteStore {
                     save_folder = excluded.save_folder, enable_dvr = excluded.enable_dvr, ga_key = excluded.ga_key
                 """,
                 [
-                    settings.accountID, settings.app, settings.stream, settings.protection.rawValue,
+                    settings.accountID, settings.app, settings.stream, settings.protection?.rawValue,
                     settings.reconnectWindow, settings.endsOnUnpublish, settings.playlistCount, settings.record,
                     settings.recordType, settings.segmentType, settings.segmentValue, settings.saveFolder,
                     settings.enableDVR, settings.gaKey, settings.created.stored,
@@ -50,12 +50,12 @@ extension SQLiteStore {
         }
     }
 
-    public func streamSettings(app: String, stream: String) async throws -> StreamSettings? {
+    public func streamSettings(app: String, stream: String) async throws -> [StreamSettings] {
         try await read { database in
-            try database.first(
-                "SELECT * FROM streams WHERE app = ? AND stream IN (?, '*') ORDER BY stream = '*' LIMIT 1",
-                [app, stream]
-            ).map(StreamSettings.init)
+            try StreamSettings.inheritance(of: stream).compactMap { name in
+                try database.first("SELECT * FROM streams WHERE app = ? AND stream = ?", [app, name])
+                    .map(StreamSettings.init)
+            }
         }
     }
 
@@ -146,13 +146,13 @@ extension StreamSettings {
     init(_ row: StoredRow) throws {
         self.init(
             id: try row.integer("id"), accountID: try row.account("cdn"), app: try row.text("app"),
-            stream: try row.text("stream"), protection: try row.choice("protection"),
+            stream: try row.text("stream"), protection: try row.optionalChoice("protection"),
             reconnectWindow: try row.optionalInt("reconnect_window"),
-            endsOnUnpublish: try row.flag("ends_on_unpublish"),
-            playlistCount: try row.optionalInt("playlist_count"), record: try row.flag("record"),
+            endsOnUnpublish: try row.optionalFlag("ends_on_unpublish"),
+            playlistCount: try row.optionalInt("playlist_count"), record: try row.optionalFlag("record"),
             recordType: try row.optionalText("record_type"), segmentType: try row.optionalText("segment_type"),
             segmentValue: try row.optionalText("segment_value"), saveFolder: try row.optionalText("save_folder"),
-            enableDVR: try row.flag("enable_dvr"), gaKey: try row.optionalText("ga_key"),
+            enableDVR: try row.optionalFlag("enable_dvr"), gaKey: try row.optionalText("ga_key"),
             created: try row.date("created"))
     }
 }

@@ -38,6 +38,11 @@ struct StoredRow {
         try integer(column) != 0
     }
 
+    func optionalFlag(_ column: String) throws -> Bool? {
+        if case .null = storage(column) { return nil }
+        return try flag(column)
+    }
+
     func text(_ column: String) throws -> String {
         guard case .string(let value) = storage(column) else { throw Self.wrong(column) }
         return value
@@ -67,6 +72,11 @@ struct StoredRow {
     func choice<Choice: RawRepresentable<String>>(_ column: String) throws -> Choice {
         guard let choice = Choice(rawValue: try text(column)) else { throw Self.wrong(column) }
         return choice
+    }
+
+    func optionalChoice<Choice: RawRepresentable<String>>(_ column: String) throws -> Choice? {
+        if case .null = storage(column) { return nil }
+        return try choice(column)
     }
 
     private static func wrong(_ column: String) -> StoreError {

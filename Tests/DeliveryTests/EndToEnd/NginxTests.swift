@@ -44,7 +44,7 @@ import Testing
                     try await eventually { FileManager.default.fileExists(atPath: "\(directory)/nginx.pid") }
                     try await open(through: directory)
                     try await origin.protect(uses: 1)
-                    origin.admissions.streamSettingsChanged()
+                    await origin.admissions.streamSettingsChanged()
                     try await sessions(through: directory, origin: origin)
                 } catch {
                     Issue.record(error)

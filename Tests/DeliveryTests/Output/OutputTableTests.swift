@@ -1,10 +1,11 @@
+import Basics
 import HLS
 import Live
 import Media
 import NIOCore
 import Storage
-import TestSupport
 import Testing
+import TestSupport
 
 @testable import Delivery
 

@@ -41,8 +41,10 @@ final class MemoryStore: SequenceStore, StreamStore {
         return settings
     }
 
-    func streamSettings(app: String, stream: String) async throws -> StreamSettings? {
-        state.withLock { $0.settings["\(app)/\(stream)"] }
+    func streamSettings(app: String, stream: String) async throws -> [StreamSettings] {
+        state.withLock { state in
+            StreamSettings.inheritance(of: stream).compactMap { state.settings["\(app)/\($0)"] }
+        }
     }
 
     func stream(id: Int64) async throws -> StreamSettings? { nil }

@@ -34,7 +34,7 @@ final class TestAdmission: ViewerAdmission {
     func protection(app: String, stream: String) async throws -> Protection {
         try state.withLock { state in
             guard !state.isFailing else { throw Failure() }
-            return state.isProtected ? .sevu : .none
+            return state.isProtected ? .sevu : .open
         }
     }
 

@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 import HLS
 import Live
@@ -6,8 +7,8 @@ import Media
 import NIOCore
 import NIOEmbedded
 import Storage
-import TestSupport
 import Testing
+import TestSupport
 
 @testable import Delivery
 

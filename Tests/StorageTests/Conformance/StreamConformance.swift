@@ -60,19 +60,27 @@ struct StreamConformance {
             await #expect(throws: StoreError.duplicate("stream demo-origin/show")) {
                 try await store.insertStreamUser(user("eve", accountID: 2))
             }
-            #expect(try await store.streamSettings(app: "demo-origin", stream: "show") == mine)
+            #expect(try await store.streamSettings(app: "demo-origin", stream: "show") == [mine])
             #expect(try await store.streamUsers(accountID: 2, app: nil, stream: nil) == [])
         }
     }
 
-    @Test("A stream's own row holds, else the app's star row", arguments: StoreKind.allCases)
-    func star(kind: StoreKind) async throws {
+    @Test(
+        "A stream's settings come from its own row, that of the stream it is a rendition of, and the app's star row",
+        arguments: StoreKind.allCases)
+    func inheritance(kind: StoreKind) async throws {
         try await kind.runWithAccounts { store in
             let all = try await store.upsertStream(settings("*"))
-            let own = try await store.upsertStream(settings("show"))
-            #expect(try await store.streamSettings(app: "demo-origin", stream: "show") == own)
-            #expect(try await store.streamSettings(app: "demo-origin", stream: "another") == all)
-            #expect(try await store.streamSettings(app: "demo-vod", stream: "show") == nil)
+            let source = try await store.upsertStream(settings("show"))
+            let rendition = try await store.upsertStream(settings("show_360p"))
+            _ = try await store.upsertStream(settings("show", accountID: 2, app: "rival-origin"))
+            for (stream, rows) in [
+                ("show", [source, all]), ("show_360p", [rendition, source, all]), ("show_720p", [source, all]),
+                ("another", [all]), ("*", [all]),
+            ] {
+                #expect(try await store.streamSettings(app: "demo-origin", stream: stream) == rows, "\(stream)")
+            }
+            #expect(try await store.streamSettings(app: "demo-vod", stream: "show") == [])
         }
     }
 
@@ -82,7 +90,7 @@ struct StreamConformance {
         try await kind.runWithAccounts { store in
             let first = try await store.insertStreamUser(user("ann"))
             let second = try await store.insertStreamUser(user("bob"))
-            let row = try #require(try await store.streamSettings(app: "demo-origin", stream: "show"))
+            let row = try #require(try await store.streamSettings(app: "demo-origin", stream: "show").first)
             #expect(row == StreamSettings(id: row.id, accountID: 1, app: "demo-origin", stream: "show", created: at(1)))
             #expect(first.streamID == row.id && second.streamID == row.id)
             var expected = user("ann", streamID: row.id)

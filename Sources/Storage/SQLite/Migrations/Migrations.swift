@@ -13,6 +13,7 @@ enum Migrations {
                     WHERE sealed_challenge_verifier IS NOT NULL
                     """)
         }
+        migrator.registerMigration("003 settings that inherit", migrate: settingsThatInherit)
         guard try !pool.read(migrator.hasBeenSuperseded) else {
             throw StoreError.failed("the database was written by a newer version of Playhouse")
         }

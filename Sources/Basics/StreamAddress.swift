@@ -1,5 +1,3 @@
-import Basics
-
 /// Where a stream lives: application, instance and stream name, as in `rtmp://host/<app>/<instance>/<stream>`.
 public struct StreamAddress: Hashable, Sendable, Comparable, CustomStringConvertible {
     public var app: String
