@@ -2,7 +2,7 @@ import Basics
 import Foundation
 
 /// Reads when a ticket expires, in any of the forms clients send (docs/decisions/0005-tickets.md):
-/// `2026-01-31 12:00:00` (UTC), ISO 8601, RFC 2822, Unix seconds, `+2 hours`.
+/// `2026-01-31 12:00:00` (UTC), ISO 8601, RFC 2822, Unix seconds, `+1 day 2 hours`, `tomorrow`.
 public enum ExpiryParser {
     /// What a request without the field means.
     public static let defaultText = "+1 week"
@@ -18,7 +18,7 @@ public enum ExpiryParser {
             throw FieldProblem.invalid(
                 field, value: text,
                 expected: "must be a time: YYYY-MM-DD HH:MM:SS in UTC, ISO 8601, RFC 2822, Unix seconds, "
-                    + "or +N minutes, hours, days, weeks or months")
+                    + "or +N seconds, minutes, hours, days, weeks, months or years")
         }
         return date
     }
@@ -29,7 +29,8 @@ public enum ExpiryParser {
 
     private static func date(_ text: Substring, now: Date) -> Date? {
         var scanner = TextScanner(text)
-        if scanner.skip("+") { return relative(&scanner, now: now) }
+        let start = text.prefix(8).lowercased()
+        if ["+", "next ", "tomorrow"].contains(where: start.hasPrefix) { return relative(&scanner, now: now) }
         let digits = scanner.countDigits()
         if digits > 0, digits == text.utf8.count {
             guard digits <= 12, let seconds = scanner.number(digits: digits) else { return nil }
@@ -38,30 +39,61 @@ public enum ExpiryParser {
         return digits == 4 || digits == 8 ? iso8601(&scanner) : rfc2822(&scanner)
     }
 
-    /// `N unit`, after the plus. A month is a calendar month; a day that the month reached does not have runs on into the
-    /// next (31 January + 1 month is 3 March), as the `strtotime` these clients were written for has it.
+    private static let mostTerms = 8
+    private static let seconds: [String: Int] = [
+        "second": 1, "sec": 1, "minute": 60, "min": 60, "hour": 3_600, "day": 86_400, "week": 604_800,
+        "fortnight": 1_209_600,
+    ]
+    private static let months = ["month": 1, "year": 12]
+
+    /// What `strtotime` of PHP, which these clients were written for, makes of terms one after the other: `+N unit`, in
+    /// which all but the first may lack the plus, `tomorrow` (its midnight) and `next unit`.
     private static func relative(_ scanner: inout TextScanner, now: Date) -> Date? {
-        scanner.skipSpaces()
-        let digits = scanner.countDigits()
-        guard (1...7).contains(digits), let count = scanner.number(digits: digits) else { return nil }
-        scanner.skipSpaces()
-        var unit = scanner.letters().lowercased()
-        if unit.hasSuffix("s") { unit.removeLast() }
-        guard scanner.isAtEnd else { return nil }
-        let seconds: [String: Int] = ["minute": 60, "min": 60, "hour": 3600, "day": 86400, "week": 604_800]
-        if let length = seconds[unit] {
-            return now.addingTimeInterval(Double(count) * Double(length))
+        var date = now
+        for number in 0..<mostTerms {
+            scanner.skipSpaces()
+            if scanner.isAtEnd { return number > 0 ? date : nil }
+            var count = 1
+            var unit: String
+            if scanner.skip("+") || (number > 0 && scanner.countDigits() > 0) {
+                scanner.skipSpaces()
+                let digits = scanner.countDigits()
+                guard (1...7).contains(digits), let given = scanner.number(digits: digits) else { return nil }
+                scanner.skipSpaces()
+                (count, unit) = (given, scanner.letters().lowercased())
+                if unit.hasSuffix("s") { unit.removeLast() }
+            } else {
+                unit = scanner.letters().lowercased()
+                if unit == "tomorrow" {
+                    date = Date(timeIntervalSince1970: (date.timeIntervalSince1970 / 86_400).rounded(.down) * 86_400)
+                    unit = "day"
+                } else {
+                    guard unit == "next" else { return nil }
+                    scanner.skipSpaces()
+                    unit = scanner.letters().lowercased()
+                }
+            }
+            if let length = seconds[unit] {
+                date = date.addingTimeInterval(Double(count) * Double(length))
+            } else {
+                guard let length = months[unit], let reached = add(months: count * length, to: date) else { return nil }
+                date = reached
+            }
         }
-        guard unit == "month", count <= 120_000 else { return nil }
-        let whole = now.timeIntervalSince1970.rounded(.down)
-        guard abs(whole) < 253_402_300_800 else { return nil }
-        var (days, time) = Int(whole).quotientAndRemainder(dividingBy: 86400)
-        if time < 0 { (days, time) = (days - 1, time + 86400) }
+        return nil
+    }
+
+    /// Calendar months: a day that the month reached does not have runs on into the next (31 January + 1 month is 3 March).
+    private static func add(months: Int, to date: Date) -> Date? {
+        let whole = date.timeIntervalSince1970.rounded(.down)
+        guard months <= 120_000, abs(whole) < 253_402_300_800 else { return nil }
+        var (days, time) = Int(whole).quotientAndRemainder(dividingBy: 86_400)
+        if time < 0 { (days, time) = (days - 1, time + 86_400) }
         let start = CivilDate(daysSinceEpoch: days)
-        let month = start.month - 1 + count
+        let month = start.month - 1 + months
         let reached = CivilDate(year: start.year + month / 12, month: month % 12 + 1, day: start.day)
-        let fraction = now.timeIntervalSince1970 - whole
-        return Date(timeIntervalSince1970: Double(reached.daysSinceEpoch * 86400 + time) + fraction)
+        let fraction = date.timeIntervalSince1970 - whole
+        return Date(timeIntervalSince1970: Double(reached.daysSinceEpoch * 86_400 + time) + fraction)
     }
 
     /// `YYYY-MM-DD` and perhaps a time after a space or `T`, and the basic form `YYYYMMDDTHHMMSS`. Without an offset: UTC.

@@ -34,7 +34,8 @@ struct CommandTests {
                     + #""ticket":{\#(ticket)},"handle_time":"T"}"#)
 
             let status = try await api.call("sevu.status", ["key": .string(key)])
-            let shown = ticket + #","uses_total":"5","used_count":"0""#
+            let shown =
+                ticket + #","uses_total":"5","used_count":"0","uses_remaining":"5","ip_bound":"","sessions":"0""#
             #expect(
                 status.normalized
                     == #"{"code":2001,"message":"ScaleEngine Virtual Usher ticket found","status":"success","#
@@ -155,6 +156,72 @@ struct CommandTests {
         }
     }
 
+    @Test(
+        "Players' addresses begin with the public URL where there is one",
+        arguments: [
+            ("", 8080, "http://origin.example:8080"), ("", 80, "http://origin.example"),
+            ("https://live.example.com/tv", 8080, "https://live.example.com/tv"),
+        ])
+    func publicURL(url: String, port: Int, base: String) {
+        let addresses = PublicAddresses(host: "origin.example", rtmpPort: 1935, httpPort: port, publicURL: url)
+        #expect(
+            addresses.playlistURL(app: "demo-origin", stream: "s") == "\(base)/demo-origin/play/s/playlist.m3u8")
+    }
+
+    @Test("Fields that a command does not know are named in the reply, but for the replies that are fixed to the byte")
+    func ignoredFields() async throws {
+        try await TestAPI.run { (api: TestAPI) async throws in
+            let listed = try await api.call("app.list", ["request_id": "7", "fliter": 1, "Limit": "9", "x": nil])
+            #expect(listed["ignored"] == ["fliter", "Limit", "x"])
+            #expect(try await api.call("app.list", ["request_id": "7"])["ignored"] == nil)
+            // Names that older clients use are known.
+            let ticket: JSONObject = [
+                "app": "demo-origin", "video": "s", "pass": "p", "ip": "auto", "uses": 1, "expires": "+1 hour",
+            ]
+            #expect(try await api.call("sevu.request", ticket)["ignored"] == nil)
+            #expect(try await api.call("sevu.errorcount", ["odd": 1])["ignored"] == nil)
+            var many: JSONObject = [:]
+            for number in 0..<100 { many["field\(number)"] = .int(number) }
+            #expect(try await api.call("app.list", many)["ignored"]?.arrayValue?.count == 32)
+        }
+    }
+
+    @Test("A stream that is added without a word on protection has its app's, before and after that is set")
+    func protectionIsInherited() async throws {
+        try await TestAPI.run { (api: TestAPI) async throws in
+            func add(_ stream: String, _ more: JSONObject = [:]) async throws -> JSONValue? {
+                var fields: JSONObject = ["app": "demo-origin", "stream": .string(stream), "user": "enc", "pass": "x"]
+                for member in more.members { fields[member.name] = member.value }
+                return try await api.call("sevu.addstreamuser", fields)["protection"]
+            }
+            func set(_ stream: String, _ protection: String) async throws -> JSONValue? {
+                try await api.call(
+                    "sevu.updatestream",
+                    ["app": "demo-origin", "stream": .string(stream), "protection": .string(protection)])["protection"]
+            }
+            #expect(try await add("early") == "none")
+            #expect(try await add("*", ["protection": "sevu"]) == "sevu")
+            #expect(try await add("vip") == "sevu")
+            #expect(try await add("public", ["protection": "none"]) == "none")
+            // What holds, seen from the door as well.
+            for (stream, protection) in [
+                ("early", Protection.sevu), ("vip", .sevu), ("public", .open), ("other", .sevu),
+            ] {
+                #expect(try await api.admissions.protection(app: "demo-origin", stream: stream) == protection)
+            }
+            let users = try await api.call("sevu.liststreamusers")["stream_users"]?.arrayValue ?? []
+            #expect(users.map { $0.objectValue?["protection"] } == ["sevu", "sevu", "sevu", "none"])
+            let early = try await api.call(
+                "sevu.retrievestreamuser", ["app": "demo-origin", "stream": "early", "user": "enc"])
+            #expect(early["protection"] == "sevu")
+
+            #expect(try await set("vip", "none") == "none")
+            #expect(try await set("vip", "inherit") == "sevu")
+            #expect(try await set("*", "none") == "none")
+            #expect(try await api.admissions.protection(app: "demo-origin", stream: "vip") == .open)
+        }
+    }
+
     @Test("A stream user with null for user and pass lets anybody publish")
     func nullsLetAnybodyPublish() async throws {
         try await TestAPI.run { (api: TestAPI) async throws in
@@ -271,6 +338,51 @@ struct CommandTests {
             #expect(try await api.store.push(id: 1, accountID: 158) == push)
             #expect(try await api.call("pushpublish.remove", ["push_service_id": "1"]).code == 2302)
             #expect(try await api.call("pushpublish.remove", ["push_service_id": "1"]).code == 2341)
+        }
+    }
+
+    @Test("A change of one field of a destination leaves the others, those of a preset included")
+    func oneFieldOfADestination() async throws {
+        try await TestAPI.run { (api: TestAPI) async throws in
+            func add(_ fields: JSONObject) async throws {
+                #expect(try await api.call("pushpublish.add", fields).code == 2300)
+            }
+            func destination(_ id: Int64) async throws -> [String: String]? {
+                try await api.store.push(id: id, accountID: 158)?.destination
+            }
+            try await add([
+                "service_name": "youtube", "dst_host": "b.rtmp.youtube.com", "dst_app": "live3", "dst_stream": "old",
+            ])
+            try await add(["service_name": "rtmp", "url": "rtmp://a.example.com/app", "dst_stream": "old"])
+            try await add(["service_name": "rtmp", "url": "rtmp://a.example.com/app/old"])
+            for id in 1...2 {
+                let reply = try await api.call(
+                    "pushpublish.update", ["push_service_id": .int(id), "dst_stream": "new"])
+                #expect(reply.code == 2301)
+            }
+            #expect(
+                try await destination(1)
+                    == ["dst_host": "b.rtmp.youtube.com", "dst_app": "live3", "dst_stream": "new"])
+            #expect(try await destination(2) == ["url": "rtmp://a.example.com/app", "dst_stream": "new"])
+            // The stream of the third stands in its URL.
+            let refused = try await api.call("pushpublish.update", ["push_service_id": 3, "dst_stream": "new"])
+            #expect(refused.code == 7)
+            #expect(refused.message?.contains("dst_stream must be given within url") == true)
+            #expect(try await destination(3) == ["url": "rtmp://a.example.com/app/old"])
+
+            // Given with nothing in it a field is taken away; a URL says everything anew.
+            #expect(try await api.call("pushpublish.update", ["push_service_id": 1, "dst_app": nil]).code == 2301)
+            #expect(try await destination(1) == ["dst_host": "b.rtmp.youtube.com", "dst_stream": "new"])
+            #expect(
+                try await api.call("pushpublish.update", ["push_service_id": 2, "url": "rtmp://b.example.com/x/y"]).code
+                    == 2301)
+            #expect(try await destination(2) == ["url": "rtmp://b.example.com/x/y"])
+            // Another service begins anew too.
+            #expect(
+                try await api.call(
+                    "pushpublish.update", ["push_service_id": 1, "service_name": "twitch", "dst_stream": "key"]
+                ).code == 2301)
+            #expect(try await destination(1) == ["dst_stream": "key"])
         }
     }
 

@@ -59,6 +59,7 @@ struct EnvelopeTests {
             ("api_key", "", 1), ("api_key", 5, 1), ("timestamp", "1700000000", 2702),
             ("timestamp", 1_700_000_300, 2702),
             ("timestamp", 1_699_999_700, 2702), ("timestamp", 1_700_000_301, 2), ("timestamp", 1_699_999_699, 2),
+            ("timestamp", 1_700_000_000.75, 2702), ("timestamp", 1_700_000_301.5, 2), ("timestamp", 1e300, 2),
             ("timestamp", nil, 2), ("timestamp", "now", 2), ("timestamp", 9_223_372_036_854_775_807, 2),
             ("command", "", 6), ("command", nil, 6), ("command", 5, 7), ("command", "APP.LIST", 0),
         ] as [(String, JSONValue, Int)])

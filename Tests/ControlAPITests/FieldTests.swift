@@ -70,7 +70,7 @@ struct FieldTests {
             ),
             (
                 "sevu.request", "expires", "soon",
-                "must be a time: YYYY-MM-DD HH:MM:SS in UTC, ISO 8601, RFC 2822, Unix seconds, or +N minutes, hours, days, weeks or months, not soon"
+                "must be a time: YYYY-MM-DD HH:MM:SS in UTC, ISO 8601, RFC 2822, Unix seconds, or +N seconds, minutes, hours, days, weeks, months or years, not soon"
             ),
             ("sevu.errorcount", "ip", "1.2.3", "must be an IPv4 or IPv6 address or a CIDR block"),
             ("sevu.errorcount", "limit", "-1", "must be an integer from 0 to 1000000000"),
@@ -80,7 +80,7 @@ struct FieldTests {
                 "sevu.liststreamusers", "stream", "a/b",
                 "must be 1 to 128 letters, digits, - _ . or ~, or * for every stream"
             ),
-            ("sevu.updatestream", "protection", "hmac", "must be one of none, sevu"),
+            ("sevu.updatestream", "protection", "hmac", "must be one of none, sevu, inherit"),
             ("stream.details", "app", "demo", "must be an application of the account, which begins with demo-"),
             ("stream.details", "app", "demo-a b", "must be an application of the account, which begins with demo-"),
             ("pushpublish.add", "service_name", "icecast", "icecast is not available on this server yet"),

@@ -1,9 +1,9 @@
 import Basics
 import Foundation
-import Storage
 import Testing
 
 @testable import ControlAPI
+@testable import Storage
 
 /// Every code there is, provoked from outside.
 struct ReplyCodeTests {
@@ -82,7 +82,7 @@ struct ReplyCodeTests {
         },
         .signatureFailed: wrong,
         .unexpectedError: { api in
-            try await api.store.close()
+            try await api.store.write { try $0.run("UPDATE api_keys SET rights = 'odd'") }
             return try await api.call("app.list")
         },
         .unauthorized: { try await $0.call("sevu.request", ticket, key: $0.reader) },

@@ -105,7 +105,7 @@ struct ScopeTests {
             // Nothing has happened to the owner's.
             #expect(await api.pushes.statuses(accountID: 158).count == 1)
             #expect(try await api.store.push(id: 1, accountID: 158) != nil)
-            #expect(try await api.store.stream(id: 1)?.protection == Storage.Protection.none)
+            #expect(try await api.store.stream(id: 1)?.protection == nil)
             #expect(await api.stage.onAir().count == 1)
         }
     }

@@ -217,6 +217,27 @@ import Testing
         await destination.stop()
     }
 
+    @Test("All sessions of an instance are ended by one word, or those of one of its streams")
+    func allSessionsOfAStream() async throws {
+        let destination = try await TestDestination.start()
+        try await PushRig.open { rig in
+            let supervisor = rig.supervisor
+            for stream in ["s", "t"] {
+                let row = await rig.store(destination, stream: stream)
+                _ = try await supervisor.connect(pushServiceID: row.id, accountID: PushRig.accountID)
+            }
+            func end(_ stream: String?) async -> Int {
+                await supervisor.disconnect(
+                    entryName: "*", app: PushRig.app, instance: "live", stream: stream, accountID: PushRig.accountID
+                ).count
+            }
+            #expect(await end("u") == 0)
+            #expect(await end("s") == 1)
+            #expect(await supervisor.statuses(accountID: PushRig.accountID).map(\.source.stream) == ["t"])
+            #expect(await end(nil) == 1)
+        }
+    }
+
     @Test("Push sessions belong to their account")
     func sessionsBelongToTheirAccount() async throws {
         let destination = try await TestDestination.start()

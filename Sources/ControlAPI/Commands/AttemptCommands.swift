@@ -89,7 +89,7 @@ struct CountAttempts: Command {
         name: "sevu.errorcount", isMutating: false, isForTickets: true,
         text: "Counts attempts to watch, admitted and refused, that match every filter given.",
         fields: AttemptFields.descriptions + .list(limit, seek),
-        payload: "`error_count`, an integer: min(`limit`, max(0, matches − `seek`)).")
+        payload: "`error_count`, an integer: min(`limit`, max(0, matches − `seek`)).", hasFixedReply: true)
 
     private let filter: AttemptFilter
     private let limit: Int?

@@ -13,6 +13,8 @@ protocol Command: Sendable {
 public struct CommandDescription: Sendable {
     public struct Field: Sendable {
         public var name: String
+        /// Other names of the field, as older clients spell it.
+        public var aliases: [String] = []
         public var isRequired: Bool
         public var text: String
     }
@@ -26,6 +28,46 @@ public struct CommandDescription: Sendable {
     public var fields: [Field]
     /// What the reply has besides the envelope.
     public var payload: String
+    /// Whether the reply is a document's to the byte, so that nothing is added to it.
+    public var hasFixedReply = false
+
+    /// Members that any request may have.
+    private static let envelope: Set = ["command", "cdn", "api_key", "timestamp", "signature", "request_id"]
+
+    /// Those of `names` that the command does not know, in the order given.
+    public func unknownFields(in names: some Sequence<String>) -> [String] {
+        let known = fields.reduce(into: Self.envelope) { $0.formUnion([$1.name] + $1.aliases) }
+        return names.filter { !known.contains($0) }
+    }
+
+    /// The command's field that somebody most likely meant by `name`: the one that fewest changes of single letters lead to,
+    /// at most two or one in three of its letters.
+    public func suggestion(for name: String) -> String? {
+        let wanted = Array(name.lowercased().utf8)
+        var best: (name: String, distance: Int)?
+        for known in fields.flatMap({ [$0.name] + $0.aliases }) {
+            let distance = Self.distance(wanted, Array(known.utf8))
+            let letters = known.utf8.count
+            guard distance <= max(letters / 3, min(2, letters / 2)), distance < best?.distance ?? .max else { continue }
+            best = (known, distance)
+        }
+        return best?.name
+    }
+
+    /// How many letters have to be put in, taken out or changed to make one text the other (Levenshtein).
+    private static func distance(_ one: [UInt8], _ other: [UInt8]) -> Int {
+        var row = Array(0...other.count)
+        for (index, letter) in one.enumerated() {
+            var diagonal = row[0]
+            row[0] = index + 1
+            for place in other.indices {
+                let change = diagonal + (other[place] == letter ? 0 : 1)
+                diagonal = row[place + 1]
+                row[place + 1] = min(change, row[place] + 1, row[place + 1] + 1)
+            }
+        }
+        return row[other.count]
+    }
 
     func allows(_ rights: KeyRights) -> Bool {
         switch rights {

@@ -15,9 +15,18 @@ public enum CommandRegistry {
             let command = Kind(&fields)
             try fields.finish(for: Kind.description)
             guard let command else { throw CommandFailure(.fieldInvalid) }
-            return try await command.run(context)
+            var reply = try await command.run(context)
+            // Clients send what they have; who mistyped a name is told so.
+            let ignored = Kind.description.unknownFields(in: object.members.map(\.name))
+            if !Kind.description.hasFixedReply, !ignored.isEmpty {
+                reply.payload["ignored"] = .array(ignored.prefix(mostIgnored).map { .string($0.cut()) })
+            }
+            return reply
         }
     }
+
+    /// Unknown fields that a reply names.
+    private static let mostIgnored = 32
 
     private static let entries: [Entry] = [
         entry(RequestTicket.self), entry(TicketStatus.self), entry(RevokeTicket.self), entry(ListAttempts.self),
@@ -32,6 +41,11 @@ public enum CommandRegistry {
     public static let aliases = ["sevu.attempts": "sevu.errorlog"]
 
     private static let byName = Dictionary(entries.map { ($0.description.name, $0) }) { first, _ in first }
+
+    /// nil when there is no such command.
+    public static func description(of name: String) -> CommandDescription? {
+        entry(named: name)?.description
+    }
 
     static func entry(named name: String) -> Entry? {
         byName[aliases[name] ?? name]

@@ -8,7 +8,7 @@ import Storage
 enum PushFields {
     /// For the documentation, which is of the kinds that are built in.
     static let descriptions: [CommandDescription.Field] = DestinationKinds.builtIn.fields.map {
-        CommandDescription.Field(name: $0.name, isRequired: false, text: $0.text)
+        CommandDescription.Field(name: $0.name, aliases: $0.aliases, isRequired: false, text: $0.text)
     }
 
     /// Whether the request has any field of a destination.
@@ -24,6 +24,22 @@ enum PushFields {
             values[field.name] = fields.text(name, maximum: .max)
         }
         return values
+    }
+
+    /// A stored destination with what the request changes of it. A field that is given with nothing in it is taken away; a new
+    /// `url` says everything anew.
+    static func change(_ stored: [String: String], of service: String, _ fields: inout Fields) -> [String: String] {
+        let given = read(service, &fields)
+        guard given["url"] == nil else { return given }
+        if stored["url"] != nil, stored["dst_stream"] == nil, given["dst_stream"] != nil {
+            fields.invalid("dst_stream", "given within url, as it was when the destination was stored")
+        }
+        var changed = stored
+        for field in fields.destinations.fields(of: service)
+        where ([field.name] + field.aliases).contains(where: fields.has) {
+            changed[field.name] = given[field.name]
+        }
+        return changed
     }
 
     static func check(_ service: String, _ destination: [String: String], _ fields: inout Fields) {
@@ -117,8 +133,7 @@ struct UpdatePush: Command {
         name: "pushpublish.update", isMutating: true,
         text:
             "Changes a stored destination; what is not given stays. A session that runs keeps its settings "
-            + "until it is connected anew. When `url` or any `dst_` field is given, the destination is "
-            + "replaced as a whole.",
+            + "until it is connected anew. A new `url` or another service replaces the destination as a whole.",
         fields: .list(StoredPushFields.id, StoredPushFields.service.saying("As in `pushpublish.add`."))
             + PushFields.descriptions
             + StoredPushFields.kept.map(\.description).map { field in
@@ -139,12 +154,22 @@ struct UpdatePush: Command {
 
     /// What is given has to fit what is stored, so it is read when that is known.
     func run(_ context: CommandContext) async throws -> Reply {
+        // One at a time: two who change different fields of one destination at once both do.
+        try await context.environment.settingsGate.run { try await change(context) }
+    }
+
+    private func change(_ context: CommandContext) async throws -> Reply {
         guard var push = try await context.store.push(id: id, accountID: context.account.id) else {
             throw CommandFailure(.pushNotFound)
         }
         var fields = fields
-        if let service = fields.read(StoredPushFields.service, isRequired: false) { push.service = service }
-        if PushFields.hasAny(fields) { push.destination = PushFields.read(push.service, &fields) }
+        let service = fields.read(StoredPushFields.service, isRequired: false) ?? push.service
+        if service != push.service {
+            push.service = service
+            if PushFields.hasAny(fields) { push.destination = PushFields.read(service, &fields) }
+        } else {
+            push.destination = PushFields.change(push.destination, of: service, &fields)
+        }
         for change in StoredPushFields.kept.compactMap({ $0.read(&fields) }) { change(&push) }
         PushFields.check(push.service, push.destination, &fields)
         try fields.finish(for: UpdatePush.description)

@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 import Live
 import PushPublish
@@ -100,7 +101,8 @@ struct DisconnectPush: Command {
         "A stored destination, also one that was removed since; or else:")
     private static let app = StreamFields.app.saying("the application,")
     private static let instance = StreamFields.instance.saying("the instance")
-    private static let stream = StreamFields.stream.saying("(only narrows `push_service_id`, as `app` and `inst` do)")
+    private static let stream = StreamFields.stream.saying(
+        "(narrows `push_service_id`, as `app` and `inst` do, and `*`)")
     private static let entryName = CommandField.optional(
         "entry_name", .text(maximum: 128), "and the session's name, or `*`.")
 
@@ -108,11 +110,11 @@ struct DisconnectPush: Command {
         name: "pushpublish.disconnect", isMutating: true,
         text:
             "Ends push sessions, at once and until they are connected again. By `app`, `inst` and "
-            + "`entry_name` (`*`: all of the instance), or by `push_service_id`, narrowed by what else is "
+            + "`entry_name` (`*`: all of the instance, or of `stream` where that is given), or by `push_service_id`, narrowed by what else is "
             + "given. When both are given, the session of that name is ended; if none runs, the stored "
             + "destination's.",
         fields: .list(id, app, instance, stream, entryName, StreamFields.origin),
-        payload: "nothing more, and no `code`; the message is `<name> disconnected`.")
+        payload: "nothing more, and no `code`; the message is `<name> disconnected`.", hasFixedReply: true)
 
     private let id: Int64?
     private let app, instance, stream, entryName: String?
@@ -135,8 +137,10 @@ struct DisconnectPush: Command {
         let pushes = context.environment.pushes
         let accountID = context.account.id
         if let entryName, let app, let instance {
+            // A name stands for one session of the instance, whatever its stream.
             let ended = await pushes.disconnect(
-                entryName: entryName, app: app, instance: instance, accountID: accountID)
+                entryName: entryName, app: app, instance: instance,
+                stream: entryName == EntryName.all ? stream : nil, accountID: accountID)
             if !ended.isEmpty { return Reply(message: "\(entryName) disconnected") }
         }
         guard let id else {

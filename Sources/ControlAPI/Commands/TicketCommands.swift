@@ -34,8 +34,9 @@ struct RequestTicket: Command {
         "uses", .integer(0...1_000_000_000), "How often playback may start, 0 to 1,000,000,000; 0 is unlimited.")
     private static let expires = CommandField.optional(
         "expire", .date, aliases: ["expires", "expire_date"],
-        "`YYYY-MM-DD HH:MM:SS` UTC, ISO 8601, RFC 2822, Unix seconds or `+N minutes|hours|days|weeks|months`; a week "
-            + "by default. Also `expires`, `expire_date`.")
+        "`YYYY-MM-DD HH:MM:SS` UTC, ISO 8601, RFC 2822, Unix seconds, `tomorrow`, `next week` or `+N "
+            + "seconds|minutes|hours|days|weeks|fortnights|months|years`, several of them one after the other; a week by "
+            + "default. Also `expires`, `expire_date`.")
 
     static let description = CommandDescription(
         name: "sevu.request", isMutating: true, isForTickets: true,
@@ -118,9 +119,10 @@ struct TicketStatus: Command {
         text: "Looks a ticket up: what it is good for, what is left of it, when it was used last.",
         fields: .list(ticketKey),
         payload:
-            "the ticket's fields, both beside the envelope and under `ticket`. `uses` is what remains (0 "
-            + "also when unlimited: then `uses_total` is 0); `uses_total` what it was made with; "
-            + "`used_count` how often playback started."
+            "the ticket's fields, both beside the envelope and under `ticket`. `uses` is what remains, 0 "
+            + "also when unlimited; `uses_remaining` is empty then. `uses_total` is what it was made with, `used_count` "
+            + "how often playback started, `ip_bound` the addresses and networks that its `auto` entries have become, "
+            + "`sessions` how many play with it now."
     )
 
     private let key: String
@@ -137,6 +139,9 @@ struct TicketStatus: Command {
         var object = JSONObject(ticket, uses: ticket.remainingUses ?? 0)
         object["uses_total"] = .string(String(ticket.uses))
         object["used_count"] = .string(String(ticket.usedCount))
+        object["uses_remaining"] = .string(ticket.remainingUses.map(String.init) ?? "")
+        object["ip_bound"] = .string(ticket.claimedNetworks.joined(separator: "|"))
+        object["sessions"] = .string(String(context.environment.admissions.sessionCount(ofTicket: ticket.key)))
         var payload = object
         payload["ticket"] = .object(object)
         return Reply(.ticketFound, payload: payload)

@@ -9,8 +9,10 @@ public struct Reply: Sendable, Hashable {
     public var message: String
     public var isSuccess: Bool
     public var payload: JSONObject
-    /// Seconds after which to try again: the answer is HTTP 429.
+    /// Seconds after which to try again: `Retry-After`, with HTTP status 429 or 503.
     public var retryAfter: Int?
+    /// The HTTP status it goes out with.
+    public var httpStatus = 200
 
     /// A success, with the code's own message unless another is given.
     public init(_ code: ReplyCode, _ message: String? = nil, payload: JSONObject = [:]) {
@@ -27,12 +29,13 @@ public struct Reply: Sendable, Hashable {
         self.payload = [:]
     }
 
-    public init(_ failure: CommandFailure, retryAfter: Int? = nil) {
+    public init(_ failure: CommandFailure, retryAfter: Int? = nil, httpStatus: Int = 200) {
         self.code = failure.code
         self.message = failure.message
         self.isSuccess = false
         self.payload = [:]
         self.retryAfter = retryAfter
+        self.httpStatus = httpStatus
     }
 
     /// All members; `handleTime` is how long the request took.

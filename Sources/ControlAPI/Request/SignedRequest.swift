@@ -35,7 +35,7 @@ public struct SignedRequest: Sendable {
             throw CommandFailure(.requiredFieldsMissing, "The request is not a JSON object")
         }
         let (account, key) = try await authorize(object, store: store)
-        guard let timestamp = integer(object["timestamp"]),
+        guard let timestamp = seconds(object["timestamp"]),
             abs(now.timeIntervalSince1970 - Double(timestamp)) <= window
         else { throw CommandFailure(.timestampOutOfRange) }
         guard let code = object["signature"]?.stringValue.flatMap(Signature.decode),
@@ -84,6 +84,12 @@ public struct SignedRequest: Sendable {
             let account = try await store.account(id: accountID)
         else { throw CommandFailure(.cdnAuthorizationFailed) }
         return (account, key)
+    }
+
+    /// Unix seconds, as `integer` or with a fraction, as many languages have them.
+    private static func seconds(_ value: JSONValue?) -> Int64? {
+        guard case .number(let number) = value else { return integer(value) }
+        return Int64(exactly: number.value.rounded(.down))
     }
 
     /// An integer, or a string of decimal digits: clients configured by text send those.

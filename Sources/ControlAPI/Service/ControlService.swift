@@ -13,6 +13,10 @@ public struct ControlService: Sendable {
     let window: TimeInterval
     private let failures: FailureLimit
     private let replayWait: Duration
+    /// For what happens with every request while the store is ill.
+    private let log: LogLimiter
+    /// Seconds until a store that takes nothing is tried again.
+    private static let retryAfter = 2
 
     /// - Parameters:
     ///   - failures: counts failed signatures per address (`api.rate_limit`).
@@ -25,6 +29,7 @@ public struct ControlService: Sendable {
         window = timestampWindow
         self.failures = failures
         self.replayWait = replayWait
+        log = LogLimiter(logger: environment.logger)
     }
 
     /// One request, from the first byte of its body to the last of its reply. Never throws: what goes wrong is a reply.
@@ -35,11 +40,11 @@ public struct ControlService: Sendable {
         do {
             guard body.count <= ControlRequest.maximumBodyBytes else {
                 let failure = CommandFailure(.requiredFieldsMissing, "The body is larger than 1 MiB")
-                return response(Reply(failure), format, begin, status: 413)
+                return response(Reply(failure, httpStatus: 413), format, begin)
             }
             if let seconds = failures.wait(address), !isKnown(body, contentType, from: address) {
-                let reply = Reply(CommandFailure(.unusuallyHighTraffic), retryAfter: seconds)
-                return response(reply, format, begin, status: 429)
+                let failure = CommandFailure(.unusuallyHighTraffic)
+                return response(Reply(failure, retryAfter: seconds, httpStatus: 429), format, begin)
             }
             let request = try ControlRequest(contentType: contentType, body: body)
             format = request.format
@@ -52,7 +57,7 @@ public struct ControlService: Sendable {
 
     /// The answer to a request that is none of the API's: wrong method, wrong path, too large.
     public func refusal(status: Int, _ sentence: String) -> ControlResponse {
-        response(Reply(CommandFailure(.unrecognizedCommand, sentence)), .json, .now, status: status)
+        response(Reply(CommandFailure(.unrecognizedCommand, sentence), httpStatus: status), .json, .now)
     }
 
     /// Runs a command for an account without a signature: for the command line on this machine and the control room.
@@ -112,7 +117,7 @@ public struct ControlService: Sendable {
 
     /// Runs a command that changes something, unless the same signed request has been run: then its reply is given
     /// again, byte for byte, failures included, also those of the server: what they changed before they failed is not
-    /// known.
+    /// known. But a request that the store had no time or room for is run when it comes again.
     private func once(
         _ signed: SignedRequest, _ entry: CommandRegistry.Entry, _ context: CommandContext, _ format: ReplyFormat,
         _ begin: ContinuousClock.Instant
@@ -138,6 +143,11 @@ public struct ControlService: Sendable {
             do {
                 reply = try await entry.run(signed.fields, context)
             } catch {
+                if Self.isTemporary(error) {
+                    // "Try again" is no reply to keep. A claim that cannot be given up runs out (`ReplayClaim.patience`).
+                    try? await context.store.abandonReplay(digest: signed.digest)
+                    throw error
+                }
                 reply = failure(of: error)
             }
             let given = response(reply, format, begin)
@@ -159,25 +169,33 @@ public struct ControlService: Sendable {
         return ControlResponse(status: 200, contentType: format.contentType, retryAfter: nil, body: body)
     }
 
-    private func response(
-        _ reply: Reply, _ format: ReplyFormat, _ begin: ContinuousClock.Instant, status: Int = 200
-    ) -> ControlResponse {
+    private func response(_ reply: Reply, _ format: ReplyFormat, _ begin: ContinuousClock.Instant) -> ControlResponse {
         ControlResponse(
-            status: status, contentType: format.contentType, retryAfter: reply.retryAfter,
+            status: reply.httpStatus, contentType: format.contentType, retryAfter: reply.retryAfter,
             body: reply.bytes(format: format, handleTime: ContinuousClock.now - begin))
     }
 
     /// A failure of ours is logged with its cause and answered without.
     private func failure(of error: any Error) -> Reply {
         if let failure = error as? CommandFailure { return Reply(failure) }
+        if Self.isTemporary(error) {
+            log.log(.error, "API command not carried out", "\(error)", address: "")
+            return Reply(
+                CommandFailure(.unusuallyHighTraffic, "The server cannot store anything now, please try again"),
+                retryAfter: Self.retryAfter, httpStatus: 503)
+        }
         environment.logger.error("API command failed", metadata: ["error": "\(error)"])
         return Reply(CommandFailure(.unexpectedError))
+    }
+
+    private static func isTemporary(_ error: any Error) -> Bool {
+        (error as? StoreError)?.isTemporary ?? false
     }
 }
 
 /// What HTTP answers a control request with.
 public struct ControlResponse: Sendable, Hashable {
-    /// 200 with success or failure in the body, as every known client expects; 404, 405, 413 and 429 are the exceptions.
+    /// 200 with success or failure in the body, as every known client expects; 404, 405, 413, 429 and 503 are the exceptions.
     public var status: Int
     public var contentType: String
     /// Seconds, for `Retry-After`.

@@ -215,10 +215,14 @@ public actor PushSupervisor {
         }
     }
 
-    /// Ends the session of that name on an app and instance; `*` ends all of them. As `disconnect(pushServiceID:…)`.
-    public func disconnect(entryName: String, app: String, instance: String, accountID: AccountID) async -> [String] {
+    /// Ends the session of that name on an app and instance, `*` all of them, of one stream when that is given. As
+    /// `disconnect(pushServiceID:…)`.
+    public func disconnect(
+        entryName: String, app: String, instance: String, stream: String? = nil, accountID: AccountID
+    ) async -> [String] {
         await disconnect { push in
             push.accountID == accountID && push.source.app == app && push.source.instance == instance
+                && (stream == nil || push.source.stream == stream)
                 && (entryName == EntryName.all || push.entryName == entryName)
         }
     }

@@ -18,6 +18,11 @@ public final class SQLiteStore: Store {
     /// The database's file name.
     public static let fileName = "playhouse.sqlite"
 
+    /// Whether there is a database in `folder`.
+    public static func exists(folder: String) -> Bool {
+        FileManager.default.fileExists(atPath: URL(fileURLWithPath: folder).appendingPathComponent(fileName).path)
+    }
+
     /// Opens the database in `folder`, creating both when missing (the folder 0700, the file 0600), and brings its tables
     /// up to date. Throws `StoreError.failed`, also for a database that a newer version wrote.
     public static func open(folder: String) async throws -> SQLiteStore {
@@ -29,8 +34,10 @@ public final class SQLiteStore: Store {
                 do {
                     return SQLiteStore(pool: try openPool(path))
                 } catch let error as DatabaseError {
-                    guard case .failed(let reason) = StoreError(error) else { throw error }
-                    throw StoreError.failed("\(path): \(reason)")
+                    switch StoreError(error) {
+                    case .failed(let reason), .unavailable(let reason): throw StoreError.failed("\(path): \(reason)")
+                    default: throw error
+                    }
                 }
             }
         }

@@ -9,11 +9,18 @@ extension StoreError {
         case let error as DatabaseError where error.resultCode == .SQLITE_MISUSE:
             self = .closed
         case let error as DatabaseError:
-            self = .failed("SQLite \(error.extendedResultCode.rawValue), \(error.message ?? "without a message")")
+            let words = "SQLite \(error.extendedResultCode.rawValue), \(error.message ?? "without a message")"
+            self = StoreError.temporary.contains(error.resultCode) ? .unavailable(words) : .failed(words)
         default:
             self = .failed("\(type(of: error))")
         }
     }
+
+    /// What the machine or another process is the cause of, and no statement of ours.
+    private static let temporary: [ResultCode] = [
+        .SQLITE_BUSY, .SQLITE_LOCKED, .SQLITE_FULL, .SQLITE_IOERR, .SQLITE_CANTOPEN, .SQLITE_READONLY, .SQLITE_NOMEM,
+        .SQLITE_CORRUPT, .SQLITE_NOTADB,
+    ]
 
     /// Runs `work` and says `what` it is that exists already, when that is why it fails.
     static func duplicate(_ what: String, unlessUnique work: () throws -> Void) throws {
