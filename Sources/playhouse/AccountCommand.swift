@@ -47,7 +47,7 @@ struct AccountCreate: AsyncParsableCommand {
     func run() async throws {
         let configuration = try settings.load()
         try output.prepare()
-        let (account, key) = try await StoreAccess.with(configuration) { store in
+        let (account, key) = try await StoreAccess.with(configuration, creates: true) { store in
             let account = try await insert(into: store)
             let key = APIKey.generate(accountID: account.id, rights: .full, label: "first key", now: Date())
             return (account, try await store.insertKey(key))

@@ -56,10 +56,20 @@ struct CallCommand: AsyncParsableCommand {
     func validate() throws {
         guard (1...3600).contains(timeout) else { throw ValidationError("--timeout must be from 1 to 3600") }
         do throws(Failure) {
-            _ = try CallFields.parse(fields, object: jsonFields)
+            try refuseUnknown(try CallFields.parse(fields, object: jsonFields))
         } catch {
             throw ValidationError(error.description)
         }
+    }
+
+    /// The server would take no notice of them, and a ticket asked for with a mistyped limit would have none. What a command
+    /// is that this version does not know the server may say.
+    private func refuseUnknown(_ fields: JSONObject) throws(Failure) {
+        guard let description = CommandRegistry.description(of: command),
+            let name = description.unknownFields(in: fields.members.map(\.name)).first
+        else { return }
+        let guess = description.suggestion(for: name).map { "; did you mean \($0)?" } ?? ""
+        throw Failure("\(description.name) has no field \(name)\(guess)")
     }
 
     func run() async throws {

@@ -7,7 +7,7 @@ import Testing
         defer { program.remove() }
         let outcome = try await program.run("account", "create", "demo", "--cdn", "158", "--json")
         #expect(outcome.code == 0)
-        #expect(outcome.errors == "")
+        #expect(outcome.errors.hasPrefix("A new database was made in ") && outcome.errors.count { $0 == "\n" } == 1)
         let form = /\{"cdn":158,"user":"demo","api_key":"APX[A-Z0-9]{29}","private_key":"[0-9a-f]{64}"\}\n/
         #expect(outcome.output.wholeMatch(of: form) != nil)
     }
@@ -25,6 +25,36 @@ import Testing
         #expect(rows.map { $0["cdn"] as? Int } == [1, 2, 3])
         #expect(rows.allSatisfy { $0["suspension"] is NSNull })
         #expect(FileManager.default.fileExists(atPath: program.folder.appendingPathComponent("data").path))
+    }
+
+    @Test(
+        "A command that looks at a database where there is none says so and makes none",
+        arguments: [
+            ["account", "list"], ["account", "suspend", "demo", "--reason", "x"], ["account", "resume", "demo"],
+            ["key", "list", "demo"],
+            ["key", "create", "demo"], ["key", "revoke", "APX"],
+        ])
+    func noDatabase(arguments: [String]) async throws {
+        let program = try Program()
+        defer { program.remove() }
+        try program.write("storage.path: data\n", to: "c.yaml")
+        let outcome = try await program.run(arguments + ["--config", "c.yaml"])
+        #expect(outcome.code == 1)
+        #expect(
+            outcome.errors
+                == "Error: storage.path \(program.folder.path)/data: there is no database; is this the server's configuration?\n"
+        )
+        #expect(!FileManager.default.fileExists(atPath: program.folder.appending(path: "data").path))
+    }
+
+    @Test("A database that is made is said to be, once")
+    func newDatabase() async throws {
+        let program = try Program()
+        defer { program.remove() }
+        try program.write("storage.path: data\n", to: "c.yaml")
+        let first = try await program.run("account", "create", "demo", "--config", "c.yaml")
+        #expect(first.errors == "A new database was made in \(program.folder.path)/data.\n")
+        #expect(try await program.run("account", "create", "other", "--config", "c.yaml").errors == "")
     }
 
     @Test(

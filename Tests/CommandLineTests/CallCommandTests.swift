@@ -66,7 +66,7 @@ import Testing
     @Test func `signs, sends and prints`() async throws {
         try await withServer { program in
             let outcome = try await program.run(
-                "call", "sevu.request", "app=demo-origin", "video=a/é=b", "uses=5", "list:=[1,{\"x\":null}]",
+                "call", "later.command", "app=demo-origin", "video=a/é=b", "uses=5", "list:=[1,{\"x\":null}]",
                 "--json-fields",
                 "{\"first\":true}", "--profile", "profile.yaml")
             #expect(outcome.errors == "")
@@ -78,7 +78,7 @@ import Testing
                       "field": "json",
                       "path": "a/b",
                       "call": {
-                        "command": "sevu.request",
+                        "command": "later.command",
                         "api_key": "APXTEST",
                         "cdn": 158,
                         "first": true,
@@ -97,6 +97,22 @@ import Testing
 
                     """)
         }
+    }
+
+    @Test(
+        "A field that the command does not know is refused before anything is sent, with the one that was meant",
+        arguments: [
+            ("sevu.request", "vidoe", "sevu.request has no field vidoe; did you mean video?"),
+            ("sevu.request", "expiry", "sevu.request has no field expiry; did you mean expire?"),
+            ("sevu.attempts", "filter", "sevu.errorlog has no field filter"),
+            ("app.list", "app", "app.list has no field app"),
+        ])
+    func unknownFields(command: String, field: String, message: String) async throws {
+        let program = try Program()
+        defer { program.remove() }
+        let outcome = try await program.run("call", command, "\(field)=1", "--profile", "none.yaml")
+        #expect(outcome.code == 64)
+        #expect(outcome.errors.split(separator: "\n").first.map(String.init) == "Error: \(message)")
     }
 
     @Test func `a failure is printed and ends with 1`() async throws {

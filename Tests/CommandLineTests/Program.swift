@@ -33,6 +33,11 @@ struct Program {
 
     @discardableResult
     func run(_ arguments: String..., environment: [String: String] = [:]) async throws -> Outcome {
+        try await run(arguments, environment: environment)
+    }
+
+    @discardableResult
+    func run(_ arguments: [String], environment: [String: String] = [:]) async throws -> Outcome {
         // Nothing of the machine's own settings.
         let settings = ["PATH": "/usr/bin:/bin", "HOME": folder.path].merging(environment) { $1 }
         let result = try await ForeignProgram(
