@@ -1,10 +1,10 @@
 import Basics
 import Foundation
-import Storage
 import Synchronization
 import Testing
 
 @testable import ControlAPI
+@testable import Storage
 
 /// A request that changes something runs once, however often it comes.
 struct ReplayTests {
@@ -67,6 +67,45 @@ struct ReplayTests {
             #expect(replies.count == 1)
             #expect(replies.map { TestReply($0).code } == [2100])
             #expect(try await api.store.streamUsers(accountID: 158, app: nil, stream: nil).count == 1)
+        }
+    }
+
+    @Test("What the disk had no room for is answered with try again, and run when it comes again")
+    func aFullDiskIsNotRemembered() async throws {
+        try await TestAPI.run { (api: TestAPI) async throws in
+            func allow(pages: Int) async throws {
+                try await api.store.write { _ = try $0.first("PRAGMA max_page_count = \(pages)") }
+            }
+            let names = (100..<200).map { "\($0)" + String(repeating: "x", count: 30) }
+            let (videos, apps) = (names.joined(separator: "|"), names.map { "demo-\($0)" }.joined(separator: "|"))
+            // Full but for what is left in pages that are begun: the claim of a request finds its place there, a ticket of eight
+            // thousand bytes does not.
+            try await allow(pages: 1)
+            await #expect(throws: StoreError.self) {
+                for number in 0..<1_000 {
+                    _ = try await api.store.insertTicket(
+                        .init(
+                            accountID: 158, key: "filler\(number)", pass: "", ip: "auto", app: apps, video: videos,
+                            uses: 1,
+                            created: api.clock.now, expires: api.clock.now))
+                }
+            }
+            let before = try await tickets(api)
+            let text = api.text(
+                "sevu.request", ["app": .string(apps), "video": .string(videos), "pass": "p", "ip": "auto", "uses": 1])
+            for _ in 0..<2 {
+                let reply = await api.post(text)
+                #expect(reply.status == 503)
+                #expect(reply.retryAfter == 2)
+                #expect(TestReply(reply).code == 1000)
+                #expect(TestReply(reply).message == "The server cannot store anything now, please try again")
+            }
+            #expect(try await tickets(api) == before)
+            try await allow(pages: 1_000_000)
+            let reply = await api.post(text)
+            #expect(TestReply(reply).code == 2000)
+            #expect(await api.post(text) == reply)
+            #expect(try await tickets(api) == before + 1)
         }
     }
 

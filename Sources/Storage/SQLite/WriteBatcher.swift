@@ -139,7 +139,7 @@ final class WriteBatcher: Sendable {
                 try? database.rollback()
             }
         } else {
-            failure = .failed("the database ended the transaction")
+            failure = .unavailable("the database ended the transaction")
         }
         state.withLock {
             $0.statistics.transactions &+= 1
