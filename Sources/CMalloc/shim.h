@@ -1,2 +1,2 @@
-// glibc's mallopt, which Swift's Glibc module leaves out.
+// glibc's mallopt and malloc_trim, which Swift's Glibc module leaves out.
 #include <malloc.h>

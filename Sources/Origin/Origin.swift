@@ -123,6 +123,7 @@ final class Origin: Sendable {
         }
         logger.info("listening for HTTP", metadata: ["address": "\(http.host):\(web.port)"])
         services = [
+            MemoryService(),
             Housekeeping(
                 store: store, attemptRetention: configuration.storage.attemptRetention,
                 eventRetention: configuration.storage.eventRetention, logger: logger),

@@ -1,5 +1,6 @@
 import Admission
 import Basics
+import CMalloc
 import Delivery
 import Foundation
 import Live
@@ -56,6 +57,31 @@ struct AdmissionService: Service {
             await admissions.run()
         }
         await admissions.writeUses()
+    }
+}
+
+/// Gives the system back what a rush of viewers or encoders has left behind. glibc keeps the pages of freed memory for as long
+/// as anything lives above them, so without this the process stays as large as it ever was.
+struct MemoryService: Service {
+    var interval = Duration.seconds(60)
+
+    func run() async throws {
+        try? await cancelWhenGracefulShutdown {
+            while true {
+                try await Task.sleep(for: interval)
+                await MemoryService.giveBack()
+            }
+        }
+    }
+
+    /// On a thread of its own: it takes some milliseconds, in which others who allocate may have to wait for one of the arenas.
+    static func giveBack() async {
+        await withCheckedContinuation { continuation in
+            Thread.detachNewThread {
+                malloc_trim(0)
+                continuation.resume()
+            }
+        }
     }
 }
 
