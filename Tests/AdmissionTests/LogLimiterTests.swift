@@ -61,13 +61,18 @@ import Testing
     @Test("A flood that ends in silence is summed up all the same")
     func silence() async throws {
         let log = CapturedLog()
-        let limiter = LogLimiter(logger: log.logger, interval: .milliseconds(50))
+        let limiter = LogLimiter(logger: log.logger, interval: .milliseconds(500))
         for _ in 0..<5 {
             limiter.log(.warning, "publisher refused", "busy", address: "192.0.2.1", lines: 1, ["stream": "a/b/c"])
         }
-        try await eventually("the summary") { log.texts.count == 2 }
-        #expect(log.texts == ["publisher refused: busy", "publisher refused: more lines like this were left out"])
-        #expect(log.lines.first?.metadata == ["stream": "a/b/c", "address": "192.0.2.1"])
-        #expect(log.lines.last?.metadata?["count"] == "4")
+        // One line and one summary, unless this thread stood still for half a second between two of them.
+        func leftOut() -> Int {
+            log.lines.filter { $0.text == "publisher refused: more lines like this were left out" }
+                .compactMap { $0.metadata?["count"] }.reduce(0) { $0 + (Int("\($1)") ?? 0) }
+        }
+        func written() -> [CapturedLog.Line] { log.lines.filter { $0.text == "publisher refused: busy" } }
+        try await eventually("the summary") { written().count + leftOut() == 5 }
+        #expect(written().allSatisfy { $0.metadata == ["stream": "a/b/c", "address": "192.0.2.1"] })
+        #expect(written().count < 5)
     }
 }
