@@ -1,14 +1,19 @@
 import Foundation
 
-/// Waits until something holds, looking again every 10 ms; the test fails when it does not within `limit`. For things that
+/// Waits until something holds, looking again every 10 ms; the test fails when it does not within `limit` and has been looked for
+/// often enough: while other tests keep the threads busy, time goes by in which nothing could have happened. For things that
 /// happen in other tasks and processes and cannot be waited for otherwise; the limit is generous and never what is measured.
 public func eventually(
     _ what: String = "the condition", within limit: Duration = .seconds(30),
     isolation: isolated (any Actor)? = #isolation, _ holds: () async throws -> Bool
 ) async throws {
     let deadline = ContinuousClock.now + limit
+    var looks = 0
     while try await !holds() {
-        guard ContinuousClock.now < deadline else { throw ProgramFailure(description: "did not happen: \(what)") }
+        looks += 1
+        guard looks < 200 || ContinuousClock.now < deadline else {
+            throw ProgramFailure(description: "did not happen: \(what)")
+        }
         try await Task.sleep(for: .milliseconds(10))
     }
 }

@@ -101,31 +101,20 @@ import Testing
         await listener.drain(within: .zero)
     }
 
-    private func until(_ what: String, _ condition: () -> Bool) async throws {
-        let end = ContinuousClock.now + .seconds(30)
-        while !condition() {
-            guard ContinuousClock.now < end else {
-                Issue.record("waited in vain for \(what)")
-                return
-            }
-            try await Task.sleep(for: .milliseconds(10))
-        }
-    }
-
     @Test("A client that asks for segments and reads nothing holds one of them")
     func stalledReader() async throws {
         try await run { listener, budget, _ in
             let peer = try await Peer(port: listener.port, reads: false)
             for _ in 0..<12 { await peer.send("GET /own HTTP/1.1\r\nHost: a\r\n\r\n") }
-            try await until("the response to wait") { budget.used > 0 }
+            try await eventually("the response to wait") { budget.used > 0 }
             // Another one gets as many answers in this time as the first has asked for.
             for _ in 0..<12 {
                 let other = try await Peer(port: listener.port)
                 await other.send("GET /own HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
-                try await until("another's answer") { other.isClosed }
+                try await eventually("another's answer") { other.isClosed }
                 #expect(other.count > 16 << 20)
             }
-            try await until("the one response") { budget.used == 16 << 20 }
+            try await eventually("the one response") { budget.used == 16 << 20 }
         }
     }
 
@@ -136,8 +125,10 @@ import Testing
             let peer = try await Peer(port: listener.port, reads: false)
             for _ in 0..<12 { await peer.send("GET /own HTTP/1.1\r\nHost: a\r\n\r\n") }
             let closed = "HTTP connection closed: the client takes nothing of its response"
-            try await until("the end of the connection") { log.texts.contains(closed) && listener.connectionCount == 0 }
-            try await until("the memory") { budget.used == 0 }
+            try await eventually("the end of the connection") {
+                log.texts.contains(closed) && listener.connectionCount == 0
+            }
+            try await eventually("the memory") { budget.used == 0 }
             withExtendedLifetime(peer) {}
         }
     }
@@ -151,10 +142,10 @@ import Testing
                 await peer.send("GET /large HTTP/1.1\r\nHost: a\r\n\r\n")
                 peers.append(peer)
             }
-            try await until("the responses to wait") { listener.connectionCount == 4 && budget.used > 0 }
+            try await eventually("the responses to wait") { listener.connectionCount == 4 && budget.used > 0 }
             #expect(budget.used == HTTPListenerTests.large.storageCapacity)
             peers.removeAll()
-            try await until("the memory") { budget.used == 0 }
+            try await eventually("the memory") { budget.used == 0 }
         }
     }
 
@@ -165,10 +156,10 @@ import Testing
         try await run { listener, _, _ in
             let peer = try await Peer(port: listener.port)
             await peer.send(String(repeating: "GET /ok HTTP/1.1\r\nHost: a\r\n\r\n", count: count))
-            try await until("\(count) answers") { peer.statuses.count == count }
+            try await eventually("\(count) answers") { peer.statuses.count == count }
             #expect(peer.statuses.allSatisfy { $0 == "200" })
             await peer.endInput()
-            try await until("the end of the connection") { listener.connectionCount == 0 }
+            try await eventually("the end of the connection") { listener.connectionCount == 0 }
         }
     }
 
@@ -204,9 +195,9 @@ import Testing
         try await run(HTTPLimits(headerTimeout: .seconds(1), bodyTimeout: .seconds(1))) { listener, budget, memory in
             let peer = try await Peer(port: listener.port)
             await peer.send(request)
-            try await until("the end of the connection") { peer.isClosed }
+            try await eventually("the end of the connection") { peer.isClosed }
             #expect(peer.statuses == [status], "\(name): \(peer.text.prefix(300))")
-            try await until("the memory") { budget.used == 0 }
+            try await eventually("the memory") { budget.used == 0 }
             #expect(memory.bodyBytes == 0)
         }
     }
@@ -216,9 +207,9 @@ import Testing
         try await run { listener, _, _ in
             let peer = try await Peer(port: listener.port)
             await peer.send("POST /body HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n")
-            try await until("100 Continue") { peer.statuses == ["100"] }
+            try await eventually("100 Continue") { peer.statuses == ["100"] }
             await peer.send("abc")
-            try await until("the answer") { peer.statuses == ["100", "200"] }
+            try await eventually("the answer") { peer.statuses == ["100", "200"] }
         }
     }
 
@@ -228,14 +219,14 @@ import Testing
             let first = try await Peer(port: listener.port)
             await first.send("POST /body HTTP/1.1\r\nHost: a\r\nContent-Length: 20000\r\n\r\n")
             await first.send(String(repeating: "a", count: 16 << 10))
-            try await until("the body") { memory.bodyBytes == 16 << 10 }
+            try await eventually("the body") { memory.bodyBytes == 16 << 10 }
             #expect(budget.used == 16 << 10)
             let second = try await Peer(port: listener.port)
             await second.send("POST /body HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc")
-            try await until("the refusal") { second.statuses == ["503"] }
+            try await eventually("the refusal") { second.statuses == ["503"] }
             await first.send(String(repeating: "a", count: 20_000 - (16 << 10)))
-            try await until("the refusal") { first.statuses == ["503"] }
-            try await until("the memory") { budget.used == 0 && memory.bodyBytes == 0 }
+            try await eventually("the refusal") { first.statuses == ["503"] }
+            try await eventually("the memory") { budget.used == 0 && memory.bodyBytes == 0 }
         }
     }
 
@@ -255,11 +246,11 @@ import Testing
                     + "GET http://a\(folder)/chunklist.m3u8?x=1#y \(head)\r\n"
                     + "OPTIONS \(folder)/chunklist.m3u8 \(head)\r\n"
                     + "GET \(folder)/playlist.m3u8 \(head)Connection: close\r\n\r\n" + "GET /ok \(head)\r\n")
-            try await until("the end of the connection") { peer.isClosed }
+            try await eventually("the end of the connection") { peer.isClosed }
             #expect(peer.statuses == ["200", "200", "200", "404", "404", "200", "204", "200"])
             #expect(peer.text.split(separator: "\r\n\r\n").last?.hasPrefix("#EXTM3U") == true)
             #expect(peer.text.components(separatedBy: "Connection: close").count == 2)
-            try await until("the memory") { budget.used == 0 }
+            try await eventually("the memory") { budget.used == 0 }
         }
     }
 
@@ -270,7 +261,7 @@ import Testing
             let peer = try await Peer(port: listener.port)
             await peer.send(
                 "GET \(TestPlayer.folder)/playlist.m3u8 HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc")
-            try await until("the end of the connection") { peer.isClosed }
+            try await eventually("the end of the connection") { peer.isClosed }
             #expect(peer.statuses == ["408"])
         }
     }
@@ -283,10 +274,10 @@ import Testing
         try await run(HTTPLimits(sendTimeout: .seconds(1)), playback: player.service) { listener, budget, _ in
             let peer = try await Peer(port: listener.port, reads: false)
             let request = "GET \(TestPlayer.folder)/media_2.ts HTTP/1.1\r\nHost: a\r\n\r\n"
-            try await until("the connection") { listener.connectionCount == 1 }
+            try await eventually("the connection") { listener.connectionCount == 1 }
             await peer.send(String(repeating: request, count: 2_000))
             var most = 0
-            try await until("the end of the connection") {
+            try await eventually("the end of the connection") {
                 most = max(most, budget.used)
                 return listener.connectionCount == 0
             }
