@@ -60,11 +60,14 @@ public protocol StreamStore: Sendable {
 
 /// Tickets and the sessions they opened.
 public protocol TicketStore: Sendable {
-    /// Gives the ticket with id and revision. Throws `StoreError.duplicate` when the key exists.
-    func insertTicket(_ ticket: Ticket) async throws -> Ticket
+    /// Gives the tickets with ids and revisions, all or none. Throws `StoreError.duplicate` when a key exists.
+    func insertTickets(_ tickets: [Ticket]) async throws -> [Ticket]
     func ticket(key: String) async throws -> Ticket?
-    /// The ticket after the change; nil when the account has none with that key.
-    func setTicketActive(key: String, accountID: AccountID, _ isActive: Bool) async throws -> Ticket?
+    func updateTicket(key: String, accountID: AccountID, _ change: TicketChange) async throws -> TicketUpdate
+    /// The account's tickets behind a position, 0 for the first, oldest first; at most `limit`. Not all that are there are
+    /// looked at, so there may be fewer, and more behind them.
+    func tickets(accountID: AccountID, filter: TicketFilter, after position: Int64, limit: Int) async throws
+        -> TicketPage
     /// Joins the running session of the same ticket, address, app and video if the request may, for which no use need be
     /// left. Else decides, and if admitted charges a use, claims an `auto` network, opens the session and writes the attempt row, all in
     /// one transaction in which no other node can get between. When refused, the attempt is logged.
@@ -79,6 +82,21 @@ public protocol TicketStore: Sendable {
     func ticketChanges(after revision: Int64, limit: Int) async throws -> [Ticket]
     /// The highest revision given so far.
     func currentTicketRevision() async throws -> Int64
+}
+
+extension TicketStore {
+    /// Gives the ticket with id and revision. Throws `StoreError.duplicate` when the key exists.
+    public func insertTicket(_ ticket: Ticket) async throws -> Ticket {
+        guard let stored = try await insertTickets([ticket]).first else { throw StoreError.failed("no ticket stored") }
+        return stored
+    }
+
+    /// The ticket after the change; nil when the account has none with that key.
+    public func setTicketActive(key: String, accountID: AccountID, _ isActive: Bool) async throws -> Ticket? {
+        let update = try await updateTicket(key: key, accountID: accountID, TicketChange(isActive: isActive))
+        guard case .changed(let ticket) = update else { return nil }
+        return ticket
+    }
 }
 
 /// The attempt log.

@@ -6,6 +6,7 @@ import NIOCore
 import RTMP
 import Storage
 import Testing
+import Usher
 
 @testable import ControlAPI
 
@@ -153,6 +154,94 @@ struct CommandTests {
             let name: JSONObject = ["app": "demo-origin", "stream": "mystream", "user": "alice"]
             #expect(try await api.call("sevu.removestreamuser", name).code == 2103)
             #expect(try await api.call("sevu.removestreamuser", name).code == 2140)
+        }
+    }
+
+    @Test("Many tickets are made at once, for passes in a list or in lines, all or none")
+    func manyTickets() async throws {
+        try await TestAPI.run { (api: TestAPI) async throws in
+            func make(_ passes: JSONValue, _ more: JSONObject = [:]) async throws -> TestReply {
+                var fields: JSONObject = [
+                    "app": "demo-origin", "video": "show", "ip": "auto", "uses": 1, "expire": "+1 day",
+                    "passes": passes,
+                ]
+                for member in more.members { fields[member.name] = member.value }
+                return try await api.call("sevu.requestmany", fields, key: api.seller)
+            }
+            func passes(_ reply: TestReply) -> [JSONValue?] {
+                (reply["tickets"]?.arrayValue ?? []).map { $0.objectValue?["pass"] }
+            }
+            let listed = try await make(["ann", "bob"])
+            #expect(listed.code == 2005)
+            #expect(passes(listed) == ["ann", "bob"])
+            #expect(passes(try await make("carl\n\ndora\r\n")) == ["carl", "dora"])
+            let thousand = (0..<1_000).map { "viewer\($0)" }.joined(separator: "\n")
+            // More than this test's parser takes.
+            #expect(try await make(.string(thousand)).text.components(separatedBy: "\"pass\":\"viewer").count == 1_001)
+            #expect(try await api.store.ticketChanges(after: 0, limit: 5_000).count == 1_004)
+
+            for (passes, code) in [
+                (.string(thousand + "\nmore"), 7), ([], 7), (nil, 6), ("", 6), ([""], 7), (["a", 1], 7), (5, 7),
+                (["a\u{1}"], 7), (.array([.string(String(repeating: "x", count: 256))]), 7),
+            ] as [(JSONValue, Int)] {
+                #expect(try await make(passes).code == code, "\(passes)")
+            }
+            #expect(try await make(["a"], ["app": "other-origin"]).code == 7)
+            #expect(try await api.store.ticketChanges(after: 0, limit: 5_000).count == 1_004)
+            #expect(
+                try await api.call("sevu.requestmany", ["passes": ["a"]]).message == """
+                    One or more required fields are missing: app, video, ip, uses
+                    """)
+        }
+    }
+
+    @Test("A ticket is changed, its player judged anew, and found in the list")
+    func changedTickets() async throws {
+        try await TestAPI.run { (api: TestAPI) async throws in
+            let made = try await api.call(
+                "sevu.request",
+                [
+                    "app": "demo-origin", "video": "show", "pass": "ann", "ip": "0.0.0.0/0", "uses": 2,
+                    "expire": "+1 day",
+                ])
+            let key = try #require(made["ticket"]?.objectValue?["key"])
+            let facts = ViewerFacts(
+                key: key.stringValue, pass: "ann", address: "192.0.2.1", app: "demo-origin", instance: "play",
+                video: "show")
+            let session = try #require(try await api.admissions.admit(facts, session: nil).grant)
+
+            let longer = try await api.call("sevu.update", ["key": key, "expire": "+3 days", "uses": 5])
+            #expect(longer.code == 2004)
+            #expect(longer["uses"] == "4" && longer["uses_total"] == "5" && longer["sessions"] == "1")
+            #expect(longer["expire_date"] == .string("2023-11-17 22:13:22"))
+            #expect(api.admissions.isRunning(session))
+            let few = try await api.call("sevu.update", ["key": key, "uses": 0])
+            #expect(few["uses_remaining"] == "")
+
+            // A change that does not cover its viewer any more ends what plays.
+            #expect(try await api.call("sevu.update", ["key": key, "video": "film"]).code == 2004)
+            #expect(!api.admissions.isRunning(session))
+            #expect(try await api.admissions.admit(facts, session: session) == .refused(.videoNotAllowed))
+
+            #expect(try await api.call("sevu.update", ["key": "none", "uses": 1]).code == 2040)
+            #expect(try await api.call("sevu.update", ["key": key, "uses": 1], key: api.other).code == 2040)
+            #expect(try await api.call("sevu.update", ["key": key, "app": "other-*", "ip": "x"]).code == 7)
+            #expect(try await api.call("sevu.update", ["key": key]).code == 2004)
+
+            for number in 0..<3 {
+                try await api.call(
+                    "sevu.request",
+                    ["app": "demo-origin", "video": "s\(number)", "pass": "bob", "ip": "auto", "uses": 1])
+                api.clock.advance(1)
+            }
+            let page = try await api.call("sevu.list", ["pass": "bob", "limit": 2])
+            #expect(page.code == 2003)
+            #expect((page["tickets"]?.arrayValue ?? []).map { $0.objectValue?["video"] } == ["s0", "s1"])
+            let rest = try await api.call("sevu.list", ["pass": "bob", "limit": 2, "position": page["next"] ?? .null])
+            #expect((rest["tickets"]?.arrayValue ?? []).map { $0.objectValue?["video"] } == ["s2"])
+            #expect(rest["next"] == "")
+            #expect(try await api.call("sevu.list", ["video": "film"])["tickets"]?.arrayValue?.count == 1)
+            #expect(try await api.call("sevu.list", key: api.other)["tickets"] == [])
         }
     }
 

@@ -116,9 +116,14 @@ struct EnvelopeTests {
 
     @Test("A key does only what it has the right to")
     func rightsOfKeys() async throws {
-        let tickets: Set = ["sevu.request", "sevu.status", "sevu.revoke", "sevu.errorlog", "sevu.errorcount"]
+        let tickets: Set = [
+            "sevu.request", "sevu.requestmany", "sevu.status", "sevu.update", "sevu.list", "sevu.revoke",
+            "sevu.errorlog",
+            "sevu.errorcount",
+        ]
         let reading: Set = [
-            "sevu.status", "sevu.errorlog", "sevu.errorcount", "sevu.liststreamusers", "sevu.retrievestreamuser",
+            "sevu.status", "sevu.list", "sevu.errorlog", "sevu.errorcount", "sevu.liststreamusers",
+            "sevu.retrievestreamuser",
             "stream.active", "stream.details", "pushpublish.services", "app.list", "server.status", "log.origin",
         ]
         try await TestAPI.run { (api: TestAPI) async throws in

@@ -114,6 +114,13 @@ struct ReplyCodeTests {
         .ticketCreated: { try await $0.call("sevu.request", ticket) },
         .ticketFound: { try await $0.call("sevu.status", ["key": key($0)]) },
         .ticketRevoked: { try await $0.call("sevu.revoke", ["key": key($0)]) },
+        .ticketsListed: { try await $0.call("sevu.list") },
+        .ticketUpdated: { try await $0.call("sevu.update", ["key": key($0), "uses": 9]) },
+        .ticketsCreated: { api in
+            var fields = ticket
+            fields["passes"] = ["ann", "bob"]
+            return try await api.call("sevu.requestmany", fields)
+        },
         .ticketNotFound: { try await $0.call("sevu.status", ["key": "mystream.1.2"]) },
         .attemptsListed: { try await $0.call("sevu.errorlog") },
         .attemptsCounted: { try await $0.call("sevu.errorcount") },

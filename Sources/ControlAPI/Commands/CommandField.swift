@@ -78,6 +78,16 @@ extension FieldKind<String> {
     static var streamName: FieldKind { streamName(allowsStar: false) }
 }
 
+extension FieldKind<[String]> {
+    /// Texts, as a list or as the lines of one text; empty lines are none.
+    /// - Parameters:
+    ///   - most: how many.
+    ///   - bytes: of each.
+    static func lines(most: Int, bytes: Int) -> FieldKind {
+        FieldKind { $0.lines($1, most: most, bytes: bytes) }
+    }
+}
+
 extension FieldKind<Int> {
     static func integer(_ range: ClosedRange<Int>) -> FieldKind {
         FieldKind { $0.integer($1, range) }

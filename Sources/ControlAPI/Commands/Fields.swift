@@ -109,6 +109,35 @@ public struct Fields: Sendable {
         }
     }
 
+    mutating func lines(_ field: String, most: Int, bytes: Int) -> [String]? {
+        var lines: [String] = []
+        switch object[field] {
+        case nil, .null?, .string("")?: return nil
+        case .string(let text)?:
+            lines = text.split(whereSeparator: \.isNewline).map(String.init)
+        case .array(let values)?:
+            for value in values {
+                guard let text = value.stringValue else {
+                    invalid(field, "a list of texts, or one text with a line for each")
+                    return nil
+                }
+                lines.append(text)
+            }
+        default:
+            invalid(field, "a list of texts, or one text with a line for each")
+            return nil
+        }
+        let isGood = lines.allSatisfy { line in
+            (1...bytes).contains(line.utf8.count)
+                && !line.unicodeScalars.contains { $0.value < 0x20 || $0.value == 0x7F }
+        }
+        guard (1...most).contains(lines.count), isGood else {
+            invalid(field, "1 to \(most) texts of 1 to \(bytes) bytes without control characters")
+            return nil
+        }
+        return lines
+    }
+
     mutating func integer(_ field: String, _ range: ClosedRange<Int>) -> Int? {
         let value: Int64?
         switch object[field] {

@@ -1,3 +1,4 @@
+import Admission
 import Basics
 import Foundation
 import Storage
@@ -16,90 +17,142 @@ extension JSONObject {
     }
 }
 
-/// `sevu.request`: a new ticket.
-struct RequestTicket: Command {
-    private static let app = CommandField.required(
+/// What a ticket is good for, as the commands that make and change tickets read it; nil where the request has nothing of it.
+struct TicketFields: Sendable {
+    static let app = CommandField.required(
         "app", .text(maximum: WildcardList.maximumLength),
         "Application names, `|` between several, `*` for any characters; each begins with `<user>-`, or is `*` alone.")
-    private static let video = CommandField.required(
+    static let video = CommandField.required(
         "video", .text(maximum: WildcardList.maximumLength),
         "Stream names or VOD paths, `|` between several, `*` for any characters.")
-    private static let pass = CommandField.required(
-        "pass", .text(maximum: 255),
+    static let pass = CommandField.required(
+        "pass", .text(maximum: maximumPass),
         "Text of your choice, different for every ticket; at most 255 bytes; it is logged and may hold your user's id.")
-    private static let ip = CommandField.required(
+    static let ip = CommandField.required(
         "ip", .text(maximum: AddressRule.maximumLength),
         "Addresses, CIDR blocks, `auto`, `auto/N`, `|` between several; `0.0.0.0/0` is anybody.")
-    private static let uses = CommandField.required(
+    static let uses = CommandField.required(
         "uses", .integer(0...1_000_000_000), "How often playback may start, 0 to 1,000,000,000; 0 is unlimited.")
-    private static let expires = CommandField.optional(
+    static let expires = CommandField.optional(
         "expire", .date, aliases: ["expires", "expire_date"],
         "`YYYY-MM-DD HH:MM:SS` UTC, ISO 8601, RFC 2822, Unix seconds, `tomorrow`, `next week` or `+N "
             + "seconds|minutes|hours|days|weeks|fortnights|months|years`, several of them one after the other; a week by "
             + "default. Also `expires`, `expire_date`.")
+    static let maximumPass = 255
 
-    static let description = CommandDescription(
-        name: "sevu.request", isMutating: true, isForTickets: true,
-        text: "Creates a ticket, whose `key` and `pass` let a player in.",
-        fields: .list(app, video, pass, ip, uses, expires),
-        payload:
-            "`ticket` with `key`, `pass`, `ip`, `video`, `app`, `uses`, `active`, `created_date`, "
-            + "`expire_date`, `used_date`, all strings."
-    )
+    let app, video, ip: String?
+    let uses: Int?
+    let expires: Date?
 
-    private let app, video, pass, ip: String
-    private let uses: Int
-    private let expires: Date
-
-    init?(_ fields: inout Fields) {
-        let app = fields.read(Self.app)
-        let video = fields.read(Self.video)
-        let pass = fields.read(Self.pass)
-        let ip = fields.read(Self.ip)
-        let uses = fields.read(Self.uses)
-        let expires = fields.isGiven(Self.expires) ? fields.read(Self.expires) : Self.defaultExpiry(&fields)
+    /// - Parameter isRequired: whether a ticket is made, so that nothing may be missing but the expiry, which is a week then.
+    init(_ fields: inout Fields, isRequired: Bool) {
+        app = fields.read(Self.app, isRequired: isRequired)
+        video = fields.read(Self.video, isRequired: isRequired)
+        ip = fields.read(Self.ip, isRequired: isRequired)
+        uses = fields.read(Self.uses, isRequired: isRequired)
+        expires =
+            fields.isGiven(Self.expires) || !isRequired
+            ? fields.read(Self.expires)
+            : Self.checked(&fields) { (now: Date) throws(FieldProblem) in
+                try ExpiryParser.parse(nil, now: now)
+            }
         if let app {
-            RequestTicket.check(&fields) { () throws(FieldProblem) in try WildcardList.validate(app, field: "app") }
+            Self.checked(&fields) { (_: Date) throws(FieldProblem) in try WildcardList.validate(app, field: "app") }
             let foreign = WildcardList.names(app).first { !fields.account.owns(app: $0) && $0 != "*" }
             if foreign != nil {
                 fields.invalid("app", "applications of the account, which begin with \(fields.account.user)-, or *")
             }
         }
         if let video {
-            RequestTicket.check(&fields) { () throws(FieldProblem) in try WildcardList.validate(video, field: "video") }
+            Self.checked(&fields) { (_: Date) throws(FieldProblem) in
+                try WildcardList.validate(video, field: "video")
+            }
         }
-        if let ip {
-            RequestTicket.check(&fields) { () throws(FieldProblem) in _ = try AddressRule(ip) }
-        }
-        guard let app, let video, let pass, let ip, let uses, let expires else { return nil }
-        (self.app, self.video, self.pass, self.ip, self.uses) = (app, video, pass, ip, uses)
-        self.expires = expires
+        if let ip { Self.checked(&fields) { (_: Date) throws(FieldProblem) in try AddressRule(ip) } }
     }
 
-    private static func defaultExpiry(_ fields: inout Fields) -> Date? {
+    @discardableResult
+    private static func checked<Value>(
+        _ fields: inout Fields, _ rule: (_ now: Date) throws(FieldProblem) -> Value
+    ) -> Value? {
         do throws(FieldProblem) {
-            return try ExpiryParser.parse(nil, now: fields.now)
+            return try rule(fields.now)
         } catch {
             fields.add(error)
             return nil
         }
     }
 
-    private static func check(_ fields: inout Fields, _ rule: () throws(FieldProblem) -> Void) {
-        do throws(FieldProblem) {
-            try rule()
-        } catch {
-            fields.add(error)
-        }
+    /// A new ticket; nil when something is missing.
+    func ticket(pass: String, account: AccountID, now: Date) -> Ticket? {
+        guard let app, let video, let ip, let uses, let expires else { return nil }
+        return Ticket(
+            accountID: account, key: TicketKey.make(video: video, now: now), pass: pass, ip: ip, app: app,
+            video: video, uses: uses, created: now, expires: expires)
+    }
+}
+
+/// `sevu.request`: a new ticket.
+struct RequestTicket: Command {
+    static let description = CommandDescription(
+        name: "sevu.request", isMutating: true, isForTickets: true,
+        text: "Creates a ticket, whose `key` and `pass` let a player in.",
+        fields: .list(
+            TicketFields.app, TicketFields.video, TicketFields.pass, TicketFields.ip, TicketFields.uses,
+            TicketFields.expires),
+        payload:
+            "`ticket` with `key`, `pass`, `ip`, `video`, `app`, `uses`, `active`, `created_date`, "
+            + "`expire_date`, `used_date`, all strings."
+    )
+
+    private let ticket: Ticket
+
+    init?(_ fields: inout Fields) {
+        let rules = TicketFields(&fields, isRequired: true)
+        guard let pass = fields.read(TicketFields.pass),
+            let ticket = rules.ticket(pass: pass, account: fields.account.id, now: fields.now)
+        else { return nil }
+        self.ticket = ticket
     }
 
     func run(_ context: CommandContext) async throws -> Reply {
-        let now = context.environment.now()
-        let ticket = Ticket(
-            accountID: context.account.id, key: TicketKey.make(video: video, now: now), pass: pass, ip: ip, app: app,
-            video: video, uses: uses, created: now, expires: expires)
         let stored = try await context.store.insertTicket(ticket)
         return Reply(.ticketCreated, payload: ["ticket": .object(JSONObject(stored, uses: stored.uses))])
+    }
+}
+
+/// `sevu.requestmany`: tickets that differ in their passes, all or none.
+struct RequestTickets: Command {
+    private static let most = 1_000
+    private static let passes = CommandField.required(
+        "passes", .lines(most: most, bytes: TicketFields.maximumPass),
+        "The passes, one for each ticket, 1 to 1,000: a list of texts (at most some 980, since a request has at most 1,000 "
+            + "members and elements), or one text with a line for each.")
+
+    static let description = CommandDescription(
+        name: "sevu.requestmany", isMutating: true, isForTickets: true,
+        text:
+            "Creates up to 1,000 tickets for one thing, all or none. An extension: the documents have no such command.",
+        fields: .list(
+            TicketFields.app, TicketFields.video, passes, TicketFields.ip, TicketFields.uses, TicketFields.expires),
+        payload: "`tickets`, a list of tickets as `sevu.request` has them, in the order of `passes`.")
+
+    private let tickets: [Ticket]
+
+    init?(_ fields: inout Fields) {
+        let rules = TicketFields(&fields, isRequired: true)
+        guard let passes = fields.read(Self.passes) else { return nil }
+        let account = fields.account.id
+        let now = fields.now
+        tickets = passes.compactMap { rules.ticket(pass: $0, account: account, now: now) }
+        guard tickets.count == passes.count else { return nil }
+    }
+
+    func run(_ context: CommandContext) async throws -> Reply {
+        let stored = try await context.store.insertTickets(tickets)
+        return Reply(
+            .ticketsCreated,
+            payload: ["tickets": .array(stored.map { .object(JSONObject($0, uses: $0.uses)) })])
     }
 }
 
@@ -107,6 +160,19 @@ extension WildcardList {
     /// The patterns' texts.
     static func names(_ text: String) -> [String] {
         text.split(separator: "|").map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.isEmpty }
+    }
+}
+
+extension CommandContext {
+    /// A ticket as it stands.
+    fileprivate func describe(_ ticket: Ticket) -> JSONObject {
+        var object = JSONObject(ticket, uses: ticket.remainingUses ?? 0)
+        object["uses_total"] = .string(String(ticket.uses))
+        object["used_count"] = .string(String(ticket.usedCount))
+        object["uses_remaining"] = .string(ticket.remainingUses.map(String.init) ?? "")
+        object["ip_bound"] = .string(ticket.claimedNetworks.joined(separator: "|"))
+        object["sessions"] = .string(String(environment.admissions.sessionCount(ofTicket: ticket.key)))
+        return object
     }
 }
 
@@ -136,12 +202,7 @@ struct TicketStatus: Command {
         guard let ticket = try await context.store.ticket(key: key), ticket.accountID == context.account.id else {
             throw CommandFailure(.ticketNotFound)
         }
-        var object = JSONObject(ticket, uses: ticket.remainingUses ?? 0)
-        object["uses_total"] = .string(String(ticket.uses))
-        object["used_count"] = .string(String(ticket.usedCount))
-        object["uses_remaining"] = .string(ticket.remainingUses.map(String.init) ?? "")
-        object["ip_bound"] = .string(ticket.claimedNetworks.joined(separator: "|"))
-        object["sessions"] = .string(String(context.environment.admissions.sessionCount(ofTicket: ticket.key)))
+        let object = context.describe(ticket)
         var payload = object
         payload["ticket"] = .object(object)
         return Reply(.ticketFound, payload: payload)
@@ -169,5 +230,96 @@ struct RevokeTicket: Command {
         }
         context.environment.admissions.ticketChanged(ticket)
         return Reply(.ticketRevoked)
+    }
+}
+
+/// `sevu.update`: other rules for a ticket.
+struct UpdateTicket: Command {
+    private static let pass = TicketFields.pass.saying("As in `sevu.request`.")
+    private static let active = CommandField.optional(
+        "active", .boolean, "0 switches the ticket off, as `sevu.revoke` does; 1 switches it on again.")
+
+    static let description = CommandDescription(
+        name: "sevu.update", isMutating: true, isForTickets: true,
+        text:
+            "Changes a ticket; what is not given stays. It holds for those who play with it, too, within a second: whoever is "
+            + "no longer covered is cut off. Another `ip` forgets the addresses that `auto` has become. An extension: the "
+            + "documents have no such command.",
+        fields: .list(
+            ticketKey, TicketFields.app.saying("As in `sevu.request`."),
+            TicketFields.video.saying("As in `sevu.request`."), pass, TicketFields.ip.saying("As in `sevu.request`."),
+            TicketFields.uses.saying(
+                "How often playback may start in all, 0: without limit; no less than it has started already."),
+            TicketFields.expires.saying("As in `sevu.request`; what is not given stays."), active),
+        payload: "the ticket's fields as `sevu.status` has them.")
+
+    private let key: String
+    private let change: TicketChange
+
+    init?(_ fields: inout Fields) {
+        let rules = TicketFields(&fields, isRequired: false)
+        change = TicketChange(
+            pass: fields.read(Self.pass), ip: rules.ip, app: rules.app, video: rules.video, uses: rules.uses,
+            isActive: fields.read(Self.active), expires: rules.expires)
+        guard let key = fields.read(ticketKey) else { return nil }
+        self.key = key
+    }
+
+    func run(_ context: CommandContext) async throws -> Reply {
+        switch try await context.store.updateTicket(key: key, accountID: context.account.id, change) {
+        case .notFound: throw CommandFailure(.ticketNotFound)
+        case .usedMoreOften(let count):
+            throw CommandFailure(
+                invalid: [.invalid("uses", expected: "must be 0 or at least \(count), how often it was used")])
+        case .changed(let ticket):
+            context.environment.admissions.ticketChanged(ticket)
+            return Reply(.ticketUpdated, payload: context.describe(ticket))
+        }
+    }
+}
+
+/// `sevu.list`: the account's tickets.
+struct ListTickets: Command {
+    private static let pass = CommandField.optional("pass", .text(maximum: 255), "With exactly this pass.")
+    private static let app = CommandField.optional(
+        "app", .text(maximum: 255), "Whose `app` text is this; `*` for any characters.")
+    private static let video = CommandField.optional(
+        "video", .text(maximum: 255), "Whose `video` text is this; `*` for any characters.")
+    private static let active = CommandField.optional("active", .boolean, "Switched on, or revoked.")
+    private static let expired = CommandField.optional("expired", .boolean, "Expired by now, or not.")
+    private static let limit = CommandField.optional(
+        "limit", .integer(1...1_000), "Tickets at most, 1 to 1,000; 100 by default.")
+    private static let position = CommandField.optional(
+        "position", .integer(0...Int.max), "Where to begin: `next` of the reply before. 0 by default.")
+
+    static let description = CommandDescription(
+        name: "sevu.list", isMutating: false, isForTickets: true,
+        text:
+            "Lists the account's tickets, oldest first, page by page. A page may be shorter than `limit`, also empty, with more "
+            + "behind it: go on while `next` has something in it. An extension: the documents have no such command.",
+        fields: .list(pass, app, video, active, expired, limit, position),
+        payload: "`tickets`, a list of tickets as `sevu.status` has them, and `next`, empty on the last page.")
+
+    private let filter: TicketFilter
+    private let limit: Int
+    private let position: Int
+
+    init?(_ fields: inout Fields) {
+        filter = TicketFilter(
+            pass: fields.read(Self.pass), app: fields.read(Self.app), video: fields.read(Self.video),
+            isActive: fields.read(Self.active), isExpired: fields.read(Self.expired), date: fields.now)
+        limit = fields.read(Self.limit) ?? 100
+        position = fields.read(Self.position) ?? 0
+    }
+
+    func run(_ context: CommandContext) async throws -> Reply {
+        let page = try await context.store.tickets(
+            accountID: context.account.id, filter: filter, after: Int64(position), limit: limit)
+        return Reply(
+            .ticketsListed,
+            payload: [
+                "tickets": .array(page.tickets.map { .object(context.describe($0)) }),
+                "next": .string(page.next.map { String($0) } ?? ""),
+            ])
     }
 }

@@ -17,6 +17,9 @@ public enum ReplyCode: Int, Sendable, Hashable, CaseIterable {
     case ticketCreated = 2000
     case ticketFound = 2001
     case ticketRevoked = 2002
+    case ticketsListed = 2003
+    case ticketUpdated = 2004
+    case ticketsCreated = 2005
     case ticketNotFound = 2040
     case attemptsListed = 2050
     case attemptsCounted = 2051
@@ -104,6 +107,10 @@ public enum ReplyCode: Int, Sendable, Hashable, CaseIterable {
         case .ticketCreated: ("ScaleEngine Virtual Usher ticket created", true, "`sevu.request` made a ticket.")
         case .ticketFound: ("ScaleEngine Virtual Usher ticket found", true, "`sevu.status` found the ticket.")
         case .ticketRevoked: ("ScaleEngine Virtual Usher ticket revoked", true, "`sevu.revoke` revoked the ticket.")
+        case .ticketsListed: ("ScaleEngine Virtual Usher tickets found", true, "`sevu.list` gives tickets.")
+        case .ticketUpdated: ("ScaleEngine Virtual Usher ticket updated", true, "`sevu.update` changed the ticket.")
+        case .ticketsCreated:
+            ("ScaleEngine Virtual Usher tickets created", true, "`sevu.requestmany` made all the tickets.")
         case .ticketNotFound:
             ("ScaleEngine Virtual Usher ticket not found", false, "The account has no ticket with that `key`.")
         case .attemptsListed:

@@ -4,27 +4,29 @@ import GRDB
 import Usher
 
 extension SQLiteStore {
-    public func insertTicket(_ ticket: Ticket) async throws -> Ticket {
-        try await write { database in
-            var ticket = ticket
-            ticket.revision = try Self.nextRevision(in: database)
-            try StoreError.duplicate("ticket \(ticket.key)") {
-                try database.run(
-                    """
-                    INSERT INTO tickets (
-                        cdn, key, pass, ip, app, video, uses, used_count, is_active, created, expires, last_used,
-                        claimed_networks, revision
-                    ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-                    """,
-                    [
-                        ticket.accountID, ticket.key, ticket.pass, ticket.ip, ticket.app, ticket.video, ticket.uses,
-                        ticket.usedCount, ticket.isActive, ticket.created.stored, ticket.expires.stored,
-                        ticket.lastUsed?.stored, Ticket.stored(ticket.claimedNetworks), ticket.revision,
-                    ])
-            }
-            ticket.id = database.lastInsertedRowID
-            return ticket
+    public func insertTickets(_ tickets: [Ticket]) async throws -> [Ticket] {
+        try await write { database in try tickets.map { try Self.insert($0, in: database) } }
+    }
+
+    private static func insert(_ ticket: Ticket, in database: Database) throws -> Ticket {
+        var ticket = ticket
+        ticket.revision = try nextRevision(in: database)
+        try StoreError.duplicate("ticket \(ticket.key)") {
+            try database.run(
+                """
+                INSERT INTO tickets (
+                    cdn, key, pass, ip, app, video, uses, used_count, is_active, created, expires, last_used,
+                    claimed_networks, revision
+                ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                """,
+                [
+                    ticket.accountID, ticket.key, ticket.pass, ticket.ip, ticket.app, ticket.video, ticket.uses,
+                    ticket.usedCount, ticket.isActive, ticket.created.stored, ticket.expires.stored,
+                    ticket.lastUsed?.stored, Ticket.stored(ticket.claimedNetworks), ticket.revision,
+                ])
         }
+        ticket.id = database.lastInsertedRowID
+        return ticket
     }
 
     public func ticket(key: String) async throws -> Ticket? {
@@ -37,16 +39,71 @@ extension SQLiteStore {
         return found?.key == key ? found : nil
     }
 
-    public func setTicketActive(key: String, accountID: AccountID, _ isActive: Bool) async throws -> Ticket? {
+    public func updateTicket(key: String, accountID: AccountID, _ change: TicketChange) async throws -> TicketUpdate {
         try await write { database in
-            guard let ticket = try Self.ticket(key: key, in: database), ticket.accountID == accountID else {
-                return nil
+            guard let known = try Self.ticket(key: key, in: database), known.accountID == accountID else {
+                return .notFound
             }
-            guard ticket.isActive != isActive else { return ticket }
+            var ticket = known
+            change.apply(to: &ticket)
+            guard ticket != known else { return .changed(known) }
+            guard ticket.uses == 0 || ticket.usedCount <= ticket.uses else { return .usedMoreOften(ticket.usedCount) }
+            ticket.revision = try Self.nextRevision(in: database)
             try database.run(
-                "UPDATE tickets SET is_active = ?, revision = ? WHERE id = ?",
-                [isActive, try Self.nextRevision(in: database), ticket.id])
-            return try Self.ticket(key: key, in: database)
+                """
+                UPDATE tickets SET pass = ?, ip = ?, app = ?, video = ?, uses = ?, is_active = ?, expires = ?,
+                    claimed_networks = ?, revision = ?
+                WHERE id = ?
+                """,
+                [
+                    ticket.pass, ticket.ip, ticket.app, ticket.video, ticket.uses, ticket.isActive,
+                    ticket.expires.stored, Ticket.stored(ticket.claimedNetworks), ticket.revision, ticket.id,
+                ])
+            return .changed(try Self.ticket(key: key, in: database) ?? ticket)
+        }
+    }
+
+    /// Tickets that one question for some of them looks at.
+    private static let mostLookedAt = 20_000
+
+    public func tickets(accountID: AccountID, filter: TicketFilter, after position: Int64, limit: Int) async throws
+        -> TicketPage
+    {
+        try await read { database in
+            var source = "cdn = ? AND id > ?"
+            var arguments: StatementArguments = [accountID, position]
+            if let pass = filter.pass {
+                source += " AND pass = ?"
+                arguments += [pass]
+            }
+            // What is looked at is bounded, whatever of it matches.
+            let window = "SELECT * FROM tickets WHERE \(source) ORDER BY id LIMIT \(Self.mostLookedAt)"
+            let seen = try database.first("SELECT count(*) AS count, max(id) AS last FROM (\(window))", arguments)
+            var condition = "1"
+            for (column, pattern) in [("app", filter.app), ("video", filter.video)] {
+                guard let pattern else { continue }
+                condition += " AND matches_wildcard(?, \(column))"
+                arguments += [pattern]
+            }
+            if let isActive = filter.isActive {
+                condition += " AND is_active = ?"
+                arguments += [isActive]
+            }
+            if let isExpired = filter.isExpired {
+                condition += isExpired ? " AND expires <= ?" : " AND expires > ?"
+                arguments += [filter.date.stored]
+            }
+            arguments += [max(1, limit)]
+            let tickets = try database.all(
+                "SELECT * FROM (\(window)) WHERE \(condition) ORDER BY id LIMIT ?", arguments
+            ).map(Ticket.init)
+            var next: Int64?
+            if tickets.count >= max(1, limit) {
+                next = tickets.last?.id
+            } else if let seen, try seen.int("count") >= Self.mostLookedAt {
+                next = try seen.integer("last")
+            }
+            return TicketPage(tickets: tickets, next: next)
         }
     }
 

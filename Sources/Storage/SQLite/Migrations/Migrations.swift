@@ -14,6 +14,9 @@ enum Migrations {
                     """)
         }
         migrator.registerMigration("003 settings that inherit", migrate: settingsThatInherit)
+        migrator.registerMigration("004 tickets by pass") { database in
+            try database.execute(sql: "CREATE INDEX tickets_by_pass ON tickets (cdn, pass)")
+        }
         guard try !pool.read(migrator.hasBeenSuperseded) else {
             throw StoreError.failed("the database was written by a newer version of Playhouse")
         }
