@@ -92,8 +92,9 @@ let package = Package(
         .executableTarget(
             name: "playhouse",
             dependencies: [
-                "Basics", "Settings", "Origin", "ControlAPI", "Storage", argumentParser, httpClient, nio, nioSSL,
-                logging, yams,
+                "Basics", "Usher", "Storage", "Admission", "ControlAPI", "Settings", "Origin", argumentParser,
+                httpClient,
+                nio, nioSSL, logging, yams,
             ]),
         // Load for the benchmarks: viewers and publishers of RTMP.
         .executableTarget(name: "rtmp-load", dependencies: ["RTMP", nio, nioPosix], path: "Benchmarks/rtmp-load"),
@@ -160,7 +161,7 @@ let package = Package(
                 "TestSupport", "Admission", "Basics", "Origin", "Settings", "Storage", "Usher", httpClient, lifecycle,
                 logging, nio, nioEmbedded, nioHTTP, nioPosix,
             ]),
-        .testTarget(name: "CommandLineTests", dependencies: ["TestSupport", "playhouse"]),
+        .testTarget(name: "CommandLineTests", dependencies: ["TestSupport", "Storage", "Usher", "playhouse"]),
         .testTarget(
             name: "EndToEndTests",
             dependencies: [

@@ -55,16 +55,16 @@ public final class Admissions: ViewerAdmission {
         var isStoreFailing = false
     }
 
-    private let store: any Store
+    let store: any Store
     private let configuration: AdmissionConfiguration
     private let logger: Logger
-    private let now: @Sendable () -> Moment
+    let now: @Sendable () -> Moment
     private let sessions: ViewingSessions
     private let openViewers = OpenViewers()
     private let state: Mutex<State>
     /// When sessions were last used, of those that the store is to hear of; never more than there may be sessions.
     private let touches = Mutex<[String: Date]>([:])
-    private let protectedStreams: [Wildcard]
+    private let protectedStreams: [WildcardPattern]
 
     public init(
         store: any Store, configuration: AdmissionConfiguration = AdmissionConfiguration(),
@@ -74,7 +74,7 @@ public final class Admissions: ViewerAdmission {
         self.configuration = configuration
         self.logger = logger
         self.now = now
-        protectedStreams = configuration.protectedStreams.map { Wildcard($0) }
+        protectedStreams = configuration.protectedStreams.map { WildcardPattern($0) }
         sessions = ViewingSessions(timeout: configuration.sessionTimeout)
         state = Mutex(
             State(pending: PendingTable(maximum: configuration.maximumPending, timeout: configuration.pendingTimeout)))
@@ -103,11 +103,21 @@ public final class Admissions: ViewerAdmission {
 
     /// How viewers are let in to a stream whose settings come from these rows.
     public func protection(app: String, stream: String, settings: [StreamSettings]) -> Protection {
+        protectionInForce(app: app, stream: stream, settings: settings).protection
+    }
+
+    func protectionInForce(app: String, stream: String, settings: [StreamSettings]) -> (
+        protection: Protection, authority: Explanation.Authority
+    ) {
         // The configuration's list is the operator's word: no setting opens what it protects, and no rendition is a way round.
-        let isListed = [stream, VideoName.source(of: stream)].contains { name in
-            name.map { name in protectedStreams.contains { $0.matches("\(app)/\(name)") } } ?? false
+        let names = [stream, VideoName.source(of: stream)].compactMap { $0.map { "\(app)/\($0)" } }
+        if let pattern = protectedStreams.first(where: { names.contains(where: $0.matches) }) {
+            return (.sevu, .pattern(pattern.description))
         }
-        return isListed ? .sevu : settings.inForce(\.protection) ?? configuration.defaultProtection
+        for row in settings {
+            if let protection = row.protection { return (protection, .settings(row.stream)) }
+        }
+        return (configuration.defaultProtection, .configuration)
     }
 
     /// To be called when stream settings were changed here; other nodes notice within `pollInterval` and `protectionCacheTime`.
@@ -256,14 +266,14 @@ public final class Admissions: ViewerAdmission {
     }
 
     /// The presented ticket, if it is of the stream's account.
-    private func ticket(_ facts: ViewerFacts, accountID: AccountID) async throws -> Ticket? {
+    func ticket(_ facts: ViewerFacts, accountID: AccountID) async throws -> Ticket? {
         guard let key = facts.key, !key.isEmpty, let ticket = try await store.ticket(key: key),
             ticket.accountID == accountID
         else { return nil }
         return ticket
     }
 
-    private func request(_ facts: ViewerFacts, accountID: AccountID, id: String, now: Date) -> AdmissionRequest {
+    func request(_ facts: ViewerFacts, accountID: AccountID, id: String, now: Date) -> AdmissionRequest {
         AdmissionRequest(
             facts: facts, accountID: accountID, now: now, sessionID: id, joinWindow: configuration.sessionTimeout,
             foldingWindow: configuration.foldingWindow)

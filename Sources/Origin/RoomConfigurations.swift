@@ -12,7 +12,7 @@ import Usher
 
 // What the rooms are set up with.
 extension PlayhouseConfiguration {
-    var admission: AdmissionConfiguration {
+    public var admission: AdmissionConfiguration {
         AdmissionConfiguration(
             sessionTimeout: hls.sessionTimeout.timeInterval, defaultProtection: usher.defaultProtection,
             protectedStreams: usher.protected.map(\.description))

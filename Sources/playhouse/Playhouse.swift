@@ -24,7 +24,8 @@ struct Playhouse: AsyncParsableCommand {
             """,
         version: PlayhouseVersion.current,
         subcommands: [
-            ServeCommand.self, AccountCommand.self, KeyCommand.self, CallCommand.self, ConfigCommand.self,
+            ServeCommand.self, AccountCommand.self, KeyCommand.self, CallCommand.self, ExplainCommand.self,
+            ConfigCommand.self,
             VersionCommand.self,
         ])
 }

@@ -10,7 +10,7 @@ enum StoreAccess {
     ///   looks at an empty database of his own making looks at the wrong place.
     static func with<Result: Sendable>(
         _ configuration: PlayhouseConfiguration, creates: Bool = false,
-        _ body: (any AccountStore) async throws -> Result
+        _ body: (any Store) async throws -> Result
     ) async throws -> Result {
         let folder = configuration.storage.path
         let store: SQLiteStore

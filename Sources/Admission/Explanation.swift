@@ -1,0 +1,67 @@
+import Basics
+import Foundation
+import Storage
+import Usher
+
+/// Who may publish and watch a stream, and what says so: for whoever wonders why somebody gets in or does not.
+public struct Explanation: Sendable, Hashable {
+    /// What decides how viewers are let in.
+    public enum Authority: Sendable, Hashable {
+        /// A pattern of `usher.protected`.
+        case pattern(String)
+        /// The settings of this name: the stream's own, those of the stream it is a rendition of, or the app's `*`.
+        case settings(String)
+        /// `usher.default_protection`.
+        case configuration
+    }
+
+    /// What a viewer would be told.
+    public enum Answer: Sendable, Hashable {
+        /// No ticket is asked for.
+        case open
+        /// - Parameter claim: the network that an `auto` entry of the ticket would become.
+        case admitted(Ticket, claim: IPNetwork?)
+        /// A session of the ticket runs from that address, which costs no use.
+        case joins(Ticket)
+        case refused(RefusalReason)
+    }
+
+    /// The account that owns the app.
+    public var account: Account?
+    /// Who may publish: users of the stream, or of the app's `*` where it has none.
+    public var publishers: [StreamUser]
+    public var protection: Protection
+    public var authority: Authority
+    public var answer: Answer
+}
+
+extension Admissions {
+    /// What would become of a viewer. Nothing is charged, logged or remembered.
+    public func explain(_ facts: ViewerFacts) async throws -> Explanation {
+        let (app, stream) = (facts.app, facts.video)
+        let rows = try await store.streamSettings(app: app, stream: stream)
+        let (protection, authority) = protectionInForce(app: app, stream: stream, settings: rows)
+        let account = try await store.account(owningApp: app)
+        return Explanation(
+            account: account, publishers: try await store.publishers(app: app, stream: stream),
+            protection: protection, authority: authority,
+            answer: protection == .open ? .open : try await answer(facts, accountID: account?.id ?? 0))
+    }
+
+    private func answer(_ facts: ViewerFacts, accountID: AccountID) async throws -> Explanation.Answer {
+        let moment = now()
+        let ticket = try await ticket(facts, accountID: accountID)
+        switch (TicketDecision.decide(ticket: ticket, facts: facts, now: moment.date), ticket) {
+        case (.granted(let claim), let ticket?):
+            return .admitted(ticket, claim: claim)
+        case (.refused(.noUsesRemaining), let ticket?):
+            let running = try await store.sessionToJoin(
+                request(facts, accountID: accountID, id: "", now: moment.date))
+            return running == nil ? .refused(.noUsesRemaining) : .joins(ticket)
+        case (.refused(let reason), _):
+            return .refused(reason)
+        case (.granted, nil):
+            return .refused(.unknownTicket)
+        }
+    }
+}
