@@ -25,6 +25,9 @@ public protocol ViewerAdmission: Sendable {
 
     /// Whether a session runs and may be used by this viewer for this stream. For every segment, so it never waits.
     func permits(_ facts: ViewerFacts, session: String) -> Bool
+
+    /// Counts bytes that go out in a session.
+    func sent(_ bytes: Int, session: String)
 }
 
 /// Why a viewing session was ended by this side.
@@ -237,6 +240,27 @@ public final class Admissions: ViewerAdmission {
     /// Counts as use of the session.
     public func permits(_ facts: ViewerFacts, session: String) -> Bool {
         sessions.use(session, facts, now: now())
+    }
+
+    public func sent(_ bytes: Int, session: String) {
+        sessions.sent(Int64(bytes), in: session)
+    }
+
+    /// The sessions that run on this node with a ticket, of viewers that are meant, the newest first.
+    public func reports(where isMeant: (ViewerFacts) -> Bool) -> [SessionReport] {
+        sessions.reports(now: now(), where: isMeant).sorted { ($1.started, $0.sessionID) < ($0.started, $1.sessionID) }
+    }
+
+    /// Ends a session for good. Its ticket stays what it is: a viewer who has uses left may come again.
+    /// - Parameter name: as `SessionReport` has it.
+    /// - Returns: false when no session that is meant has that name.
+    public func end(sessionNamed name: String, where isMeant: (ViewerFacts) -> Bool) async throws -> Bool {
+        guard let id = reports(where: isMeant).first(where: { $0.name == name })?.sessionID else { return false }
+        // First where it would be joined again.
+        try await store.endSession(id: id)
+        guard let end = sessions.end(id) else { return false }
+        end()
+        return true
     }
 
     /// Whether the session is still good.

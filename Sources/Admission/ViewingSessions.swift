@@ -42,6 +42,9 @@ final class ViewingSessions: Sendable {
         /// When its ticket runs out.
         var expires: Date
         var lastSeen: NIODeadline
+        let started: Date
+        /// Sent in this session.
+        var bytes: Int64 = 0
         /// The `lastSeen` that the store knows.
         var written: NIODeadline
         /// Set for a connection (RTMP, SRT), which lasts until it is closed; nil for HLS, which lasts while it is used.
@@ -198,7 +201,7 @@ final class ViewingSessions: Sendable {
         let address = IPAddress(facts.address) ?? IPAddress(v4: 0)
         let session = Session(
             facts: facts, viewer: Viewer(facts), network: TicketDecision.sessionNetwork(for: address, ticket: ticket),
-            expires: ticket.expires, lastSeen: now.steady, written: now.steady, onEnd: onEnd)
+            expires: ticket.expires, lastSeen: now.steady, started: now.date, written: now.steady, onEnd: onEnd)
         let locked = locked(id)
         return directory.withLock { directory in
             let isNew = locked.shard.withLock { shard in
@@ -240,6 +243,34 @@ final class ViewingSessions: Sendable {
             if let taken { directory.forget(id, taken) }
             return taken
         }
+    }
+
+    /// Counts what was sent in a session; without effect when there is none.
+    func sent(_ bytes: Int64, in id: String) {
+        locked(id).shard.withLock { shard in
+            guard let index = shard.sessions.index(forKey: id) else { return }
+            shard.sessions.values[index].bytes = shard.sessions.values[index].bytes.addingSaturated(bytes)
+        }
+    }
+
+    /// The running sessions of viewers that are meant. Looks at all, one shard at a time.
+    func reports(now: Moment, where isMeant: (ViewerFacts) -> Bool) -> [SessionReport] {
+        shards.flatMap { locked in
+            locked.shard.withLock { shard in
+                shard.sessions.filter { $0.value.isRunning(now, timeout: timeout) && isMeant($0.value.facts) }.map {
+                    SessionReport(
+                        sessionID: $0.key, facts: $0.value.facts, isConnection: $0.value.onEnd != nil,
+                        started: $0.value.started, bytes: $0.value.bytes)
+                }
+            }
+        }
+    }
+
+    /// Ends a session.
+    /// - Returns: what to call, outside of any lock; nil when there is no such session.
+    func end(_ id: String) -> (@Sendable () -> Void)? {
+        guard let taken = take(id, where: { _, _ in true }) else { return nil }
+        return { taken.onEnd?(.revoked) }
     }
 
     // MARK: Changes of tickets

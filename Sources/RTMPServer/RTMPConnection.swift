@@ -570,6 +570,7 @@ final class RTMPConnection: ChannelDuplexHandler, @unchecked Sendable {
     private func checkDeadlines(now: NIODeadline) {
         guard !isClosing else { return }
         countMedia()
+        for streamID in plays.keys { plays[streamID]?.countSent(environment.admissions) }
         if let error = session.expired(now: now) {
             fail(error)
             return

@@ -1,3 +1,4 @@
+import Admission
 import Basics
 import Live
 import RTMP
@@ -49,11 +50,21 @@ struct RTMPPlay {
         let subscriber: RTMPSubscriber
         /// What `Admissions` knows the viewer by.
         let session: String
+        /// What of its bytes `Admissions` knows.
+        var counted: Int64 = 0
     }
 
     let use: StreamUse
     /// nil while it is being decided whether it may.
     var running: Running?
+
+    /// Tells what was sent since the last time.
+    mutating func countSent(_ admissions: Admissions) {
+        guard let running else { return }
+        let bytes = running.subscriber.statistics.bytes
+        admissions.sent(Int(bytes - running.counted), session: running.session)
+        self.running?.counted = bytes
+    }
 
     /// A player that wants video again gets it from the next keyframe on.
     func setVideo(_ wanted: Bool) {

@@ -117,12 +117,13 @@ struct EnvelopeTests {
     @Test("A key does only what it has the right to")
     func rightsOfKeys() async throws {
         let tickets: Set = [
-            "sevu.request", "sevu.requestmany", "sevu.status", "sevu.update", "sevu.list", "sevu.revoke",
+            "sevu.request", "sevu.requestmany", "sevu.status", "sevu.update", "sevu.list", "sevu.sessions", "sevu.kick",
+            "sevu.revoke",
             "sevu.errorlog",
             "sevu.errorcount",
         ]
         let reading: Set = [
-            "sevu.status", "sevu.list", "sevu.errorlog", "sevu.errorcount", "sevu.liststreamusers",
+            "sevu.status", "sevu.list", "sevu.sessions", "sevu.errorlog", "sevu.errorcount", "sevu.liststreamusers",
             "sevu.retrievestreamuser",
             "stream.active", "stream.details", "pushpublish.services", "app.list", "server.status", "log.origin",
         ]

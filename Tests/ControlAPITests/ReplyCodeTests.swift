@@ -1,6 +1,7 @@
 import Basics
 import Foundation
 import Testing
+import Usher
 
 @testable import ControlAPI
 @testable import Storage
@@ -121,6 +122,17 @@ struct ReplyCodeTests {
             fields["passes"] = ["ann", "bob"]
             return try await api.call("sevu.requestmany", fields)
         },
+        .sessionsListed: { try await $0.call("sevu.sessions") },
+        .sessionEnded: { api in
+            let made = try await api.call("sevu.request", ticket)["ticket"]?.objectValue
+            let facts = ViewerFacts(
+                key: made?["key"]?.stringValue, pass: made?["pass"]?.stringValue, address: "192.0.2.1",
+                app: "demo-origin", instance: "play", video: "mystream")
+            _ = try await api.admissions.admit(facts, session: nil)
+            let sessions = try await api.call("sevu.sessions")["sessions"]?.arrayValue
+            return try await api.call("sevu.kick", ["session": sessions?.first?.objectValue?["session"] ?? .null])
+        },
+        .sessionNotFound: { try await $0.call("sevu.kick", ["session": "none"]) },
         .ticketNotFound: { try await $0.call("sevu.status", ["key": "mystream.1.2"]) },
         .attemptsListed: { try await $0.call("sevu.errorlog") },
         .attemptsCounted: { try await $0.call("sevu.errorcount") },

@@ -357,6 +357,61 @@ import Testing
         #expect(scene.origin.logLines("API command not carried out") == 1)
     }
 
+    @Test("Who watches is listed with what was sent, and one of them is sent away")
+    func whoWatchesIsListed() async throws {
+        let scene = try await TicketScene()
+        let (one, other) = (try await scene.ticket(uses: 1), try await scene.ticket(uses: 1))
+        let player = try await RTMPPlayer(
+            port: scene.origin.rtmpPort, app: "demo-origin/live", stream: "paid" + one.query)
+        try await eventually("media") { player.mediaBytes > 0 }
+        let media = try await scene.viewer(other, from: "127.0.0.2").start()
+        let segment = try HLSViewer.lastSegment(of: media.reply, at: media.url)
+        let bytes = try await Curl.get(segment, from: "127.0.0.2").body.utf8.count + media.reply.body.utf8.count
+        #expect(bytes > 0)
+
+        func sessions(_ fields: JSONObject = [:]) async throws -> [JSONObject] {
+            let reply = try await scene.account.succeed("sevu.sessions", fields)
+            return reply["sessions"]?.arrayValue?.compactMap(\.objectValue) ?? []
+        }
+        let all = try await sessions()
+        #expect(all.map { $0.string("protocol") } == ["hls", "rtmp"])
+        #expect(all.map { $0.string("key") } == [other.key, one.key])
+        #expect(all.map { $0.string("pass") } == [other.pass, one.pass])
+        #expect(all.map { $0.string("ip") } == ["127.0.0.2", "127.0.0.1"])
+        #expect(all.allSatisfy { $0.string("video") == "paid" && $0.string("app") == "demo-origin" })
+        // The session's own id, which opens its path, is nowhere.
+        #expect(
+            !all.contains { row in row.members.contains { media.url.contains("sess_" + ($0.value.stringValue ?? "-")) }
+            })
+        let sent = try #require(Int(all.first?.string("bytes") ?? ""))
+        #expect(sent >= 1_000)
+        try await eventually("what the RTMP player was sent") {
+            Int(try await sessions(["key": .string(one.key)]).first?.string("bytes") ?? "") ?? 0 > 1_000
+        }
+        for (fields, count) in [
+            (["ip": "127.0.0.0/31"], 1), (["app": "demo-live", "video": "pa*"], 2), (["video": "other"], 0),
+            (["limit": 1], 1), (["key": .string(other.key)], 1),
+        ] as [(JSONObject, Int)] {
+            #expect(try await sessions(fields).count == count, "\(fields)")
+        }
+
+        for (row, isOver) in zip(
+            all,
+            [
+                { try await Curl.get(segment, from: "127.0.0.2").status == 403 }, { player.state == .closed },
+            ] as [() async throws -> Bool])
+        {
+            let name = JSONValue.string(row.string("session"))
+            #expect(try await scene.account.succeed("sevu.kick", ["session": name])["code"] == 2007)
+            try await eventually("the end of \(row.string("protocol"))") { try await isOver() }
+            let again = try await scene.account.call("sevu.kick", ["session": name, "request_id": "again"])
+            #expect(again["code"] == 2041)
+        }
+        // Its ticket had one use, and the session that had it is not joined again.
+        #expect(try await Curl.get(media.url, from: "127.0.0.2").status == 403)
+        #expect(try await sessions().isEmpty)
+    }
+
     @Test("A ticket that runs out ends what plays with it")
     func aTicketThatRunsOutEndsWhatPlaysWithIt() async throws {
         let scene = try await TicketScene()

@@ -30,7 +30,8 @@ public enum CommandRegistry {
 
     private static let entries: [Entry] = [
         entry(RequestTicket.self), entry(TicketStatus.self), entry(RevokeTicket.self),
-        entry(UpdateTicket.self), entry(ListTickets.self), entry(RequestTickets.self), entry(ListAttempts.self),
+        entry(UpdateTicket.self), entry(ListTickets.self), entry(RequestTickets.self),
+        entry(ListSessions.self), entry(EndSession.self), entry(ListAttempts.self),
         entry(CountAttempts.self), entry(AddStreamUser.self), entry(ListStreamUsers.self),
         entry(RetrieveStreamUser.self), entry(RemoveStreamUser.self), entry(UpdateStream.self),
         entry(ActiveStreams.self), entry(StreamDetails.self), entry(CloseStream.self), entry(AddPush.self),

@@ -20,7 +20,10 @@ public enum ReplyCode: Int, Sendable, Hashable, CaseIterable {
     case ticketsListed = 2003
     case ticketUpdated = 2004
     case ticketsCreated = 2005
+    case sessionsListed = 2006
+    case sessionEnded = 2007
     case ticketNotFound = 2040
+    case sessionNotFound = 2041
     case attemptsListed = 2050
     case attemptsCounted = 2051
 
@@ -111,6 +114,10 @@ public enum ReplyCode: Int, Sendable, Hashable, CaseIterable {
         case .ticketUpdated: ("ScaleEngine Virtual Usher ticket updated", true, "`sevu.update` changed the ticket.")
         case .ticketsCreated:
             ("ScaleEngine Virtual Usher tickets created", true, "`sevu.requestmany` made all the tickets.")
+        case .sessionsListed: ("Viewing sessions found", true, "`sevu.sessions` gives who is watching.")
+        case .sessionEnded: ("Viewing session ended", true, "`sevu.kick` ended it.")
+        case .sessionNotFound:
+            ("Viewing session not found", false, "The account has no such session on this server; it may have ended.")
         case .ticketNotFound:
             ("ScaleEngine Virtual Usher ticket not found", false, "The account has no ticket with that `key`.")
         case .attemptsListed:

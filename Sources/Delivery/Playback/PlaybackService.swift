@@ -65,7 +65,8 @@ public struct PlaybackService: Sendable {
             return reply
         }
         var reply: PlaybackReply
-        if let request = PlaybackRequest(head, over: connection, trustedProxies: configuration.trustedProxies) {
+        let request = PlaybackRequest(head, over: connection, trustedProxies: configuration.trustedProxies)
+        if let request {
             reply = await answer(request)
         } else {
             reply = PlaybackReply.text(.notFound, "Not found.\n", cache: .missing)
@@ -73,7 +74,11 @@ public struct PlaybackService: Sendable {
         crossOrigin.apply(to: &reply.headers, origin: origin)
         if let body = reply.body {
             reply.headers.add(name: "Content-Length", value: String(body.readableBytes))
-            if head.method == .HEAD { reply.body = nil }
+            if head.method == .HEAD {
+                reply.body = nil
+            } else if let session = request?.path.session {
+                admission.sent(body.readableBytes, session: session)
+            }
         }
         return reply
     }

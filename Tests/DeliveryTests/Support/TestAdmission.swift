@@ -14,6 +14,8 @@ final class TestAdmission: ViewerAdmission {
         /// Sessions that may be used, and by whom.
         var sessions: [String: String] = [:]
         var charged = 0
+        /// Bytes by session.
+        var sent: [String: Int] = [:]
         var previews = 0
         var entered = 0
         var lastFacts: ViewerFacts?
@@ -64,6 +66,10 @@ final class TestAdmission: ViewerAdmission {
             state.charged += 1
             return .granted(id)
         }
+    }
+
+    func sent(_ bytes: Int, session id: String) {
+        state.withLock { $0.sent[id, default: 0] += bytes }
     }
 
     func permits(_ facts: ViewerFacts, session id: String) -> Bool {
