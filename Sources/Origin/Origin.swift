@@ -25,13 +25,30 @@ final class Origin: Sendable {
     /// that a restart continues, then RTMP, then what they work with.
     let services: [any Service]
 
+    /// Whether anything in the store was sealed with the server's secret.
+    private static func holdsSealed(_ store: any Store) async throws -> Bool {
+        for account in try await store.accounts() {
+            let users = try await store.streamUsers(accountID: account.id, app: nil, stream: nil)
+            if users.contains(where: { $0.sealedChallengeVerifier != nil }) { return true }
+        }
+        return false
+    }
+
     init(configuration: PlayhouseConfiguration, logger: Logger) async throws {
         let folder = configuration.storage.path
         let store: SQLiteStore
         let secret: ServerSecret
         do {
             store = try await SQLiteStore.open(folder: folder)
+            let isNew = !ServerSecret.exists(folder: folder)
             secret = try ServerSecret.load(folder: folder)
+            if isNew, try await Self.holdsSealed(store) {
+                logger.warning(
+                    """
+                    the key file is new, and what was sealed with the former one cannot be opened: encoders that log in by \
+                    challenge are refused until their stream users are added again, or the file is restored
+                    """, metadata: ["file": "\(folder)/\(ServerSecret.fileName)"])
+            }
         } catch {
             throw StartFailure(description: "storage.path \(folder): \(error)")
         }

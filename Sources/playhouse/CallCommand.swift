@@ -75,7 +75,11 @@ struct CallCommand: AsyncParsableCommand {
     func run() async throws {
         let path = profile ?? Profile.standardPath(ProcessInfo.processInfo.environment)
         let profile = try Profile.read(path, allowsOthers: insecureProfile)
-        let fields = try CallFields.parse(fields, object: jsonFields)
+        var fields = try CallFields.parse(fields, object: jsonFields)
+        // Equal calls within a second would be one: whoever types a command twice means it twice.
+        if CommandRegistry.description(of: command)?.isMutating ?? false, fields["request_id"] == nil {
+            fields["request_id"] = .string(String(UInt64.random(in: .min ... .max), radix: 16))
+        }
         let text = SignedCall(accountID: profile.accountID, apiKey: profile.apiKey, privateKey: profile.privateKey)
             .text(command: command, fields: fields, now: Date())
         let reply = try await CallTransport.post(

@@ -115,6 +115,25 @@ import Testing
         #expect(outcome.errors.split(separator: "\n").first.map(String.init) == "Error: \(message)")
     }
 
+    @Test("Commands that change something are sent with an id of their own, which may be given")
+    func requestID() async throws {
+        try await withServer { program in
+            func sent(_ arguments: String...) async throws -> String {
+                let outcome = try await program.run(["call"] + arguments + ["--raw", "--profile", "profile.yaml"])
+                #expect(outcome.code == 0)
+                let match = outcome.output.firstMatch(of: /"request_id": "([^"]*)"/)
+                return match.map { String($0.1) } ?? ""
+            }
+            let ids = [
+                try await sent("stream.close", "app=demo-origin", "stream=s"),
+                try await sent("stream.close", "app=demo-origin", "stream=s"),
+            ]
+            #expect(ids.allSatisfy { $0.wholeMatch(of: /[0-9a-f]{1,16}/) != nil } && Set(ids).count == 2)
+            #expect(try await sent("stream.close", "app=demo-origin", "stream=s", "request_id=mine") == "mine")
+            #expect(try await sent("app.list") == "")
+        }
+    }
+
     @Test func `a failure is printed and ends with 1`() async throws {
         try await withServer { program in
             let outcome = try await program.run(

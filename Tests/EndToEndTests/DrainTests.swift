@@ -40,6 +40,29 @@ import Testing
         web.kill()
     }
 
+    @Test("A key file that is lost is warned of, if anything was sealed with it")
+    func aLostKeyFile() async throws {
+        let first = try await OriginProcess()
+        let account = try await first.account()
+        let warning = "the key file is new"
+        let file = first.folder.file("data/secret.key")
+        try await first.stop()
+        try FileManager.default.removeItem(atPath: file)
+        // Accounts alone are sealed with nothing.
+        let second = try await OriginProcess(folder: first.folder, ports: (first.httpPort, first.rtmpPort))
+        #expect(second.logLines(warning) == 0)
+        try await account.succeed(
+            "sevu.addstreamuser", ["app": "demo-origin", "stream": "show", "user": "cam1", "pass": "secret"])
+        try await second.stop()
+        try FileManager.default.removeItem(atPath: file)
+        let third = try await OriginProcess(folder: first.folder)
+        #expect(third.logLines("warning", warning, "file=\(file)") == 1)
+        try await third.stop()
+        let fourth = try await OriginProcess(folder: first.folder)
+        #expect(fourth.logLines(warning) == 0)
+        try await fourth.stop()
+    }
+
     @Test("Connections that do not go in time are cut off at shutdown")
     func whoDoesNotGoIsCutOff() async throws {
         let origin = try await OriginProcess(["server.drain_timeout: 1s"])

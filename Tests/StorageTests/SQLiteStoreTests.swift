@@ -177,6 +177,21 @@ struct SQLiteStoreTests {
         }
     }
 
+    @Test("A store that was closed is one file")
+    func oneFile() async throws {
+        try await withTemporaryFolder { folder in
+            let store = try await SQLiteStore.open(folder: folder + "/a")
+            try await store.insertAccount(.demo)
+            try await store.close()
+            try FileManager.default.createDirectory(atPath: folder + "/b", withIntermediateDirectories: true)
+            try FileManager.default.copyItem(
+                atPath: "\(folder)/a/\(SQLiteStore.fileName)", toPath: "\(folder)/b/\(SQLiteStore.fileName)")
+            let copy = try await SQLiteStore.open(folder: folder + "/b")
+            #expect(try await copy.accounts() == [.demo])
+            try await copy.close()
+        }
+    }
+
     @Test("A database that a newer version wrote is left alone")
     func newer() async throws {
         try await withTemporaryFolder { folder in

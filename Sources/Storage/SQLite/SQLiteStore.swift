@@ -82,6 +82,9 @@ public final class SQLiteStore: Store {
             // Waits for reads and for the transaction under way; those that still queue behind it come first.
             pool.writeWithoutTransaction { _ in }
             while self.batcher.isBusy { pool.writeWithoutTransaction { _ in } }
+            // All of it into the one file, so that a copy of that is a copy of everything. Another process that reads may be
+            // in the way: then the last one to close does it.
+            pool.writeWithoutTransaction { _ = try? $0.checkpoint(.truncate) }
             try pool.close()
         }
     }

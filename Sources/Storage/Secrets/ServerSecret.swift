@@ -23,6 +23,11 @@ public struct ServerSecret: Sendable {
         signingKey = derive("hmac")
     }
 
+    /// Whether there is a secret in `folder`.
+    public static func exists(folder: String) -> Bool {
+        FileManager.default.fileExists(atPath: URL(fileURLWithPath: folder).appendingPathComponent(fileName).path)
+    }
+
     /// Reads the secret in `folder`; the first start creates it (folder 0700, file 0600). Two processes that start at
     /// once get the same one. Throws `StoreError.failed` when it cannot be read or is not 32 bytes: a damaged secret is
     /// never replaced, since what was sealed with it would be lost.
