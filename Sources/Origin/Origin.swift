@@ -143,7 +143,8 @@ final class Origin: Sendable {
             MemoryService(),
             Housekeeping(
                 store: store, attemptRetention: configuration.storage.attemptRetention,
-                eventRetention: configuration.storage.eventRetention, logger: logger),
+                eventRetention: configuration.storage.eventRetention,
+                sessionTimeout: configuration.hls.sessionTimeout, logger: logger),
             AdmissionService(admissions: admissions),
             RTMPService(
                 server: server, stage: stage, pushes: pushes, drainTimeout: configuration.server.drainTimeout,

@@ -85,13 +85,15 @@ struct MemoryService: Service {
     }
 }
 
-/// Removes what has outlived its time: attempts, sessions, origin events, remembered replies.
+/// Removes what has outlived its time: attempts, sessions, tickets, origin events, remembered replies.
 struct Housekeeping: Service {
     let store: SQLiteStore
     let attemptRetention: Duration
     let eventRetention: Duration
+    /// `hls.session_timeout`: a session that was not used for this long is over.
+    let sessionTimeout: Duration
     let logger: Logger
-    var interval = Duration.seconds(600)
+    var interval = Duration.seconds(60)
 
     func run() async throws {
         try? await cancelWhenGracefulShutdown {
@@ -105,12 +107,14 @@ struct Housekeeping: Service {
     func sweep(now: Date) async {
         do {
             try await store.removeReplays(expiredBefore: now)
+            // The store hears of a session's use with some delay.
+            try await store.removeEndedSessions(before: now - max(3_600, 2 * sessionTimeout.timeInterval))
             if attemptRetention > .zero {
-                _ = try await store.removeAttempts(before: now - attemptRetention.timeInterval)
-                _ = try await store.removeEndedSessions(before: now - attemptRetention.timeInterval)
+                try await store.removeAttempts(before: now - attemptRetention.timeInterval)
+                try await store.removeTickets(expiredBefore: now - attemptRetention.timeInterval)
             }
             if eventRetention > .zero {
-                _ = try await store.removeEvents(before: now - eventRetention.timeInterval)
+                try await store.removeEvents(before: now - eventRetention.timeInterval)
             }
         } catch is CancellationError {
             // The origin ends.

@@ -238,7 +238,7 @@ extension ConfigurationKey {
         ConfigurationKey(
             "storage.attempt_retention", \.storage.attemptRetention,
             .duration(.zero ... .seconds(3650 * 86400), unit: .days),
-            "How long the log of viewers' attempts is kept. 0: for ever."),
+            "How long the log of viewers' attempts is kept, and tickets that have expired. 0: for ever."),
         ConfigurationKey(
             "storage.event_retention", \.storage.eventRetention,
             .duration(.zero ... .seconds(3650 * 86400), unit: .days),

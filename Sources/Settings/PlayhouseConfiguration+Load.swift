@@ -87,9 +87,6 @@ extension PlayhouseConfiguration {
         require(
             hls.segmentMaxDuration >= hls.segmentDuration, "hls.segment_max_duration", atLeast: "hls.segment_duration")
         require(push.retryMax >= push.retryInitial, "push.retry_max", atLeast: "push.retry_initial")
-        // Sessions are kept as long as attempts are, and one that is forgotten while it runs would be charged again.
-        let sessionTime = storage.attemptRetention == .zero || storage.attemptRetention >= hls.sessionTimeout
-        require(sessionTime, "storage.attempt_retention", atLeast: "hls.session_timeout")
         require(limits.memory == 0 || limits.memory >= live.gopBytes, "limits.memory", atLeast: "live.gop_bytes")
         if http.listen == rtmp.listen, http.listen.port != 0 {
             let origin = origins["rtmp.listen"] ?? origins["http.listen"] ?? .standard

@@ -171,7 +171,6 @@ public protocol ReplayStore: Sendable {
     func finishReplay(digest: String, reply: String) async throws
     /// Gives up a claim whose command failed before it changed anything.
     func abandonReplay(digest: String) async throws
-    func removeReplays(expiredBefore date: Date) async throws
 }
 
 public enum ReplayClaim: Sendable, Hashable {
@@ -196,6 +195,11 @@ public protocol RetentionStore: Sendable {
     /// Sessions that have ended or were last used before `date`, which must lie before any session's time-out.
     @discardableResult
     func removeEndedSessions(before date: Date) async throws -> Int
+    /// Tickets and what is left of their sessions; attempts with them stay.
+    @discardableResult
+    func removeTickets(expiredBefore date: Date) async throws -> Int
+    @discardableResult
+    func removeReplays(expiredBefore date: Date) async throws -> Int
     @discardableResult
     func removeEvents(before date: Date) async throws -> Int
 }

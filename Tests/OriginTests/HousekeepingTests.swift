@@ -19,7 +19,7 @@ import Usher
 
         func housekeeping(attempts: Duration, events: Duration) -> Housekeeping {
             Housekeeping(
-                store: store, attemptRetention: attempts, eventRetention: events,
+                store: store, attemptRetention: attempts, eventRetention: events, sessionTimeout: .seconds(7_200),
                 logger: Logger(label: "test") { _ in log })
         }
 
@@ -89,6 +89,38 @@ import Usher
             await scene.housekeeping(attempts: .zero, events: .zero).sweep(now: scene.now)
             #expect(try await scene.attempts.count == 3)
             #expect(try await scene.events == 3)
+        }
+    }
+
+    @Test("Sessions go when nobody can join them any more, tickets long after they have expired")
+    func sessionsAndTickets() async throws {
+        try await run { (scene: Scene) async throws in
+            func ticket(_ key: String, expired hours: Double) async throws {
+                _ = try await scene.store.insertTicket(
+                    Ticket(
+                        accountID: 1, key: key, pass: "p", ip: "0.0.0.0/0", app: "*", video: "*", uses: 0,
+                        created: scene.now, expires: scene.now - hours * 3_600))
+            }
+            try await ticket("old", expired: 30)
+            try await ticket("recent", expired: 20)
+            try await ticket("good", expired: -1)
+            func request(_ hours: Double, _ window: Double) -> AdmissionRequest {
+                AdmissionRequest(
+                    facts: ViewerFacts(
+                        key: "good", pass: "p", address: "192.0.2.1", app: "demo-origin", instance: "play",
+                        video: "show \(hours)"),
+                    accountID: 1, now: scene.now - hours * 3_600, sessionID: "s\(hours)", joinWindow: window)
+            }
+            for hours in [3.0, 5] { _ = try await scene.store.admit(request(hours, 60)) }
+            await scene.housekeeping(attempts: .seconds(24 * 3_600), events: .zero).sweep(now: scene.now)
+            #expect(try await scene.store.ticket(key: "old") == nil)
+            #expect(try await scene.store.ticket(key: "recent") != nil)
+            #expect(try await scene.store.ticket(key: "good") != nil)
+            // Twice two hours.
+            #expect(try await scene.store.sessionToJoin(request(3, 1e6)) == "s3.0")
+            #expect(try await scene.store.sessionToJoin(request(5, 1e6)) == nil)
+            await scene.housekeeping(attempts: .zero, events: .zero).sweep(now: scene.now + 90_000_000)
+            #expect(try await scene.store.ticket(key: "good") != nil)
         }
     }
 

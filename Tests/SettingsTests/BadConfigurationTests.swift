@@ -149,9 +149,6 @@ import Testing
             yaml: "push:\n  retry_initial: 10\n  retry_max: 5\n",
             messages: ["c.yaml:3: push.retry_max: must be at least push.retry_initial"]),
         Case(
-            yaml: "storage.attempt_retention: 30s\n",
-            messages: ["c.yaml:1: storage.attempt_retention: must be at least hls.session_timeout"]),
-        Case(
             yaml: "http.listen: 0.0.0.0:1935\n",
             messages: ["c.yaml:1: http.listen: http.listen and rtmp.listen are the same address"]),
     ]

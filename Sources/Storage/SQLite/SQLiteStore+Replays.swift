@@ -33,10 +33,4 @@ extension SQLiteStore {
             try database.run("DELETE FROM replays WHERE digest = ? AND reply IS NULL", [digest])
         }
     }
-
-    public func removeReplays(expiredBefore date: Date) async throws {
-        try await write { database in
-            try database.run("DELETE FROM replays WHERE expires < ?", [date.stored])
-        }
-    }
 }

@@ -17,21 +17,51 @@ extension SQLiteStore {
     }
 
     @discardableResult
+    public func removeTickets(expiredBefore date: Date) async throws -> Int {
+        try await remove(
+            "DELETE FROM tickets WHERE id IN (SELECT id FROM tickets WHERE expires < ? ORDER BY expires LIMIT ?)",
+            before: date)
+    }
+
+    @discardableResult
     public func removeEvents(before date: Date) async throws -> Int {
         try await remove(
             "DELETE FROM origin_events WHERE id IN (SELECT id FROM origin_events WHERE date < ? ORDER BY date LIMIT ?)",
             before: date)
     }
 
-    /// In steps of 2,000 rows, some milliseconds each, so that viewers at the door never wait for the housekeeping.
+    @discardableResult
+    public func removeReplays(expiredBefore date: Date) async throws -> Int {
+        try await remove(
+            """
+            DELETE FROM replays WHERE digest IN (SELECT digest FROM replays WHERE expires < ? ORDER BY expires LIMIT ?)
+            """, before: date)
+    }
+
+    /// How long one step may hold the write lock, about.
+    private static let stepTime = Duration.milliseconds(3)
+
+    /// In steps of as many rows as go in `stepTime` on this machine, with a pause as long as the step after each, so that
+    /// viewers at the door never wait for the housekeeping.
     private func remove(_ sql: String, before date: Date) async throws -> Int {
-        let step = 2_000
+        var step = 32
         var total = 0
         while true {
             try Task.checkCancellation()
-            let removed = try await write { try $0.run(sql, [date.stored, step]) }
+            let rows = step
+            let (removed, time) = try await write { database in
+                let begin = ContinuousClock.now
+                let removed = try database.run(sql, [date.stored, rows])
+                return (removed, ContinuousClock.now - begin)
+            }
             total += removed
-            if removed < step { return total }
+            if removed < rows { return total }
+            if time > Self.stepTime {
+                step = max(8, rows / 2)
+            } else if time < Self.stepTime / 3 {
+                step = min(2_048, rows * 2)
+            }
+            try await Task.sleep(for: time)
         }
     }
 }

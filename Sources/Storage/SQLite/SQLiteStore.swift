@@ -83,8 +83,10 @@ public final class SQLiteStore: Store {
             pool.writeWithoutTransaction { _ in }
             while self.batcher.isBusy { pool.writeWithoutTransaction { _ in } }
             // All of it into the one file, so that a copy of that is a copy of everything. Another process that reads may be
-            // in the way: then the last one to close does it.
-            pool.writeWithoutTransaction { _ = try? $0.checkpoint(.truncate) }
+            // in the way: then the last one to close does it. A store that is closed again has no connection.
+            pool.writeWithoutTransaction { database in
+                if database.sqliteConnection != nil { _ = try? database.checkpoint(.truncate) }
+            }
             try pool.close()
         }
     }

@@ -17,6 +17,9 @@ enum Migrations {
         migrator.registerMigration("004 tickets by pass") { database in
             try database.execute(sql: "CREATE INDEX tickets_by_pass ON tickets (cdn, pass)")
         }
+        migrator.registerMigration("005 tickets by expiry") { database in
+            try database.execute(sql: "CREATE INDEX tickets_by_expiry ON tickets (expires)")
+        }
         guard try !pool.read(migrator.hasBeenSuperseded) else {
             throw StoreError.failed("the database was written by a newer version of Playhouse")
         }
