@@ -131,7 +131,7 @@ public final class Admissions: ViewerAdmission {
     }
 
     /// Ends connections that play without a ticket what is protected by now.
-    private func reviewOpenViewers() async throws {
+    func reviewOpenViewers() async throws {
         for stream in openViewers.streams where try await readProtection(of: stream) != .open {
             for end in openViewers.removeAll(of: stream) { end(.revoked) }
         }
@@ -365,7 +365,15 @@ public final class Admissions: ViewerAdmission {
                     try? await Task.sleep(for: self.configuration.pollInterval)
                 }
             }
-            // In a task of its own: revocations are heard of however long the store takes to write.
+            // In tasks of their own: revocations are heard of however long the store takes to write, and however many streams
+            // are played without a ticket.
+            group.addTask {
+                while !Task.isCancelled {
+                    // `poll` says when the store does not answer.
+                    try? await self.reviewOpenViewers()
+                    try? await Task.sleep(for: self.configuration.pollInterval)
+                }
+            }
             group.addTask {
                 while !Task.isCancelled {
                     await self.writeTouches()
@@ -383,7 +391,6 @@ public final class Admissions: ViewerAdmission {
         keep(sessions.sweep(now: moment).touches)
         do {
             try await takeInChanges()
-            try await reviewOpenViewers()
             tellOfStore(isFailing: false, nil)
         } catch {
             tellOfStore(isFailing: true, error)

@@ -96,7 +96,7 @@ import Testing
             #expect(!node.isRunning(playing) && node.isRunning(neighbour))
             // Another node hears of it in its next round, whatever it remembers.
             #expect(elsewhere.all == [])
-            await other.poll()
+            try await other.reviewOpenViewers()
             #expect(elsewhere.all == [.revoked])
             #expect(left.all == [])
             // And nobody comes without a ticket any more.
