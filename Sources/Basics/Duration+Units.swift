@@ -7,11 +7,6 @@ extension Duration {
         return Double(seconds) + Double(attoseconds) * 1e-18
     }
 
-    /// Whole seconds, rounded down.
-    public var wholeSeconds: Int {
-        Int(clamping: components.seconds)
-    }
-
     /// Whole milliseconds, rounded down.
     public var wholeMilliseconds: Int {
         let (seconds, attoseconds) = components

@@ -179,7 +179,7 @@ extension ConfigurationKey {
             "hls.segment_max_bytes", \.hls.segmentMaxBytes, .bytes(1 << 20...1 << 30),
             "A segment ends here even without a keyframe."),
         ConfigurationKey(
-            "hls.window", \.hls.window, .integer(3...100, unit: "segments"),
+            "hls.window", \.hls.window, .integer(StreamSettings.playlistCounts, unit: "segments"),
             "Segments listed in a playlist. A stream's own setting goes first."),
         ConfigurationKey(
             "hls.session_timeout", \.hls.sessionTimeout, .duration(.seconds(5) ... .seconds(86400)),

@@ -25,7 +25,24 @@ struct CallCommand: AsyncParsableCommand {
               playhouse call sevu.request app=demo-origin video=mystream pass=v1 uses=5
               playhouse call pushpublish.services filters:='{"app":"demo-origin"}'
               playhouse call sevu.errorcount --raw | jq .error_count
+
+            The commands, whose fields docs/api.md has:
+            \(commandNames)
             """)
+
+    /// A line for the commands of one kind.
+    private static var commandNames: String {
+        var lines: [String] = []
+        for name in CommandRegistry.descriptions.map(\.name) {
+            let kind = name.prefix { $0 != "." }
+            if lines.last?.hasPrefix("  \(kind).") == true {
+                lines[lines.count - 1] += " \(name)"
+            } else {
+                lines.append("  \(name)")
+            }
+        }
+        return lines.joined(separator: "\n")
+    }
 
     @Argument(help: "The command, such as sevu.request.")
     var command: String

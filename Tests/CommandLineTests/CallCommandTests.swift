@@ -40,6 +40,17 @@ import Testing
         server.serve_forever()
         """
 
+    @Test("The help of call names every command")
+    func helpNamesCommands() async throws {
+        let program = try Program()
+        defer { program.remove() }
+        let help = try await program.run(["call", "--help"])
+        #expect(help.code == 0)
+        #expect(help.output.contains("  sevu.request sevu.status sevu.revoke "))
+        #expect(help.output.contains("  pushpublish.add pushpublish.update "))
+        #expect(help.output.contains("  log.origin\n"))
+    }
+
     /// Starts the server, writes a profile for it, and ends the server afterwards.
     /// - Parameter certificate: files of a certificate and its key, with which the server speaks TLS.
     private func withServer(

@@ -5,7 +5,7 @@ import Testing
     static let bad = "http:\n  lisen: 1\nhls.window: two\n"
     static let complaints = """
         c.yaml:2: http.lisen: unknown key; did you mean http.listen?
-        c.yaml:3: hls.window: expected a whole number from 3 to 100, found "two"
+        c.yaml:3: hls.window: expected a whole number from 3 to 120, found "two"
 
         """
 
@@ -34,7 +34,7 @@ import Testing
         #expect(
             outcome.output == """
                 {"valid":false,"problems":[{"code":"value","origin":"c.yaml:1","key":"hls.window","message":"expected a whole \
-                number from 3 to 100, found \\"two\\""}]}
+                number from 3 to 120, found \\"two\\""}]}
 
                 """)
         #expect(try await program.run("config", "check", "--json").output == "{\"valid\":true,\"problems\":[]}\n")

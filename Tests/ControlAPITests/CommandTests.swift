@@ -494,7 +494,7 @@ struct CommandTests {
     @Test("The origin describes itself")
     func theOriginDescribesItself() async throws {
         try await TestAPI.run { (api: TestAPI) async throws in
-            let status = try await api.call("server.status", ["origin_url": "jb-origin.secdn.net"])
+            let status = try await api.call("server.status", ["origin_url": "demo-origin.secdn.net"])
             #expect(status["server"] == "origin.example")
             #expect(status["version"] == "1.0")
             #expect(status["uptime"] == 1)

@@ -108,6 +108,7 @@ struct ReplyCodeTests {
         },
         .originLogListed: { try await $0.call("log.origin", ["app": "demo-origin", "stream": "*"]) },
         .serverReachable: { try await $0.call("server.status", ["app": "demo-origin"]) },
+        .serverNotReachable: { try await $0.call("server.status", ["origin_url": "elsewhere.example"]) },
         .appsListed: { try await $0.call("app.list") },
     ]
 

@@ -119,7 +119,7 @@ struct ScopeTests {
             #expect(mine["streams"]?.arrayValue?.map { $0["name"] } == ["s"])
             let theirs = try await api.call("stream.active", ["app": "other-origin", "inst": "live"], key: api.other)
             #expect(theirs["streams"]?.arrayValue?.map { $0["name"] } == ["t"])
-            #expect(try await api.call("server.status", ["origin_url": "jb-origin.secdn.net"])["streams"] == 1)
+            #expect(try await api.call("server.status", ["origin_url": "demo-origin.secdn.net"])["streams"] == 1)
         }
     }
 }

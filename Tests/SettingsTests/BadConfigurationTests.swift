@@ -49,13 +49,13 @@ import Testing
             messages: ["c.yaml:1: log: expected a map of keys (level, format), found \"debug\""]),
         Case(
             yaml: "hls:\n  window: [6]\n",
-            messages: ["c.yaml:2: hls.window: expected a whole number from 3 to 100, found a list"]),
+            messages: ["c.yaml:2: hls.window: expected a whole number from 3 to 120, found a list"]),
         Case(
             yaml: "hls:\n  window:\n    size: 6\n",
-            messages: ["c.yaml:2: hls.window: expected a whole number from 3 to 100, found a map"]),
+            messages: ["c.yaml:2: hls.window: expected a whole number from 3 to 120, found a map"]),
         Case(
             yaml: "hls:\n  window:\n",
-            messages: ["c.yaml:2: hls.window: expected a whole number from 3 to 100, found nothing"]),
+            messages: ["c.yaml:2: hls.window: expected a whole number from 3 to 120, found nothing"]),
         Case(
             yaml: "push.allow_private: 10.0.0.0/8\n",
             messages: [
@@ -93,10 +93,10 @@ import Testing
             ]),
         Case(
             yaml: "hls.window: two\n",
-            messages: ["c.yaml:1: hls.window: expected a whole number from 3 to 100, found \"two\""]),
+            messages: ["c.yaml:1: hls.window: expected a whole number from 3 to 120, found \"two\""]),
         Case(
             yaml: "hls.window: 2\n",
-            messages: ["c.yaml:1: hls.window: expected a whole number from 3 to 100, found \"2\""]),
+            messages: ["c.yaml:1: hls.window: expected a whole number from 3 to 120, found \"2\""]),
         Case(
             yaml: "hls.segment_duration: 31\n",
             messages: ["c.yaml:1: hls.segment_duration: expected a duration from 0.5 to 30 s, found \"31\""]),
@@ -156,7 +156,7 @@ import Testing
     static let environmentCases = [
         Case(
             yaml: "", environment: ["PLAYHOUSE_HLS_WINDOW": "x"],
-            messages: ["PLAYHOUSE_HLS_WINDOW: expected a whole number from 3 to 100, found \"x\""]),
+            messages: ["PLAYHOUSE_HLS_WINDOW: expected a whole number from 3 to 120, found \"x\""]),
         Case(
             yaml: "", environment: ["PLAYHOUSE_HTTP_LISTENS": "x"],
             messages: [
@@ -180,14 +180,14 @@ import Testing
         // What the environment hides must be right all the same.
         Case(
             yaml: "hls.window: x\n", environment: ["PLAYHOUSE_HLS_WINDOW": "5"],
-            messages: ["c.yaml:1: hls.window: expected a whole number from 3 to 100, found \"x\""]),
+            messages: ["c.yaml:1: hls.window: expected a whole number from 3 to 120, found \"x\""]),
         // All at once: the file's in its order, then the environment's.
         Case(
             yaml: "rtmp:\n  listn: 1\nhls:\n  window: 1\nlog: [1]\n",
             environment: ["PLAYHOUSE_LOG_LEVEL": "loud", "PLAYHOUSE_LOG_LEVEK": "info"],
             messages: [
                 "c.yaml:2: rtmp.listn: unknown key; did you mean rtmp.listen?",
-                "c.yaml:4: hls.window: expected a whole number from 3 to 100, found \"1\"",
+                "c.yaml:4: hls.window: expected a whole number from 3 to 120, found \"1\"",
                 "c.yaml:5: log: expected a map of keys (level, format), found a list",
                 "PLAYHOUSE_LOG_LEVEK: no setting has this environment variable; did you mean PLAYHOUSE_LOG_LEVEL?",
                 """

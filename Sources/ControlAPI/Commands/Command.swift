@@ -40,12 +40,18 @@ public struct CommandDescription: Sendable {
         return names.filter { !known.contains($0) }
     }
 
-    /// The command's field that somebody most likely meant by `name`: the one that fewest changes of single letters lead to,
-    /// at most two or one in three of its letters.
+    /// The command's field that somebody most likely meant by `name`.
     public func suggestion(for name: String) -> String? {
-        let wanted = Array(name.lowercased().utf8)
+        Self.nearest(to: name, among: fields.flatMap { [$0.name] + $0.aliases })
+    }
+
+    /// The name that fewest changes of single letters lead to from what was given, at most two or one in three of its letters.
+    static func nearest(to given: String, among names: [String]) -> String? {
+        // Longer texts are no mistyped names, and the time it takes grows with their length.
+        guard given.utf8.count <= 80 else { return nil }
+        let wanted = Array(given.lowercased().utf8)
         var best: (name: String, distance: Int)?
-        for known in fields.flatMap({ [$0.name] + $0.aliases }) {
+        for known in names {
             let distance = Self.distance(wanted, Array(known.utf8))
             let letters = known.utf8.count
             guard distance <= max(letters / 3, min(2, letters / 2)), distance < best?.distance ?? .max else { continue }

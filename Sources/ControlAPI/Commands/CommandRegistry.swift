@@ -53,6 +53,16 @@ public enum CommandRegistry {
         byName[aliases[name] ?? name]
     }
 
+    /// The failure that answers a command there is none of: it says what may have been meant.
+    static func unrecognized(_ name: String) -> CommandFailure {
+        let names = entries.map(\.description.name) + aliases.keys.sorted()
+        guard let nearest = CommandDescription.nearest(to: name, among: names) else {
+            return CommandFailure(.unrecognizedCommand)
+        }
+        return CommandFailure(
+            .unrecognizedCommand, "\(ReplyCode.unrecognizedCommand.message), did you mean \(nearest)?")
+    }
+
     /// In the order of the documentation.
     public static var descriptions: [CommandDescription] {
         entries.map(\.description)

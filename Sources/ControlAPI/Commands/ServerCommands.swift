@@ -22,7 +22,7 @@ struct ListApps: Command {
             let type = name.split(separator: "-").last.map(String.init) ?? ""
             return .object([
                 "name": .string(name), "type": .string(type), "origin_url": .string(addresses.publishURL(app: name)),
-                "playback_url": .string(addresses.playlistURL(app: name, stream: "STREAM")),
+                "playback_url": .string(addresses.playlistURL(app: name, stream: PublicAddresses.anyStream)),
             ])
         }
         return Reply(.appsListed, payload: ["apps": .array(rows)])
@@ -33,21 +33,30 @@ struct ListApps: Command {
 struct ServerStatus: Command {
     private static let app = CommandField.optional(
         "app", .ownApp, "An application that lives on the server; this or")
-    private static let origin = StreamFields.origin.saying("the server's address is required.")
+    private static let origin = StreamFields.origin.saying(
+        "the server's address is required: its public host, or a host that begins with one of your applications.")
 
     static let description = CommandDescription(
-        name: "server.status", isMutating: false, text: "Says that the origin can be reached, and how it does.",
+        name: "server.status", isMutating: false,
+        text:
+            "Says that the origin can be reached, and how it does. Of another server it knows nothing, and says so (code 2740).",
         fields: .list(app, origin),
         payload: "`server`, `version`, `uptime` (seconds), `streams` (of the account on air), `response_time`.")
 
+    private let origin: String?
+
     init?(_ fields: inout Fields) {
         _ = fields.read(Self.app)
-        _ = fields.read(Self.origin)
+        origin = fields.read(Self.origin)
         if !fields.isGiven(Self.app), !fields.isGiven(Self.origin) { fields.missing(Self.app) }
     }
 
     func run(_ context: CommandContext) async throws -> Reply {
         let environment = context.environment
+        if let origin, !environment.addresses.names(origin, account: context.account) {
+            throw CommandFailure(
+                .serverNotReachable, "\(origin.cut()) is not this server, which is \(environment.addresses.host)")
+        }
         let begin = ContinuousClock.now
         // Reached means more than a listener: the store answers as well.
         _ = try await context.store.currentTicketRevision()

@@ -27,7 +27,9 @@ struct StreamSettingsFields: Sendable {
                 "end_on_unpublish", .boolean, "Whether an orderly unpublish ends the stream at once; true by default."),
             \.endsOnUnpublish),
         RecordField(
-            .optional("playlist_count", .integer(3...120), "Segments in the HLS playlist, 3 to 120."), \.playlistCount),
+            .optional(
+                "playlist_count", .integer(StreamSettings.playlistCounts), "Segments in the HLS playlist, 3 to 120."),
+            \.playlistCount),
         RecordField(
             .optional("record", .boolean, "Whether it is recorded on publish (kept for the recording commands)."),
             \.record),

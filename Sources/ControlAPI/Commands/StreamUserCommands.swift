@@ -104,7 +104,9 @@ struct AddStreamUser: Command {
             "Lets an encoder publish a stream, and sets the stream up. With `user` and `pass` both null "
             + "anybody may publish it, but the name must be one that was added.",
         fields: .list(app, stream, user, pass) + StreamSettingsFields.descriptions,
-        payload: "`streamuser_id`, `stream_id`, `protection` (what is in force), `origin_url`, `playback_url`.")
+        payload:
+            "`streamuser_id`, `stream_id`, `protection` (what is in force), `origin_url`, `playback_url` (of a stream "
+            + "called `STREAM` for `*`).")
 
     private let app, stream: String
     private let login: (user: String, pass: String)?

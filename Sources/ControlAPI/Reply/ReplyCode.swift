@@ -54,13 +54,17 @@ public enum ReplyCode: Int, Sendable, Hashable, CaseIterable {
     case originLogListed = 2700
     case serverReachable = 2701
     case appsListed = 2702
+    case serverNotReachable = 2740
 
     /// The message a reply has unless it says something more precise; whether the reply is a success; and when it is
     /// given.
     public var entry: (message: String, isSuccess: Bool, when: String) {
         switch self {
         case .unrecognizedCommand:
-            ("Unrecognized API Command", false, "`command` names none of the commands below.")
+            (
+                "Unrecognized API Command", false,
+                "`command` names none of the commands below; the message may say which one was meant."
+            )
         case .cdnAuthorizationFailed:
             (
                 "CDN Authorization failed, invalid API key or not authorized for this account", false,
@@ -69,7 +73,7 @@ public enum ReplyCode: Int, Sendable, Hashable, CaseIterable {
         case .timestampOutOfRange:
             (
                 "Timestamp outside of the valid range, use UTC and not local time", false,
-                "`timestamp` is missing, no integer, or too far from the server's clock."
+                "`timestamp` is missing, no integer, or too far from the server's clock; the message ends with the server's time."
             )
         case .signatureFailed:
             (
@@ -158,6 +162,11 @@ public enum ReplyCode: Int, Sendable, Hashable, CaseIterable {
             )
         case .originLogListed: ("Origin events found", true, "`log.origin` listed events, or none.")
         case .serverReachable: ("Server is reachable", true, "`server.status` reached the server.")
+        case .serverNotReachable:
+            (
+                "Server is not reachable", false,
+                "`server.status` was asked about another server; the message names both."
+            )
         case .appsListed: ("Applications found", true, "`app.list` listed the applications.")
         }
     }

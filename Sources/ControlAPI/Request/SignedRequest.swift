@@ -35,9 +35,7 @@ public struct SignedRequest: Sendable {
             throw CommandFailure(.requiredFieldsMissing, "The request is not a JSON object")
         }
         let (account, key) = try await authorize(object, store: store)
-        guard let timestamp = seconds(object["timestamp"]),
-            abs(now.timeIntervalSince1970 - Double(timestamp)) <= window
-        else { throw CommandFailure(.timestampOutOfRange) }
+        let timestamp = try timestamp(object["timestamp"], now: now, window: window)
         guard let code = object["signature"]?.stringValue.flatMap(Signature.decode),
             Signature.verify(code, of: document, privateKey: key.privateKey)
         else { throw CommandFailure(.signatureFailed) }
@@ -84,6 +82,24 @@ public struct SignedRequest: Sendable {
             let account = try await store.account(id: accountID)
         else { throw CommandFailure(.cdnAuthorizationFailed) }
         return (account, key)
+    }
+
+    /// The request's time, if it is near enough to ours; the failure says both.
+    private static func timestamp(_ value: JSONValue?, now: Date, window: TimeInterval) throws(CommandFailure) -> Int64
+    {
+        let timestamp = seconds(value)
+        if let timestamp, abs(now.timeIntervalSince1970 - Double(timestamp)) <= window { return timestamp }
+        let time = Int64(now.timeIntervalSince1970.rounded(.down))
+        var sentence = "\(ReplyCode.timestampOutOfRange.message): server time N is \(time)"
+        if let timestamp {
+            let (difference, isTooFar) = timestamp.subtractingReportingOverflow(time)
+            if !isTooFar { sentence += ", yours N\(difference < 0 ? "-" : "+")\(difference.magnitude)" }
+            // Ten times the age of Unix time is no slow clock.
+            if timestamp / 10 > time { sentence += " (in milliseconds?)" }
+        } else {
+            sentence += ", yours is no number"
+        }
+        throw CommandFailure(.timestampOutOfRange, sentence)
     }
 
     /// Unix seconds, as `integer` or with a fraction, as many languages have them.

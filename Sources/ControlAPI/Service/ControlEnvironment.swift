@@ -27,10 +27,35 @@ public struct PublicAddresses: Sendable, Hashable {
         "rtmp://\(bracketed)\(rtmpPort == 1_935 ? "" : ":\(rtmpPort)")/\(app)/live"
     }
 
-    /// Where a player finds a stream.
+    /// Where a player finds a stream; of a stream called `STREAM` where every stream is meant.
     public func playlistURL(app: String, stream: String) -> String {
+        let stream = stream == "*" ? PublicAddresses.anyStream : stream
         let base = publicURL.isEmpty ? "http://\(bracketed)\(httpPort == 80 ? "" : ":\(httpPort)")" : publicURL
         return "\(base)/\(app)/play/\(stream)/playlist.m3u8"
+    }
+
+    /// Stands for a name in addresses.
+    static let anyStream = "STREAM"
+
+    /// Whether a host, an authority or a URL names this server: by its public names, from the machine itself, or by a host that
+    /// begins with one of the account's apps, which is how clients of this API name origins.
+    func names(_ origin: String, account: Account) -> Bool {
+        let host = Self.host(of: origin)
+        var own = ["localhost", "::1", Self.host(of: self.host)]
+        if !publicURL.isEmpty { own.append(Self.host(of: publicURL)) }
+        let label = host.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false).first.map(String.init)
+        return own.contains(host) || (host.hasPrefix("127.") && IPAddress(host) != nil)
+            || account.apps.contains { $0.lowercased() == AppName.published(label ?? "") }
+    }
+
+    /// In lower case, without scheme, port and path.
+    private static func host(of origin: String) -> String {
+        var rest = origin.lowercased()[...]
+        if let colons = rest.firstRange(of: "://") { rest = rest[colons.upperBound...] }
+        rest = rest.prefix { $0 != "/" }
+        if rest.hasPrefix("[") { return String(rest.dropFirst().prefix { $0 != "]" }) }
+        // Of more colons than one it is an IPv6 address.
+        return rest.count { $0 == ":" } == 1 ? String(rest.prefix { $0 != ":" }) : String(rest)
     }
 
     private var bracketed: String {

@@ -63,9 +63,7 @@ public struct ControlService: Sendable {
     /// Runs a command for an account without a signature: for the command line on this machine and the control room.
     public func perform(_ command: String, account: Account, fields: JSONObject) async -> Reply {
         do {
-            guard let entry = CommandRegistry.entry(named: command) else {
-                throw CommandFailure(.unrecognizedCommand)
-            }
+            guard let entry = CommandRegistry.entry(named: command) else { throw CommandRegistry.unrecognized(command) }
             return try await entry.run(fields, CommandContext(environment: environment, account: account))
         } catch {
             return failure(of: error)
@@ -101,7 +99,7 @@ public struct ControlService: Sendable {
         -> ControlResponse
     {
         guard let entry = CommandRegistry.entry(named: signed.command) else {
-            throw CommandFailure(.unrecognizedCommand)
+            throw CommandRegistry.unrecognized(signed.command)
         }
         if let reason = signed.account.suspension {
             throw CommandFailure(.accountSuspended, reason.isEmpty ? nil : reason)

@@ -26,6 +26,8 @@ public struct StreamSettings: Sendable, Hashable {
     public var endsOnUnpublish: Bool?
     /// Segments listed in the HLS playlist.
     public var playlistCount: Int?
+    /// How many segments a playlist may list.
+    public static let playlistCounts = 3...120
     public var record: Bool?
     /// `stream` or `event`.
     public var recordType: String?
