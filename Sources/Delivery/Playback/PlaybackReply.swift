@@ -96,7 +96,7 @@ struct PlaybackReply: Sendable {
         PlaybackReply(.noContent, [], nil)
     }
 
-    private init(_ status: HTTPResponseStatus, _ fields: [(String, String)], _ body: ByteBuffer?) {
+    init(_ status: HTTPResponseStatus, _ fields: [(String, String)], _ body: ByteBuffer?) {
         self.status = status
         headers = HTTPHeaders(fields)
         self.body = body

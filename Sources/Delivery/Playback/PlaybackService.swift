@@ -39,7 +39,7 @@ public struct PlaybackService: Sendable {
         viewers.count(address, now: .now())
     }
 
-    /// `GET`, `HEAD` and `OPTIONS` of everything three or more levels deep are for playback.
+    /// `GET`, `HEAD` and `OPTIONS` of everything three or more levels deep are for playback, and the questions of edges.
     static func takes(_ head: HTTPRequestHead) -> Bool {
         switch head.method {
         case .GET, .HEAD, .OPTIONS: break
@@ -53,12 +53,13 @@ public struct PlaybackService: Sendable {
             isInPart = !isSlash
             if parts == 3 { return true }
         }
-        return false
+        return EdgeQuestion.isAsked(by: head)
     }
 
     /// Answers a request that `takes` is true for. Most answers need nothing that has to be waited for.
     func answer(_ head: HTTPRequestHead, over connection: PlaybackConnection) async -> PlaybackReply {
         let origin = head.headers.first(name: "origin")
+        guard !EdgeQuestion.isAsked(by: head) else { return await check(head, over: connection) }
         guard head.method != .OPTIONS else {
             var reply = PlaybackReply.preflight
             crossOrigin.applyPreflight(to: &reply.headers, origin: origin)
@@ -83,10 +84,12 @@ public struct PlaybackService: Sendable {
         return reply
     }
 
+    private func output(for request: PlaybackRequest) -> StreamOutput? {
+        request.path.addresses.lazy.compactMap { outputs.output(at: $0) }.first
+    }
+
     private func answer(_ request: PlaybackRequest) async -> PlaybackReply {
-        guard let output = request.path.addresses.lazy.compactMap({ outputs.output(at: $0) }).first else {
-            return offline
-        }
+        guard let output = output(for: request) else { return offline }
         do {
             var reply =
                 switch request.path.resource {
@@ -97,24 +100,83 @@ public struct PlaybackService: Sendable {
             reply.accountID = output.accountID
             return reply
         } catch {
-            log.log(
-                .error, "viewer not answered, the store failed", "\(error)", address: request.client?.description ?? "",
-                ["stream": "\(output.address)"])
-            return PlaybackReply.text(.serviceUnavailable, "Try again.\n", cache: .never, retryAfter: 2)
+            return failed(error, request, output.address)
         }
+    }
+
+    private func failed(_ error: any Error, _ request: PlaybackRequest, _ address: StreamAddress) -> PlaybackReply {
+        log.log(
+            .error, "viewer not answered, the store failed", "\(error)", address: request.client?.description ?? "",
+            ["stream": "\(address)"])
+        return PlaybackReply.text(.serviceUnavailable, "Try again.\n", cache: .never, retryAfter: 2)
+    }
+
+    // MARK: Edges
+
+    /// Answers an edge as the viewer would be answered, but without what he asked for: a media playlist charges or joins, a
+    /// segment only has to be permitted. 204, 403, or 503 when nobody can tell now.
+    private func check(_ head: HTTPRequestHead, over connection: PlaybackConnection) async -> PlaybackReply {
+        var reply: PlaybackReply
+        do throws(EdgeQuestion.Failure) {
+            let request = try EdgeQuestion.request(head, over: connection, trustedProxies: configuration.trustedProxies)
+            reply = if let request { await check(request) } else { PlaybackReply.edge(refused, isKept: false) }
+        } catch {
+            log.log(
+                .warning, "question of an edge refused", error.rawValue,
+                address: connection.client?.description ?? "", lines: 1)
+            reply = PlaybackReply.edge(refused, isKept: false)
+        }
+        if let body = reply.body {
+            reply.headers.add(name: "Content-Length", value: String(body.readableBytes))
+            if head.method == .HEAD { reply.body = nil }
+        }
+        return reply
+    }
+
+    private func check(_ request: PlaybackRequest) async -> PlaybackReply {
+        guard output(for: request) != nil else {
+            // Copies of segments outlive their stream; playlists are of nobody.
+            guard case .file = request.path.resource, let address = request.path.addresses.first else {
+                return PlaybackReply.edge(offline, isKept: false)
+            }
+            do {
+                let isAllowed = try await isAllowed(request, address)
+                return PlaybackReply.edge(isAllowed ? offline : refused, isKept: false)
+            } catch {
+                return PlaybackReply.edge(failed(error, request, address), isKept: false)
+            }
+        }
+        let own = await answer(request)
+        let isForbidden = own.status == .forbidden
+        let isKept: Bool =
+            switch request.path.resource {
+            // It is for one viewer, and no session runs yet.
+            case .masterPlaylist: false
+            case .mediaPlaylist:
+                // Without a session a refusal is that of a key, and a request for headers opens none: neither says anything of
+                // the next one.
+                own.status != .found && own.status != .notFound && !request.isHead
+                    && (!isForbidden || request.path.session != nil)
+            // A session that is not known here may be known again with the next playlist.
+            case .file: !isForbidden
+            }
+        return PlaybackReply.edge(own, isKept: isKept)
+    }
+
+    /// Whether the viewer may have a segment of the stream.
+    private func isAllowed(_ request: PlaybackRequest, _ address: StreamAddress) async throws -> Bool {
+        // The usual case first: it takes no step out of this thread.
+        if let session = request.path.session, admission.permits(facts(request, address), session: session) {
+            return true
+        }
+        return try await admission.protection(app: address.app, stream: address.stream) == .open
     }
 
     private func file(_ name: String, of output: StreamOutput, for request: PlaybackRequest) async throws
         -> PlaybackReply
     {
         let address = output.address
-        // The usual case first: it takes no step out of this thread.
-        let isPermitted =
-            request.path.session.map { admission.permits(facts(request, address), session: $0) } ?? false
-        if !isPermitted {
-            let protection = try await admission.protection(app: address.app, stream: address.stream)
-            guard protection == .open else { return refused }
-        }
+        guard try await isAllowed(request, address) else { return refused }
         guard let file = outputs.file(named: name, at: address) else {
             return PlaybackReply.text(.notFound, "Not found.\n", cache: .missing)
         }
