@@ -94,12 +94,24 @@ final class Origin: Sendable {
             challenges: ChallengeAuthentication(
                 authorizer: authorizer, secret: secret, apps: configuration.rtmp.challengeApps),
             events: events, logger: logger, log: log)
-        let gate = ConnectionGate(configuration, log: log)
+        let files = ProcessLimits.files
+        let possible = ProcessLimits.connections(configuration.limits.connections, files: files)
+        if possible < configuration.limits.connections {
+            logger.warning(
+                """
+                the system allows fewer open files than limits.connections needs: there will be no more connections than fit \
+                (ulimit -n, or LimitNOFILE in a systemd unit)
+                """,
+                metadata: [
+                    "open_files": "\(files)", "limits.connections": "\(configuration.limits.connections)",
+                    "connections": "\(possible)",
+                ])
+        }
+        let gate = ConnectionGate(configuration, files: files, log: log)
         let listen = configuration.rtmp.listen
-        let guards: @Sendable () -> [any ChannelHandler] = { [ConnectionGateHandler(gate: gate)] }
         let server = try await StartFailure.listening("rtmp.listen", listen) {
             try await RTMPServer.bind(
-                host: listen.host, port: listen.port, group: group, guards: guards, environment: rtmp)
+                host: listen.host, port: listen.port, group: group, gate: gate, environment: rtmp)
         }
         rtmpPort = server.port
         logger.info("listening for RTMP", metadata: ["address": "\(listen.host):\(server.port)"])
@@ -133,7 +145,7 @@ final class Origin: Sendable {
         quiet.logLevel = Swift.max(logger.logLevel, .warning)
         let web = try await StartFailure.listening("http.listen", http) { [quiet] in
             try await HTTPListener.bind(
-                host: http.host, port: http.port, group: group, guards: guards, limits: configuration.httpLimits,
+                host: http.host, port: http.port, group: group, gate: gate, limits: configuration.httpLimits,
                 memory: HTTPMemory(budget: memory, maximumBodies: configuration.limits.bodies),
                 playback: playback,
                 responder: responder, log: log, logger: quiet)

@@ -21,4 +21,20 @@ enum ProcessLimits {
         sigaddset(&signals, SIGINT)
         pthread_sigmask(SIG_UNBLOCK, &signals, nil)
     }
+
+    /// How many files the process may have open (`ulimit -n`).
+    static var files: Int {
+        var limit = rlimit()
+        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return .max }
+        return Int(clamping: limit.rlim_cur)
+    }
+
+    /// Files that are not connections of peers: the database and its side files for each reader, event loops, the log, pushes
+    /// and lookups of names.
+    static let otherFiles = 200
+
+    /// `limits.connections`, or as many as there can be: past the system's limit accepting fails, for encoders as well.
+    static func connections(_ wanted: Int, files: Int) -> Int {
+        min(wanted, max(1, files - otherFiles))
+    }
 }

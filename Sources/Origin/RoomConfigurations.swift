@@ -58,9 +58,12 @@ extension PlayhouseConfiguration {
 }
 
 extension ConnectionGate {
-    convenience init(_ configuration: PlayhouseConfiguration, log: LogLimiter) {
+    /// - Parameter files: how many files the process may have open.
+    convenience init(_ configuration: PlayhouseConfiguration, files: Int, log: LogLimiter) {
+        let limits = configuration.limits
         self.init(
-            total: configuration.limits.connections, perAddress: configuration.limits.connectionsPerAddress,
+            total: ProcessLimits.connections(limits.connections, files: files),
+            reserved: limits.connectionsReserved ?? 0, perAddress: limits.connectionsPerAddress,
             exempt: configuration.http.trustedProxies, log: log)
     }
 }

@@ -22,6 +22,7 @@ final class RTMPConnection: ChannelDuplexHandler, @unchecked Sendable {
 
     private let environment: RTMPEnvironment
     private let connections: RTMPConnections
+    private let gate: ConnectionGateHandler?
     private let eventLoop: any EventLoop
     private let peer: RTMPPeer
 
@@ -45,9 +46,13 @@ final class RTMPConnection: ChannelDuplexHandler, @unchecked Sendable {
     private var check: Scheduled<Void>?
     private let wasAskedToReconnect = Atomic<Bool>(false)
 
-    init(_ channel: any Channel, environment: RTMPEnvironment, connections: RTMPConnections) {
+    /// - Parameter gate: holds the connection's place; nil: there are no limits.
+    init(
+        _ channel: any Channel, environment: RTMPEnvironment, connections: RTMPConnections, gate: ConnectionGateHandler?
+    ) {
         self.environment = environment
         self.connections = connections
+        self.gate = gate
         eventLoop = channel.eventLoop
         peer = RTMPPeer(channel)
         session = ServerSession(configuration: environment.configuration.session, now: .now())
@@ -289,16 +294,10 @@ final class RTMPConnection: ChannelDuplexHandler, @unchecked Sendable {
     private func connect(_ request: ConnectRequest) {
         let client = RTMPClient(request)
         self.client = client
-        let environment = environment
-        let address = peer.address
         Task {
-            let step = await environment.challenges.step(request, address: address, now: Date())
+            let step = await self.environment.challenges.step(request, address: self.peer.address, now: Date())
             self.onLoop { $0.answerConnect(step) }
-            // A wrong answer to the challenge is a refused login like any other, only that no stream has been named yet.
-            guard case .rejected(.authenticationFailed) = step else { return }
-            environment.recordRefusal(
-                of: client.address(of: StreamName("")), client.publisher(client.parameter("user") ?? "", at: self.peer),
-                .wrongCredentials, isAuthenticated: false)
+            self.environment.record(step, of: client, at: self.peer)
         }
     }
 
@@ -377,6 +376,7 @@ final class RTMPConnection: ChannelDuplexHandler, @unchecked Sendable {
             drain()
             return
         }
+        gate?.admitPublisher()
         publication.onReady = { [weak self] in self?.resumeReading() }
         publications[use.streamID]?.begin(publication)
         environment.logAccepted(publication, from: peer.address)
@@ -430,6 +430,10 @@ final class RTMPConnection: ChannelDuplexHandler, @unchecked Sendable {
         endPlay(request.streamID)
         let use = nextUse(of: request.streamID)
         plays[use.streamID] = RTMPPlay(use: use)
+        guard gate?.admitViewer() ?? true else {
+            refusePlay(use, "The server has as many viewers as it may have.")
+            return
+        }
         let stream = client.address(of: request.name).forPlayback
         let facts = client.viewer(of: stream, request.name, at: peer)
         Task {
@@ -442,13 +446,13 @@ final class RTMPConnection: ChannelDuplexHandler, @unchecked Sendable {
 
     private func answerPlay(_ use: StreamUse, _ stream: StreamAddress, _ answer: PlayAnswer) {
         guard context != nil, plays[use.streamID]?.use == use else {
-            if case .admitted(_, let admission) = answer { leave(admission) }
+            if case .admitted(_, let admission) = answer { environment.leave(admission) }
             return
         }
         switch answer {
         case .admitted(_, let admission) where !environment.admissions.isRunning(admission):
             // Access was taken away while it was being let in.
-            leave(admission)
+            environment.leave(admission)
             answerPlay(use, stream, .refused)
         case .admitted(let hub, let admission):
             start(use, stream, hub, admission)
@@ -473,7 +477,7 @@ final class RTMPConnection: ChannelDuplexHandler, @unchecked Sendable {
     private func start(_ use: StreamUse, _ stream: StreamAddress, _ hub: StreamHub, _ admission: String) {
         guard let context, session.acceptPlay(streamID: use.streamID) else {
             plays[use.streamID] = nil
-            leave(admission)
+            environment.leave(admission)
             return
         }
         let subscriber = RTMPSubscriber(role: .viewer, channel: context.channel, messageStreamID: use.streamID)
@@ -493,12 +497,7 @@ final class RTMPConnection: ChannelDuplexHandler, @unchecked Sendable {
     private func endPlay(_ streamID: UInt32) {
         guard let ended = plays.removeValue(forKey: streamID)?.running else { return }
         ended.hub.detach(ended.subscriber)
-        leave(ended.session)
-    }
-
-    private func leave(_ admission: String) {
-        let admissions = environment.admissions
-        Task { await admissions.close(admission) }
+        environment.leave(ended.session)
     }
 
     /// The hub let the subscriber go.

@@ -1,3 +1,4 @@
+import Admission
 import NIOCore
 import NIOPosix
 import Synchronization
@@ -20,10 +21,9 @@ public final class RTMPServer: Sendable {
     /// Connections there are, closing ones included.
     var connectionCount: Int { connections.count }
 
-    /// - Parameter guards: handlers that stand before each connection's own, made anew for each (the connection limits).
+    /// - Parameter gate: the connection limits; nil: none.
     public static func bind(
-        host: String, port: Int, group: any EventLoopGroup, guards: @escaping @Sendable () -> [any ChannelHandler],
-        environment: RTMPEnvironment
+        host: String, port: Int, group: any EventLoopGroup, gate: ConnectionGate?, environment: RTMPEnvironment
     ) async throws -> RTMPServer {
         let connections = RTMPConnections()
         let channel = try await ServerBootstrap(group: group)
@@ -31,8 +31,10 @@ public final class RTMPServer: Sendable {
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    let connection = RTMPConnection(channel, environment: environment, connections: connections)
-                    try channel.pipeline.syncOperations.addHandlers(guards() + [connection])
+                    let gate = gate.map { ConnectionGateHandler(gate: $0) }
+                    if let gate { try channel.pipeline.syncOperations.addHandler(gate) }
+                    try channel.pipeline.syncOperations.addHandler(
+                        RTMPConnection(channel, environment: environment, connections: connections, gate: gate))
                 }
             }
             .childChannelOption(.socketOption(.so_reuseaddr), value: 1)

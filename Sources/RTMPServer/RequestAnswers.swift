@@ -37,6 +37,19 @@ extension RTMPEnvironment {
         }
     }
 
+    /// A viewer plays no more.
+    func leave(_ admission: String) {
+        Task { await admissions.close(admission) }
+    }
+
+    /// A wrong answer to the challenge is a refused login like any other, only that no stream has been named yet.
+    func record(_ step: ChallengeAuthentication.Step, of client: RTMPClient, at peer: RTMPPeer) {
+        guard case .rejected(.authenticationFailed) = step else { return }
+        recordRefusal(
+            of: client.address(of: StreamName("")), client.publisher(client.parameter("user") ?? "", at: peer),
+            .wrongCredentials, isAuthenticated: false)
+    }
+
     /// Puts a refused publisher into the log and the account's event log.
     /// - Parameter isAuthenticated: whether it was refused although its login was right.
     func recordRefusal(

@@ -263,6 +263,12 @@ extension ConfigurationKey {
             "limits.connections", \.limits.connections, .integer(1...10_000_000),
             "Connections at one time, HTTP and RTMP together."),
         ConfigurationKey(
+            "limits.connections_reserved", \.limits.connectionsReserved, .integerOrAuto(0...10_000_000),
+            """
+            Of these, places that viewers (playback over HTTP and RTMP) cannot take, so that encoders and the API get in when \
+            viewers have filled all others. auto: one in fifty, at least one.
+            """),
+        ConfigurationKey(
             "limits.connections_per_address", \.limits.connectionsPerAddress, .integer(1...10_000_000),
             "Connections at one time from one address (IPv6: one /64). Trusted proxies are not counted."),
         ConfigurationKey(

@@ -229,6 +229,19 @@ extension ConfigurationKind<Duration> {
     }
 }
 
+extension ConfigurationKind<Int?> {
+    /// A whole number, or the word `auto`, whose value is nil.
+    static func integerOrAuto(_ range: ClosedRange<Int>) -> Self {
+        let words = "\(range.lowerBound) to \(range.upperBound), or auto"
+        return .scalar(
+            type: "integer", range: words, expectation: "a whole number from \(words)",
+            parse: { text in
+                if text == "auto" { return .some(nil) }
+                return Int(text).flatMap { range.contains($0) ? .some($0) : nil }
+            }, print: { $0.map { "\($0)" } ?? "auto" })
+    }
+}
+
 extension ConfigurationKind<Int> {
     /// An amount of memory: `16MiB`, `1 GB`, `65536`.
     static func bytes(_ range: ClosedRange<Int>) -> Self {

@@ -88,6 +88,9 @@ extension PlayhouseConfiguration {
             hls.segmentMaxDuration >= hls.segmentDuration, "hls.segment_max_duration", atLeast: "hls.segment_duration")
         require(push.retryMax >= push.retryInitial, "push.retry_max", atLeast: "push.retry_initial")
         require(limits.memory == 0 || limits.memory >= live.gopBytes, "limits.memory", atLeast: "live.gop_bytes")
+        require(
+            (limits.connectionsReserved ?? 0) <= limits.connections, "limits.connections",
+            atLeast: "limits.connections_reserved")
         if http.listen == rtmp.listen, http.listen.port != 0 {
             let origin = origins["rtmp.listen"] ?? origins["http.listen"] ?? .standard
             let key = origins["rtmp.listen"] != nil ? "rtmp.listen" : "http.listen"
@@ -106,6 +109,9 @@ extension PlayhouseConfiguration {
         }
         if server.eventLoops == 0 { server.eventLoops = Machine.cores() }
         if limits.memory == 0 { limits.memory = max(64 << 20, Machine.memory() / 2) }
+        if limits.connectionsReserved == nil {
+            limits.connectionsReserved = limits.connections > 1 ? max(1, limits.connections / 50) : 0
+        }
         var base = URL(fileURLWithPath: FileManager.default.currentDirectoryPath, isDirectory: true)
         if let file {
             var isFromEnvironment = false

@@ -83,6 +83,8 @@ extension PlayhouseConfiguration {
     /// `limits.*`: ceilings.
     public struct Limits: Sendable, Hashable {
         public var connections = 20000
+        /// Of these, places that viewers cannot take. nil, `auto` in the file: `load` fills in one in fifty.
+        public var connectionsReserved: Int?
         public var connectionsPerAddress = 1000
         /// Bytes of rings, segments and what waits for peers, of all streams together. 0, `auto` in the file: `load` fills in
         /// half of the machine's memory.

@@ -41,7 +41,8 @@ import TestSupport
         try await ServerScene.run { scene in
             let loop = NIOAsyncTestingEventLoop()
             let channel = NIOAsyncTestingChannel(loop: loop)
-            let connection = RTMPConnection(channel, environment: scene.environment, connections: RTMPConnections())
+            let connection = RTMPConnection(
+                channel, environment: scene.environment, connections: RTMPConnections(), gate: nil)
             let reads = Reads()
             try await channel.pipeline.addHandlers([reads, connection])
             try await channel.connect(to: SocketAddress(ipAddress: "192.0.2.1", port: 1)).get()

@@ -62,6 +62,8 @@ struct HTTPConnection {
         case timeout
         /// Too much is held for other requests already.
         case overloaded
+        /// The places that are left are not for viewers.
+        case noViewers
 
         var status: UInt {
             switch self {
@@ -69,7 +71,7 @@ struct HTTPConnection {
             case .headerTooLarge: 431
             case .bodyTooLarge: 413
             case .timeout: 408
-            case .overloaded: 503
+            case .overloaded, .noViewers: 503
             }
         }
 
@@ -82,6 +84,7 @@ struct HTTPConnection {
             case .bodyTooLarge: "the request's body is larger than allowed"
             case .timeout: "the request did not come within the time allowed"
             case .overloaded: "the server holds as many request bodies as it may"
+            case .noViewers: "the server has as many viewers as it may have"
             }
         }
     }

@@ -153,6 +153,7 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
     private static let leastHeld = 4 << 10
 
     private let shared: Shared
+    private let gate: ConnectionGateHandler?
     private var machine: HTTPConnection
     private var context: ChannelHandlerContext?
     private var input: HTTPInputHandler?
@@ -171,8 +172,10 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
     private var held: [Held] = []
     private var timer: (task: Scheduled<Void>, deadline: NIODeadline)?
 
-    init(_ shared: Shared) {
+    /// - Parameter gate: holds the connection's place; nil: there are no limits.
+    init(_ shared: Shared, gate: ConnectionGateHandler?) {
         self.shared = shared
+        self.gate = gate
         machine = HTTPConnection(limits: shared.limits, now: .now())
     }
 
@@ -324,6 +327,10 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
         }
         var request: HTTPRequest?
         if shared.playback != nil, PlaybackService.takes(head) {
+            guard gate?.admitViewer() ?? true else {
+                reject(.noViewers)
+                return
+            }
             playbackHead = head
         } else {
             request = try? HTTPRequest(of: head)
@@ -410,7 +417,8 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
         case .head(let response):
             var head = HTTPResponseHead(response)
             if response.status.kind != .informational {
-                machine.responseBegan(closes: head.headers.first(name: "Connection")?.lowercased() == "close")
+                let closes = head.headers.first(name: "Connection")?.lowercased() == "close"
+                machine.responseBegan(closes: closes || gate?.isOnTrial ?? false)
                 if machine.closesAfterResponse { head.headers.replaceOrAdd(name: "Connection", value: "close") }
             }
             context.write(wrapOutboundOut(.head(head)), promise: promise)
@@ -497,7 +505,7 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
             "Content-Type": "text/plain; charset=utf-8", "Content-Length": "\(body.readableBytes)",
             "Cache-Control": "no-store", "Connection": "close",
         ]
-        if rejection == .overloaded { head.headers.add(name: "Retry-After", value: "5") }
+        if rejection.status == 503 { head.headers.add(name: "Retry-After", value: "5") }
         context.write(wrapOutboundOut(.head(head)), promise: nil)
         context.write(wrapOutboundOut(.body(.byteBuffer(body))), promise: nil)
         context.write(wrapOutboundOut(.end(nil)), promise: nil)

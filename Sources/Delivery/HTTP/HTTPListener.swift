@@ -35,18 +35,18 @@ public final class HTTPListener: Sendable {
     }
 
     /// - Parameters:
-    ///   - guards: handlers that stand before each connection's own, made anew for each (the connection limits).
+    ///   - gate: the connection limits; nil: none.
     ///   - playback: answers what is for players on the connection's event loop, without a way through the router.
     ///   - logger: for what goes wrong inside Hummingbird.
     public static func bind(
-        host: String, port: Int, group: any EventLoopGroup, guards: @escaping @Sendable () -> [any ChannelHandler],
+        host: String, port: Int, group: any EventLoopGroup, gate: ConnectionGate?,
         limits: HTTPLimits, memory: HTTPMemory, playback: PlaybackService?,
         responder: some HTTPResponder<ConnectionRequestContext>, log: LogLimiter, logger: Logger
     ) async throws -> HTTPListener {
         let dates = HTTPDates()
         let shared = HTTPConnectionHandler.Shared(
             limits: limits, memory: memory, playback: playback, dates: dates, log: log)
-        let child = HTTPChild(guards: guards, shared: shared) { request, writer, channel in
+        let child = HTTPChild(gate: gate, shared: shared) { request, writer, channel in
             let context = ConnectionRequestContext(source: .init(channel: channel, logger: logger))
             var response = try await responder.respond(to: request, context: context)
             response.headers[.date] = dates.text()
@@ -127,19 +127,20 @@ public struct ConnectionRequestContext: RemoteAddressRequestContext {
 private struct HTTPChild: HTTPChannelHandler {
     typealias Value = NIOAsyncChannel<HTTPRequestPart, HTTPResponsePart>
 
-    let guards: @Sendable () -> [any ChannelHandler]
+    let gate: ConnectionGate?
     let shared: HTTPConnectionHandler.Shared
     let responder: HTTPChannelHandler.Responder
 
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
         channel.eventLoop.makeCompletedFuture {
             let pipeline = channel.pipeline.syncOperations
-            let connection = HTTPConnectionHandler(shared)
+            let gate = gate.map { ConnectionGateHandler(gate: $0) }
+            let connection = HTTPConnectionHandler(shared, gate: gate)
             var decoder = NIOHTTPDecoderLimitConfiguration()
             decoder.maxHeaderFieldSize = 16 << 10
             decoder.maxHeaderListSize = 32 << 10
             decoder.maxHeaderFieldCount = 128
-            try pipeline.addHandlers(guards())
+            if let gate { try pipeline.addHandler(gate) }
             try pipeline.addHandler(connection.makeInput())
             // Header values need no check on their way out: HTTPTypes has made it.
             try pipeline.configureHTTPServerPipeline(

@@ -17,7 +17,10 @@ final class OriginProcess: Sendable {
     /// - Parameters:
     ///   - settings: further lines of the configuration, as `key: value`.
     ///   - folder: an earlier origin's, to start again on its database.
-    init(_ settings: [String] = [], folder: Folder? = nil, ports: (http: Int, rtmp: Int)? = nil) async throws {
+    ///   - files: how many it may have open.
+    init(
+        _ settings: [String] = [], folder: Folder? = nil, ports: (http: Int, rtmp: Int)? = nil, files: Int? = nil
+    ) async throws {
         let folder = try folder ?? Folder()
         self.folder = folder
         httpPort = try ports?.http ?? FreePort.take()
@@ -27,7 +30,8 @@ final class OriginProcess: Sendable {
             "storage.path: \(folder.path)/data", "server.public_host: 127.0.0.1",
         ]
         configuration = try folder.write((lines + settings).joined(separator: "\n") + "\n", to: "playhouse.yaml")
-        program = try ForeignProgram([Places.playhouse, "serve", "--config", configuration])
+        let limits = files.map { ["/bin/sh", "-c", "ulimit -n \($0) && exec \"$@\"", "sh"] } ?? []
+        program = try ForeignProgram(limits + [Places.playhouse, "serve", "--config", configuration])
         let url = "http://127.0.0.1:\(httpPort)/healthz"
         try await eventually("the origin's start: \(program.errors)") {
             guard program.isRunning else { throw ProgramFailure(description: "the origin ended: \(program.errors)") }
