@@ -1,5 +1,5 @@
 import Foundation
-import Storage
+import Usher
 
 /// How viewers are let in on this node. Times in seconds.
 public struct AdmissionConfiguration: Sendable {

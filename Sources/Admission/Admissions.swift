@@ -28,6 +28,10 @@ public protocol ViewerAdmission: Sendable {
 
     /// Counts bytes that go out in a session.
     func sent(_ bytes: Int, session: String)
+
+    /// The token for the cookie of a viewer who was let in with one; nil where the stream asks for none.
+    /// - Returns: the cookie's name and value, and when it runs out.
+    func sessionCookie(for facts: ViewerFacts) async throws -> (text: String, expires: Date)?
 }
 
 /// Why a viewing session was ended by this side.
@@ -54,13 +58,19 @@ public enum AdmissionError: Error, Sendable, Hashable, CustomStringConvertible {
 public final class Admissions: ViewerAdmission {
     private struct State: Sendable {
         var pending: PendingTable
-        var cache = ProtectionCache()
+        var cache = RuleCache()
         var isStoreFailing = false
+        /// The change of stream settings up to which sessions have been held against them.
+        var reviewedRevision: Int64?
+        var reviewUntil = NIODeadline.uptimeNanoseconds(0)
     }
 
     let store: any Store
     private let configuration: AdmissionConfiguration
+    /// Opens what is sealed in stream settings.
+    private let secret: ServerSecret?
     private let logger: Logger
+    private let log: LogLimiter
     let now: @Sendable () -> Moment
     private let sessions: ViewingSessions
     private let openViewers = OpenViewers()
@@ -69,13 +79,17 @@ public final class Admissions: ViewerAdmission {
     private let touches = Mutex<[String: Date]>([:])
     private let protectedStreams: [WildcardPattern]
 
+    /// - Parameter secret: without it no token is good, for nothing can be said of secrets in the store.
     public init(
         store: any Store, configuration: AdmissionConfiguration = AdmissionConfiguration(),
+        secret: ServerSecret? = nil,
         logger: Logger = Logger(label: "admission"), now: @escaping @Sendable () -> Moment = { .now() }
     ) {
         self.store = store
         self.configuration = configuration
+        self.secret = secret
         self.logger = logger
+        log = LogLimiter(logger: logger)
         self.now = now
         protectedStreams = configuration.protectedStreams.map { WildcardPattern($0) }
         sessions = ViewingSessions(timeout: configuration.sessionTimeout)
@@ -85,28 +99,59 @@ public final class Admissions: ViewerAdmission {
 
     // MARK: What is known of streams
 
-    /// By ticket if the configuration lists the stream or the one it is a rendition of, else as its settings say, those that it
-    /// inherits included, else the configured default. At most `protectionCacheTime` old.
+    /// As `rule` says.
     public func protection(app: String, stream: String) async throws -> Protection {
-        let name = ViewingSessions.StreamName(app: app, stream: stream)
-        let steady = now().steady
-        if let known = state.withLock({ $0.cache.protection(name, now: steady) }) { return known }
-        return try await readProtection(of: name)
+        try await rule(app: app, stream: stream).protection
     }
 
-    private func readProtection(of name: ViewingSessions.StreamName) async throws -> Protection {
+    /// By ticket if the configuration lists the stream or the one it is a rendition of, else as its settings say, those that it
+    /// inherits included, else the configured default. At most `protectionCacheTime` old.
+    func rule(app: String, stream: String) async throws -> ViewingRule {
+        let name = ViewingSessions.StreamName(app: app, stream: stream)
+        let steady = now().steady
+        if let known = state.withLock({ $0.cache.rule(name, now: steady) }) { return known }
+        return try await readRule(of: name)
+    }
+
+    private func readRule(of name: ViewingSessions.StreamName) async throws -> ViewingRule {
         let steady = now().steady
         let generation = state.withLock { $0.cache.generation }
         let settings = try await store.streamSettings(app: name.app, stream: name.stream)
-        let protection = protection(app: name.app, stream: name.stream, settings: settings)
+        let rule = rule(app: name.app, stream: name.stream, settings: settings)
         let time = TimeAmount.milliseconds(Int64(configuration.protectionCacheTime * 1_000))
-        state.withLock { $0.cache.set(protection, for: name, until: steady + time, generation: generation) }
-        return protection
+        state.withLock { $0.cache.set(rule, for: name, until: steady + time, generation: generation) }
+        return rule
     }
 
     /// How viewers are let in to a stream whose settings come from these rows.
-    public func protection(app: String, stream: String, settings: [StreamSettings]) -> Protection {
-        protectionInForce(app: app, stream: stream, settings: settings).protection
+    public func rule(app: String, stream: String, settings: [StreamSettings]) -> ViewingRule {
+        let protection = protectionInForce(app: app, stream: stream, settings: settings).protection
+        return ViewingRule(protection: protection, tokens: protection == .hmac ? tokenRule(settings) : nil)
+    }
+
+    /// What is in force for a stream and lets nobody in, in sentences.
+    public func warnings(app: String, stream: String, settings: [StreamSettings]) -> [String] {
+        let rule = rule(app: app, stream: stream, settings: settings)
+        guard rule.protection == .hmac, rule.tokens?.secrets.isEmpty ?? true else { return [] }
+        return [
+            rule.tokens == nil
+                ? "no hmac_secrets are set, for the stream or for the app's *, so nobody can watch"
+                : "the hmac_secrets cannot be opened with this server's key file, so nobody can watch; set them again"
+        ]
+    }
+
+    /// What tokens are signed with: the first row that has secrets says it. Secrets that cannot be opened make no token good.
+    public func tokenRule(_ settings: [StreamSettings]) -> TokenRule? {
+        guard let row = settings.first(where: { $0.sealedTokenSecrets != nil }) else { return nil }
+        do {
+            guard let secret else { return TokenRule(secrets: []) }
+            return try row.tokenRule(with: secret)
+        } catch {
+            log.log(
+                .error, "the secrets of tokens cannot be opened, so none is good", "\(error)", address: "", lines: 1,
+                ["stream": "\(row.app)/\(row.stream)"])
+            return TokenRule(secrets: [])
+        }
     }
 
     func protectionInForce(app: String, stream: String, settings: [StreamSettings]) -> (
@@ -125,16 +170,35 @@ public final class Admissions: ViewerAdmission {
 
     /// To be called when stream settings were changed here; other nodes notice within `pollInterval` and `protectionCacheTime`.
     public func streamSettingsChanged() async {
-        state.withLock { $0.cache.forgetProtections() }
+        state.withLock { $0.cache.forgetRules() }
         // When the store does not answer now, the next round of `run` asks again.
-        try? await reviewOpenViewers()
+        try? await reviewRules()
     }
 
-    /// Ends connections that play without a ticket what is protected by now.
-    func reviewOpenViewers() async throws {
-        for stream in openViewers.streams where try await readProtection(of: stream) != .open {
+    /// Ends what streams' rules admit no more: connections that play without being asked for anything, and sessions that were
+    /// admitted on other grounds. Without effect when no settings have changed for a while.
+    func reviewRules() async throws {
+        let revision = try await store.currentSettingsRevision()
+        let steady = now().steady
+        // Who is being admitted by a rule that is remembered comes after the change.
+        let grace = TimeAmount.milliseconds(Int64(configuration.protectionCacheTime * 1_000)) + .seconds(5)
+        let isDue = state.withLock { state in
+            if state.reviewedRevision != revision { state.reviewUntil = steady + grace }
+            return steady < state.reviewUntil
+        }
+        guard isDue else { return }
+        for stream in openViewers.streams where try await readRule(of: stream).protection != .open {
             for end in openViewers.removeAll(of: stream) { end(.revoked) }
         }
+        for stream in sessions.streams {
+            let rule = try await readRule(of: stream)
+            for end in sessions.end(of: stream, where: { _, grounds in !rule.sustains(grounds) }) { end() }
+        }
+        state.withLock { $0.reviewedRevision = revision }
+    }
+
+    public func sessionCookie(for facts: ViewerFacts) async throws -> (text: String, expires: Date)? {
+        try await rule(app: facts.app, stream: facts.video).sessionCookie(for: facts, now: now().date)
     }
 
     /// Sessions of a stream on this node: HLS viewers with a ticket and connections.
@@ -166,6 +230,14 @@ public final class Admissions: ViewerAdmission {
 
     public func offer(_ facts: ViewerFacts) async throws -> Verdict<String> {
         let moment = now()
+        var facts = facts
+        if let verdict = try await judge(&facts, now: moment) {
+            if case .refused(let reason) = verdict { return .refused(reason) }
+            let viewer = ViewingSessions.Viewer(facts)
+            return .granted(
+                runningSession(of: viewer, facts, now: moment)
+                    ?? state.withLock { $0.pending.id(for: viewer, now: moment.steady) })
+        }
         let viewer = ViewingSessions.Viewer(facts)
         if let running = runningSession(of: viewer, facts, now: moment) { return .granted(running) }
         let accountID = try await owner(ofApp: facts.app)
@@ -194,11 +266,13 @@ public final class Admissions: ViewerAdmission {
     /// the store throws, and `AdmissionError`.
     public func admit(_ facts: ViewerFacts, session: String?) async throws -> Verdict<String> {
         let moment = now()
+        if let session, sessions.use(session, facts, now: moment) { return .granted(session) }
         var facts = facts
+        let judged = try await judge(&facts, now: moment)
+        if case .refused(let reason)? = judged { return .refused(reason) }
         var viewer = ViewingSessions.Viewer(facts)
         var pendingID: String?
         if let session {
-            if sessions.use(session, facts, now: moment) { return .granted(session) }
             let video = state.withLock { $0.pending.video(of: session, for: viewer, now: moment.steady) }
             if let video {
                 (facts.video, viewer.video) = (video, video)
@@ -208,6 +282,11 @@ public final class Admissions: ViewerAdmission {
         // The store hears of use in intervals, so whether a session of this node still runs is not for the store to say.
         if let running = runningSession(of: viewer, facts, now: moment), sessions.use(running, facts, now: moment) {
             return .granted(running)
+        }
+        if let grant = judged?.grant {
+            // Taken first: of two requests at once, one opens the session of this id.
+            if let pendingID { state.withLock { $0.pending.remove(pendingID) } }
+            return try await open(grant, for: facts, id: pendingID ?? SessionID.make(), now: moment)
         }
         let accountID = try await owner(ofApp: facts.app)
         let verdict = try await open(
@@ -226,11 +305,18 @@ public final class Admissions: ViewerAdmission {
     public func admit(connection facts: ViewerFacts, onEnd: @escaping @Sendable (EndReason) -> Void) async throws
         -> Verdict<String>
     {
-        guard try await protection(app: facts.app, stream: facts.video) == .sevu else {
+        guard try await protection(app: facts.app, stream: facts.video) != .open else {
             return .granted(openViewers.add(.init(app: facts.app, stream: facts.video), onEnd: onEnd))
         }
-        let accountID = try await owner(ofApp: facts.app)
         let moment = now()
+        var facts = facts
+        switch try await judge(&facts, now: moment) {
+        case .granted(let grant)?:
+            return try await open(grant, for: facts, id: SessionID.make(), now: moment, onEnd: onEnd)
+        case .refused(let reason)?: return .refused(reason)
+        case nil: break
+        }
+        let accountID = try await owner(ofApp: facts.app)
         let request = AdmissionRequest(
             facts: facts, accountID: accountID, now: moment.date, sessionID: SessionID.make(), joinWindow: nil,
             foldingWindow: configuration.foldingWindow)
@@ -287,6 +373,39 @@ public final class Admissions: ViewerAdmission {
                 == .granted(nil)
         else { return nil }
         return running.id
+    }
+
+    /// The verdict where the store has no say; nil when a stored ticket is asked for. A refusal is logged as an attempt.
+    /// - Parameter facts: come to be what the log and sessions know the viewer by.
+    private func judge(_ facts: inout ViewerFacts, now: Moment) async throws -> Verdict<ViewingRule.Grant>? {
+        let rule = try await rule(app: facts.app, stream: facts.video)
+        facts.token = rule.protection == .hmac ? facts.token : nil
+        guard rule.protection != .sevu, rule.protection != .open else { return nil }
+        let accountID = try await owner(ofApp: facts.app)
+        guard let decision = rule.decide(facts, accountID: accountID, now: now.date) else { return nil }
+        facts = decision.facts
+        if case .refused(let reason) = decision.verdict {
+            try await store.recordRefusal(
+                Attempt(
+                    accountID: accountID, date: now.date, facts: facts, isSuccess: false, reason: reason.rawValue),
+                foldingWindow: configuration.foldingWindow)
+        }
+        return decision.verdict
+    }
+
+    /// Opens a session that is admitted without a stored ticket.
+    private func open(
+        _ grant: ViewingRule.Grant, for facts: ViewerFacts, id: String, now: Moment,
+        onEnd: ViewingSessions.OnEnd? = nil
+    ) async throws -> Verdict<String> {
+        guard sessions.reserve(maximum: configuration.maximumSessions) else { throw AdmissionError.tooManySessions }
+        defer { sessions.release() }
+        try await store.recordAdmission(
+            Attempt(accountID: grant.ticket.accountID, date: now.date, facts: facts, isSuccess: true, reason: ""))
+        var ticket = grant.ticket
+        ticket.video = facts.video
+        _ = sessions.add(id, ticket: ticket, facts: facts, now: now, grounds: grant.grounds, onEnd: onEnd)
+        return .granted(id)
     }
 
     /// The presented ticket, if it is of the stream's account.
@@ -365,12 +484,12 @@ public final class Admissions: ViewerAdmission {
                     try? await Task.sleep(for: self.configuration.pollInterval)
                 }
             }
-            // In tasks of their own: revocations are heard of however long the store takes to write, and however many streams
-            // are played without a ticket.
+            // In tasks of their own: revocations are heard of however long the store takes to write, and however many streams'
+            // rules are to be looked at.
             group.addTask {
                 while !Task.isCancelled {
                     // `poll` says when the store does not answer.
-                    try? await self.reviewOpenViewers()
+                    try? await self.reviewRules()
                     try? await Task.sleep(for: self.configuration.pollInterval)
                 }
             }

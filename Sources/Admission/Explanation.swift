@@ -23,6 +23,8 @@ public struct Explanation: Sendable, Hashable {
         case admitted(Ticket, claim: IPNetwork?)
         /// A session of the ticket runs from that address, which costs no use.
         case joins(Ticket)
+        /// By a signed token, until then.
+        case signed(until: Date)
         case refused(RefusalReason)
     }
 
@@ -50,6 +52,13 @@ extension Admissions {
 
     private func answer(_ facts: ViewerFacts, accountID: AccountID) async throws -> Explanation.Answer {
         let moment = now()
+        let rule = try await rule(app: facts.app, stream: facts.video)
+        if let decision = rule.decide(facts, accountID: accountID, now: moment.date) {
+            switch decision.verdict {
+            case .granted(let grant): return .signed(until: grant.ticket.expires)
+            case .refused(let reason): return .refused(reason)
+            }
+        }
         let ticket = try await ticket(facts, accountID: accountID)
         switch (TicketDecision.decide(ticket: ticket, facts: facts, now: moment.date), ticket) {
         case (.granted(let claim), let ticket?):

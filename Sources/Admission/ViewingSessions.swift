@@ -45,8 +45,9 @@ final class ViewingSessions: Sendable {
         let started: Date
         /// Sent in this session.
         var bytes: Int64 = 0
-        /// The `lastSeen` that the store knows.
+        /// The `lastSeen` that the store knows, which knows sessions with stored tickets only.
         var written: NIODeadline
+        let grounds: ViewingRule.Grounds
         /// Set for a connection (RTMP, SRT), which lasts until it is closed; nil for HLS, which lasts while it is used.
         let onEnd: OnEnd?
 
@@ -197,11 +198,15 @@ final class ViewingSessions: Sendable {
     /// Adds a session that the store granted. One that is here already is marked as used.
     ///
     /// - Returns: the revision up to which ticket changes had been taken in when the session came to be known.
-    func add(_ id: String, ticket: Ticket, facts: ViewerFacts, now: Moment, onEnd: OnEnd? = nil) -> Int64? {
+    func add(
+        _ id: String, ticket: Ticket, facts: ViewerFacts, now: Moment, grounds: ViewingRule.Grounds = .ticket,
+        onEnd: OnEnd? = nil
+    ) -> Int64? {
         let address = IPAddress(facts.address) ?? IPAddress(v4: 0)
         let session = Session(
             facts: facts, viewer: Viewer(facts), network: TicketDecision.sessionNetwork(for: address, ticket: ticket),
-            expires: ticket.expires, lastSeen: now.steady, started: now.date, written: now.steady, onEnd: onEnd)
+            expires: ticket.expires, lastSeen: now.steady, started: now.date,
+            written: grounds == .ticket ? now.steady : .distantFuture, grounds: grounds, onEnd: onEnd)
         let locked = locked(id)
         return directory.withLock { directory in
             let isNew = locked.shard.withLock { shard in
@@ -271,6 +276,29 @@ final class ViewingSessions: Sendable {
     func end(_ id: String) -> (@Sendable () -> Void)? {
         guard let taken = take(id, where: { _, _ in true }) else { return nil }
         return { taken.onEnd?(.revoked) }
+    }
+
+    // MARK: Changes of streams' rules
+
+    /// Streams that are played in sessions.
+    var streams: [StreamName] {
+        directory.withLock { Array($0.counts.keys) }
+    }
+
+    /// Ends sessions of a stream. Looks at all there are, one shard at a time.
+    /// - Returns: what to call, outside of any lock.
+    func end(
+        of stream: StreamName, where isOver: (ViewerFacts, ViewingRule.Grounds) -> Bool
+    ) -> [@Sendable () -> Void] {
+        let ids = shards.flatMap { locked in
+            locked.shard.withLock { shard in
+                shard.sessions.filter { _, session in
+                    session.facts.app == stream.app && session.facts.video == stream.stream
+                        && isOver(session.facts, session.grounds)
+                }.keys.map { $0 }
+            }
+        }
+        return ids.compactMap(end)
     }
 
     // MARK: Changes of tickets

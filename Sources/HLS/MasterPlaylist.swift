@@ -132,13 +132,20 @@ enum BandwidthMeter {
 /// The address of a media playlist inside a viewing session, relative to the master playlist.
 ///
 /// The session stands in the path, so segments inherit it without a query, a cookie or a header. The ticket's key and
-/// pass, and nothing else, stand in the query again: a node that does not know the session can then open another.
+/// pass, or the token, and nothing else, stand in the query again: a node that does not know the session can then open another.
 public enum SessionPath {
-    /// `sess_<session>/<playlist>`, and `?key=…&pass=…` when there is a ticket.
+    /// `sess_<session>/<playlist>`, and `?key=…&pass=…` when there is a ticket, `?hdnea=…` when there is a token.
+    ///
+    /// - Parameter token: with its name, `hdnea=…`.
     public static func uri(
-        session: String, playlist: String = "chunklist.m3u8", key: String? = nil, pass: String? = nil
+        session: String, playlist: String = "chunklist.m3u8", key: String? = nil, pass: String? = nil,
+        token: String? = nil
     ) -> String {
         var query: [String] = []
+        if let token, token.hasPrefix("hdnea=") {
+            // As signers write it, so that it can be recognized.
+            query.append("hdnea=\(PercentCoding.encode(String(token.dropFirst(6)), keeping: "=~!*/:,"))")
+        }
         if let key { query.append("key=\(PercentCoding.encode(key))") }
         if let pass { query.append("pass=\(PercentCoding.encode(pass))") }
         let path = "sess_\(PercentCoding.encode(session))/\(PercentCoding.encode(playlist))"

@@ -30,6 +30,8 @@ final class Origin: Sendable {
         for account in try await store.accounts() {
             let users = try await store.streamUsers(accountID: account.id, app: nil, stream: nil)
             if users.contains(where: { $0.sealedChallengeVerifier != nil }) { return true }
+            let streams = try await store.streams(accountID: account.id)
+            if streams.contains(where: { $0.sealedTokenSecrets != nil }) { return true }
         }
         return false
     }
@@ -46,7 +48,8 @@ final class Origin: Sendable {
                 logger.warning(
                     """
                     the key file is new, and what was sealed with the former one cannot be opened: encoders that log in by \
-                    challenge are refused until their stream users are added again, or the file is restored
+                    challenge are refused until their stream users are added again, and signed tokens until their secrets are set again, \
+                    or the file is restored
                     """, metadata: ["file": "\(folder)/\(ServerSecret.fileName)"])
             }
         } catch {
@@ -69,7 +72,8 @@ final class Origin: Sendable {
         let log = LogLimiter(logger: logger)
         let memory = MemoryBudget(ceiling: configuration.limits.memory)
         let stage = Stage(memory: memory, logger: logger)
-        let admissions = Admissions(store: store, configuration: configuration.admission, logger: logger)
+        let admissions = Admissions(
+            store: store, configuration: configuration.admission, secret: secret, logger: logger)
         let pushes = PushSupervisor(
             configuration: configuration.pushing, store: store, group: group, logger: logger)
         let outputs = OutputTable(

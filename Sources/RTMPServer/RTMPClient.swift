@@ -29,9 +29,9 @@ struct RTMPClient: Sendable {
     private let instance: String?
     private let parameters: [String: String]
 
-    /// The parameters that are asked for. Longer values than these of a ticket (512 bytes) match nothing anyway.
-    private static let parameterNames = ["user", "pass", "key"]
-    private static let maximumParameter = 512
+    /// The parameters that are asked for, and how many bytes of them are kept. Longer ones match nothing anyway: of a ticket
+    /// 512 bytes do.
+    private static let parameterNames = ["user": 512, "pass": 512, "key": 512, "hdnea": HDNEAToken.maximumLength]
 
     init(_ request: ConnectRequest) {
         software = (request.flashVersion ?? "").cut()
@@ -40,8 +40,8 @@ struct RTMPClient: Sendable {
         app = request.path.app.cut()
         instance = request.path.instance?.cut()
         var parameters: [String: String] = [:]
-        for name in RTMPClient.parameterNames {
-            parameters[name] = request.parameter(name)?.cut(toBytes: RTMPClient.maximumParameter)
+        for (name, maximum) in RTMPClient.parameterNames {
+            parameters[name] = request.parameter(name)?.cut(toBytes: maximum)
         }
         self.parameters = parameters
     }
@@ -59,10 +59,13 @@ struct RTMPClient: Sendable {
         return StreamAddress(app: app, instance: instance ?? "live", stream: name.name.cut())
     }
 
-    /// A parameter of the stream name, else of the app: `user`, `pass` or `key`.
+    /// A parameter of the stream name, else of the app: `user`, `pass`, `key` or `hdnea`.
     func parameter(_ key: String, of name: StreamName? = nil) -> String? {
-        assert(RTMPClient.parameterNames.contains(key))
-        return name?.parameters[key]?.cut(toBytes: RTMPClient.maximumParameter) ?? parameters[key]
+        guard let maximum = RTMPClient.parameterNames[key] else {
+            assertionFailure("\(key) is not kept")
+            return nil
+        }
+        return name?.parameters[key]?.cut(toBytes: maximum) ?? parameters[key]
     }
 
     /// The client as a publisher.
@@ -73,8 +76,11 @@ struct RTMPClient: Sendable {
 
     /// The client as a viewer of a stream that it named.
     func viewer(of stream: StreamAddress, _ name: StreamName, at peer: RTMPPeer) -> ViewerFacts {
-        ViewerFacts(
-            key: parameter("key", of: name), pass: parameter("pass", of: name), address: peer.address, app: stream.app,
+        let spelled = address(of: name)
+        return ViewerFacts(
+            key: parameter("key", of: name), pass: parameter("pass", of: name),
+            token: parameter("hdnea", of: name).map { "hdnea=\($0)" },
+            path: "/\(spelled.app)/\(spelled.instance)/\(spelled.stream)", address: peer.address, app: stream.app,
             instance: stream.instance, video: stream.stream, pageURL: pageURL, referrerURL: swfURL,
             serverAddress: peer.serverAddress)
     }

@@ -1,7 +1,9 @@
 /// Which environment variables are the configuration's.
 enum ConfigurationEnvironment {
     /// Those that begin with `PLAYHOUSE_` and are not settings: the command line's own.
-    static let reserved: Set<String> = ["PLAYHOUSE_CONFIG", "PLAYHOUSE_PROFILE"]
+    static let reserved: Set<String> = [
+        "PLAYHOUSE_CONFIG", "PLAYHOUSE_PROFILE", "PLAYHOUSE_TOKEN_SECRET", "PLAYHOUSE_TOKEN_SALT",
+    ]
 
     /// `PLAYHOUSE_*` variables that are no key's, by name. A name that nearly fits is as much a mistake as one in the file:
     /// the setting somebody wanted would silently not hold.

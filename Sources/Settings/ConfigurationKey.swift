@@ -192,7 +192,7 @@ extension ConfigurationKey {
     private static let usher = [
         ConfigurationKey(
             "usher.default_protection", \.usher.defaultProtection, .choice,
-            "Of streams without settings of their own: open to everybody, or only with a ticket."),
+            "Of streams without settings of their own: open to everybody, or only with a ticket or a signed token."),
         ConfigurationKey(
             "usher.protected", \.usher.protected, .streamPatterns,
             "Streams that need a ticket whatever their own settings say, such as demo-origin/paid*."),

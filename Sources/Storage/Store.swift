@@ -45,6 +45,8 @@ public protocol StreamStore: Sendable {
     /// The rows that a stream's settings come from: its own, that of the stream it is a rendition of (`paid` for `paid_360p`),
     /// its app's `*`, as far as there are such. The first that has a value for a setting decides.
     func streamSettings(app: String, stream: String) async throws -> [StreamSettings]
+    /// Grows with every change of settings, by whichever process; 0 before the first.
+    func currentSettingsRevision() async throws -> Int64
     /// With `streamID` 0 the user belongs to the settings row of its app and stream, which is made when there is none.
     /// Throws `StoreError.duplicate` when (app, stream, user) exists, `notFound` when the settings row given does not.
     func insertStreamUser(_ user: StreamUser) async throws -> StreamUser
@@ -101,6 +103,8 @@ extension TicketStore {
 
 /// The attempt log.
 public protocol AttemptStore: Sendable {
+    /// Writes the row of a session start that was admitted without a stored ticket; `admit` writes the others.
+    func recordAdmission(_ attempt: Attempt) async throws
     /// Writes a refusal, or folds it into the row of the same ticket, address, video and reason that began within the last
     /// `foldingWindow` seconds.
     func recordRefusal(_ attempt: Attempt, foldingWindow: TimeInterval) async throws

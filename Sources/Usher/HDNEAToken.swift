@@ -72,31 +72,75 @@ public struct HDNEAToken: Sendable, Hashable {
     ///   - path: of the URL asked for, without query.
     ///   - address: the viewer's.
     public static func verify(
-        _ text: String, name: String = "hdnea", secret: HDNEASecret, salt: String? = nil, path: String,
-        address: String, now: Date
+        _ text: String, secret: HDNEASecret, salt: String? = nil, path: String, address: String, now: Date
     ) throws(Failure) -> HDNEAToken {
-        guard text.utf8.count <= maximumLength else { throw .malformed }
-        let body = text.hasPrefix("\(name)=") ? text.dropFirst(name.count + 1) : text[...]
-        var fields = body.split(separator: "~", omittingEmptySubsequences: false)
-        guard let last = fields.popLast(), last.hasPrefix("hmac="),
-            let mac = Hexadecimal.decode(String(last.dropFirst(5)))
-        else { throw .malformed }
-        let signed = fields.joined(separator: "~")
-        guard secret.isValid(mac, for: signed, salt: salt) else { throw .wrongHMAC }
-        let token = try parse(fields)
-        let seconds = now.timeIntervalSince1970
-        if let start = token.start, seconds < Double(start) { throw .notYetValid }
-        guard let expires = token.expires, seconds < Double(expires) else { throw .expired }
-        if let acl = token.acl, !acl.contains(where: { Wildcard($0).matches(path) }) { throw .pathNotAllowed }
-        if let bound = token.address {
-            guard let bound = IPAddress(bound), bound == IPAddress(address) else { throw .addressNotAllowed }
-        }
+        let received = try ReceivedHDNEAToken(text)
+        guard received.isSigned(with: secret, salt: salt) else { throw .wrongHMAC }
+        let token = try received.token()
+        try token.check(path: path, address: address, now: now)
         return token
     }
 
-    private static func parse(_ fields: [Substring]) throws(Failure) -> HDNEAToken {
+    /// Throws the first thing for which a token with a right signature does not admit.
+    public func check(path: String, address: String, now: Date) throws(Failure) {
+        let seconds = now.timeIntervalSince1970
+        if let start, seconds < Double(start) { throw .notYetValid }
+        guard let expires, seconds < Double(expires) else { throw .expired }
+        guard admits(path: path) else { throw .pathNotAllowed }
+        guard admits(address: address) else { throw .addressNotAllowed }
+    }
+
+    public func admits(path: String) -> Bool {
+        acl.map { $0.contains { Wildcard($0).matches(path) } } ?? true
+    }
+
+    public func admits(address text: String) -> Bool {
+        guard let address else { return true }
+        return IPAddress(address).map { $0 == IPAddress(text) } ?? false
+    }
+}
+
+/// A token as it was received: taken apart, and nothing of it proved.
+public struct ReceivedHDNEAToken: Sendable, Hashable {
+    public typealias Failure = HDNEAToken.Failure
+
+    /// `hdnea`, as in addresses, or `hdntl`, as in the session's cookie.
+    public let name: String
+    private let signed: String
+    private let code: [UInt8]
+
+    /// The names a token may have. The signature does not cover them.
+    static let names = ["hdnea", "hdntl"]
+
+    /// - Parameter text: with or without its name.
+    /// - Throws: `malformed`.
+    public init(_ text: String) throws(Failure) {
+        guard text.utf8.count <= HDNEAToken.maximumLength else { throw .malformed }
+        name = Self.names.first { text.hasPrefix("\($0)=") } ?? "hdnea"
+        let body = text.hasPrefix("\(name)=") ? text.dropFirst(name.count + 1) : text[...]
+        var fields = body.split(separator: "~", omittingEmptySubsequences: false)
+        guard let last = fields.popLast(), last.hasPrefix("hmac="),
+            let code = Hexadecimal.decode(String(last.dropFirst(5)))
+        else { throw .malformed }
+        self.code = code
+        signed = fields.joined(separator: "~")
+    }
+
+    /// In constant time.
+    public func isSigned(with secret: HDNEASecret, salt: String?) -> Bool {
+        secret.isValid(code, for: signed, salt: salt)
+    }
+
+    /// Names the token without being good for anything else: 16 hexadecimal digits.
+    var digest: String {
+        Hexadecimal.encode(SHA256.hash(data: Array(signed.utf8) + code).prefix(8))
+    }
+
+    /// What it says.
+    /// - Throws: `malformed`.
+    public func token() throws(Failure) -> HDNEAToken {
         var values: [Substring: String] = [:]
-        for field in fields {
+        for field in signed.split(separator: "~", omittingEmptySubsequences: false) {
             guard let separator = field.firstIndex(of: "=") else { throw .malformed }
             let previous = values.updateValue(
                 String(field[field.index(after: separator)...]), forKey: field[..<separator])

@@ -3,6 +3,11 @@ public struct ViewerFacts: Sendable, Hashable {
     /// Ticket key as presented; nil when none was.
     public var key: String?
     public var pass: String?
+    /// Signed token as presented, with its name (`hdnea=…`, `hdntl=…`); nil when none was.
+    public var token: String?
+    /// What paths of tokens are matched against: of the URL asked for, or on HLS of the stream's master playlist, whatever of
+    /// the stream is asked for.
+    public var path: String
     /// The viewer's address, textual IPv4 or IPv6 without port or zone.
     public var address: String
     /// The address is a proxy's that nobody vouches for, and such a viewer is to be let in nowhere.
@@ -18,12 +23,15 @@ public struct ViewerFacts: Sendable, Hashable {
     public var serverAddress: String
 
     public init(
-        key: String?, pass: String?, address: String, isAddressHidden: Bool = false, app: String, instance: String,
-        video: String,
+        key: String?, pass: String?, token: String? = nil, path: String = "", address: String,
+        isAddressHidden: Bool = false,
+        app: String, instance: String, video: String,
         pageURL: String = "", referrerURL: String = "", serverAddress: String = ""
     ) {
         self.key = key
         self.pass = pass
+        self.token = token
+        self.path = path
         self.address = address
         self.isAddressHidden = isAddressHidden
         self.app = app

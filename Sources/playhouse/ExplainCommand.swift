@@ -31,6 +31,9 @@ struct ExplainCommand: AsyncParsableCommand {
     @Option(help: "The ticket's pass, which others on this machine see in the list of processes.")
     var pass: String?
 
+    @Option(help: "The signed token, hdnea=…, as for the stream's playlist.")
+    var token: String?
+
     @OptionGroup var settings: ConfigurationOption
 
     func validate() throws {
@@ -54,12 +57,17 @@ struct ExplainCommand: AsyncParsableCommand {
         guard let name else { throw ExitCode.failure }
         let configuration = try settings.load()
         let facts = ViewerFacts(
-            key: key, pass: pass, address: ip ?? "", app: name.app, instance: "play", video: name.stream)
+            key: key, pass: pass, token: token,
+            path: "/\(stream.replacing("/", with: "/play/", maxReplacements: 1))/playlist.m3u8",
+            address: ip ?? "", app: name.app, instance: "play", video: name.stream)
+        let folder = configuration.storage.path
         let explanation = try await StoreAccess.with(configuration) { store in
-            try await Admissions(store: store, configuration: configuration.admission).explain(facts)
+            let secret = ServerSecret.exists(folder: folder) ? try ServerSecret.load(folder: folder) : nil
+            return try await Admissions(store: store, configuration: configuration.admission, secret: secret).explain(
+                facts)
         }
         Terminal.print(text(explanation, name))
-        if case .refused = explanation.answer, key != nil || ip != nil { throw ExitCode.failure }
+        if case .refused = explanation.answer, isAboutViewer { throw ExitCode.failure }
     }
 
     private func text(_ explanation: Explanation, _ name: (app: String, stream: String)) -> String {
@@ -76,6 +84,8 @@ struct ExplainCommand: AsyncParsableCommand {
         return lines.joined(separator: "\n")
     }
 
+    private var isAboutViewer: Bool { key != nil || ip != nil || token != nil }
+
     private func publishers(_ explanation: Explanation) -> String {
         guard let first = explanation.publishers.first else {
             return "nobody: neither the stream nor the app's * has a user (sevu.addstreamuser)"
@@ -90,7 +100,12 @@ struct ExplainCommand: AsyncParsableCommand {
     }
 
     private func viewers(_ explanation: Explanation, _ name: (app: String, stream: String)) -> String {
-        let rule = explanation.protection == .open ? "anybody" : "with a ticket"
+        let rule =
+            switch explanation.protection {
+            case .open: "anybody"
+            case .sevu: "with a ticket"
+            case .hmac: "with a signed token"
+            }
         switch explanation.authority {
         case .pattern(let pattern): return "\(rule), says \(pattern) of usher.protected"
         case .settings(name.stream): return "\(rule), say the stream's settings"
@@ -102,9 +117,10 @@ struct ExplainCommand: AsyncParsableCommand {
 
     /// nil when no viewer was asked about.
     private func answer(_ answer: Explanation.Answer) -> String? {
-        guard key != nil || ip != nil else { return nil }
+        guard isAboutViewer else { return nil }
         switch answer {
         case .open: return "admitted, no ticket is asked for"
+        case .signed(let date): return "admitted: the token is good until \(Terminal.date(date))"
         case .joins: return "admitted: a session of the ticket runs from there, which costs no use"
         case .refused(let reason): return "refused: \(reason.rawValue)"
         case .admitted(let ticket, let claim):

@@ -20,12 +20,12 @@ struct Playhouse: AsyncParsableCommand {
             Environment:
               PLAYHOUSE_CONFIG   the configuration file where no --config is given
               PLAYHOUSE_PROFILE  the profile of `call` where no --profile is given
+              PLAYHOUSE_TOKEN_…  secret and salt of `token`
               PLAYHOUSE_…        settings, over the file (playhouse config print-default)
             """,
         version: PlayhouseVersion.current,
         subcommands: [
             ServeCommand.self, AccountCommand.self, KeyCommand.self, CallCommand.self, ExplainCommand.self,
-            ConfigCommand.self,
-            VersionCommand.self,
+            TokenCommand.self, ConfigCommand.self, VersionCommand.self,
         ])
 }

@@ -1,6 +1,7 @@
 import Foundation
 import Storage
 import Testing
+import Usher
 
 @testable import Admission
 
@@ -96,7 +97,7 @@ import Testing
             #expect(!node.isRunning(playing) && node.isRunning(neighbour))
             // Another node hears of it in its next round, whatever it remembers.
             #expect(elsewhere.all == [])
-            try await other.reviewOpenViewers()
+            try await other.reviewRules()
             #expect(elsewhere.all == [.revoked])
             #expect(left.all == [])
             // And nobody comes without a ticket any more.

@@ -100,6 +100,34 @@ import Usher
         }
     }
 
+    @Test("It says what would become of a viewer with a signed token")
+    func tokens() async throws {
+        try await withStore { program, store in
+            let text = "aabbccddeeff00112233445566778899"
+            var row = StreamSettings(
+                accountID: 7, app: "demo-origin", stream: "signed", protection: .hmac, created: Self.now)
+            try row.setTokenSecrets(
+                [text], with: try ServerSecret.load(folder: program.folder.appending(path: "data").path))
+            _ = try await store.upsertStream(row)
+            let secret = try #require(HDNEASecret(hexadecimal: text))
+            let good = HDNEAToken(expires: 4_000_000_000, acl: ["/demo-live/play/signed/*"]).text(secret: secret)
+            let wrong = HDNEAToken(expires: 4_000_000_000, acl: ["/demo-live/play/other/*"]).text(secret: secret)
+            for (token, code, answer) in [
+                (good, 0, "admitted: the token is good until 2096-10-02 07:06:40"),
+                (wrong, 1, "refused: Invalid HMAC Token"),
+            ] as [(String, Int32, String)] {
+                let outcome = try await program.run(
+                    "explain", "demo-live/signed", "--token", token, "--config", "c.yaml")
+                #expect(outcome.code == code)
+                #expect(
+                    outcome.output.hasSuffix(
+                        "watch    with a signed token, say the stream's settings\nviewer   \(answer)\n"),
+                    "\(outcome.output)\(outcome.errors)")
+            }
+            #expect(try await store.attempts(accountID: 7, filter: AttemptFilter(), limit: 10, offset: 0) == [])
+        }
+    }
+
     @Test("A suspended account and an app that is nobody's are said")
     func accounts() async throws {
         try await withStore { program, store in

@@ -157,6 +157,57 @@ struct CommandTests {
         }
     }
 
+    @Test("Secrets of tokens are set, shown by their last digits, and taken away")
+    func tokenSecrets() async throws {
+        try await TestAPI.run { (api: TestAPI) async throws in
+            let (one, other) = ("AABBCCDDEEFF00112233445566778899", "00112233445566778899aabbccddeeff")
+            func set(_ fields: JSONObject) async throws -> TestReply {
+                var all: JSONObject = ["app": "demo-origin", "stream": "show"]
+                for member in fields.members { all[member.name] = member.value }
+                return try await api.call("sevu.updatestream", all)
+            }
+            let added = try await api.call(
+                "sevu.addstreamuser",
+                ["app": "demo-origin", "stream": "show", "user": nil, "pass": nil, "protection": "hmac"])
+            #expect(added["protection"] == "hmac")
+            #expect(
+                added["warnings"] == ["no hmac_secrets are set, for the stream or for the app's *, so nobody can watch"]
+            )
+            let salted = try await set(["hmac_salt": "pepper"])
+            #expect(salted.code == 7)
+            #expect(salted.text.contains("hmac_salt goes with hmac_secrets of the stream's own, and it has none"))
+
+            let lists: [(JSONValue, JSONValue)] = [
+                (.string(one), ["…8899"]), (.string("\(one), \(other)"), ["…8899", "…eeff"]),
+                ([.string(other), .string(one)], ["…eeff", "…8899"]),
+            ]
+            for (given, shown) in lists {
+                let reply = try await set(["hmac_secrets": given])
+                #expect(reply["hmac_secrets"] == shown)
+                #expect(reply["warnings"] == nil)
+                #expect(!reply.text.lowercased().contains(one.lowercased()) && !reply.text.contains(other))
+            }
+            #expect(try await set(["hmac_salt": "pepper"])["hmac_salt"] == true)
+            #expect(try await set(["ga_key": "x"])["hmac_salt"] == true)
+            let rows = try await api.store.streamSettings(app: "demo-origin", stream: "show")
+            let rule = try rows.first?.tokenRule(with: api.secret)
+            #expect(rule?.secrets.map(\.hint) == ["…eeff", "…8899"] && rule?.salt == "pepper")
+            #expect(try await set(["hmac_salt": ""])["hmac_salt"] == false)
+            #expect(try await set(["hmac_secrets": "inherit"])["hmac_secrets"] == [])
+
+            let nine = JSONValue.array((1...9).map { .string(String(repeating: "0\($0)", count: 16)) })
+            for wrong in [
+                "abc", .string(String(one.dropLast(2))), .string("zz" + one.dropFirst(2)), .string(one + "0"),
+                .string("\(one),\(one)"), .array([]), nine, 5,
+            ] as [JSONValue] {
+                let reply = try await set(["hmac_secrets": wrong])
+                #expect(reply.code == 7)
+                #expect(reply.text.contains("hmac_secrets must be 1 to 8 different secrets"))
+                #expect(!reply.text.contains(one.dropLast(2)))
+            }
+        }
+    }
+
     @Test("Many tickets are made at once, for passes in a list or in lines, all or none")
     func manyTickets() async throws {
         try await TestAPI.run { (api: TestAPI) async throws in

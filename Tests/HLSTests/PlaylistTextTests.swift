@@ -39,6 +39,14 @@ import Testing
         #expect(PlaylistText.uri(value) == text)
     }
 
+    @Test("A token stands in the query as its signer wrote it, but for what means something there")
+    func aTokenStandsInTheQuery() {
+        #expect(
+            SessionPath.uri(session: "ab", token: "hdnea=ip=::1~exp=1~acl=/a/*!/b~data=x&y z~hmac=0f")
+                == "sess_ab/chunklist.m3u8?hdnea=ip=::1~exp=1~acl=/a/*!/b~data=x%26y%20z~hmac=0f")
+        #expect(SessionPath.uri(session: "ab", token: "hdntl=x") == "sess_ab/chunklist.m3u8")
+    }
+
     @Test(
         "A session stands in the path and the ticket in the query",
         arguments: [

@@ -1,6 +1,7 @@
 import Foundation
 import Storage
 import Testing
+import Usher
 
 @Suite("What the server's secret seals and signs")
 struct SealTests {
@@ -30,6 +31,31 @@ struct SealTests {
             #expect(throws: StoreError.self) { try secret.open("1:" + changed.base64EncodedString()) }
         }
         #expect(throws: StoreError.self) { try secret.open("2:" + sealed.dropFirst(2)) }
+    }
+
+    @Test("A stream's secrets and salt open for that stream and that use only")
+    func tokenSecrets() throws {
+        let (secret, other) = (try #require(secret), try #require(ServerSecret(bytes: Array(1..<33))))
+        let texts = ["aabbccddeeff00112233445566778899", "00112233445566778899aabbccddeeff"]
+        var row = StreamSettings(accountID: 1, app: "demo-origin", stream: "show", created: Date())
+        #expect(try row.tokenRule(with: secret) == nil)
+        try row.setTokenSecrets(texts, with: secret)
+        try row.setTokenSalt("pepper", with: secret)
+        let expected = TokenRule(secrets: texts.compactMap { HDNEASecret(hexadecimal: $0) }, salt: "pepper")
+        #expect(try row.tokenRule(with: secret) == expected)
+        #expect(throws: StoreError.self) { try row.tokenRule(with: other) }
+        var twin = row
+        twin.stream = "twin"
+        #expect(throws: StoreError.self) { try twin.tokenRule(with: secret) }
+        twin = row
+        twin.app = "other-origin"
+        #expect(throws: StoreError.self) { try twin.tokenRule(with: secret) }
+        twin = row
+        twin.sealedTokenSalt = row.sealedTokenSecrets
+        #expect(throws: StoreError.self) { try twin.tokenRule(with: secret) }
+        // Without secrets there is nothing that the salt goes with.
+        try row.setTokenSecrets(nil, with: secret)
+        #expect(row.sealedTokenSalt == nil)
     }
 
     /// HKDF-SHA256 without salt, then HMAC-SHA256, computed with Python's `hmac`.

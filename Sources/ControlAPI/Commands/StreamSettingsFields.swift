@@ -1,10 +1,11 @@
 import Basics
 import Storage
+import Usher
 
 /// The stream settings that `sevu.addstreamuser` and `sevu.updatestream` take; only what is given changes.
 struct StreamSettingsFields: Sendable {
     private enum ProtectionChoice: String, CaseIterable {
-        case none, sevu, inherit
+        case none, sevu, hmac, inherit
 
         var protection: Protection? { Protection(rawValue: rawValue) }
     }
@@ -15,7 +16,8 @@ struct StreamSettingsFields: Sendable {
         RecordField(
             .optional(
                 "protection", .choice,
-                "`none` or `sevu`: whether viewers need a ticket; `inherit`: as the app's `*` says, or the configuration."
+                "Whether viewers need a ticket (`sevu`), a signed token (`hmac`) or nothing (`none`); `inherit`: as the app's `*` "
+                    + "says, or the configuration."
             )
         ) { (row: inout StreamSettings, choice: ProtectionChoice) in row.protection = choice.protection },
         RecordField(
@@ -49,25 +51,104 @@ struct StreamSettingsFields: Sendable {
         RecordField(.optional("ga_key", .text(maximum: 128), "Google Analytics key."), \.gaKey),
     ]
 
-    static let descriptions = all.map(\.description)
+    private static let secrets = CommandField.optional(
+        "hmac_secrets", .tokenSecrets,
+        "What `hdnea` tokens are signed with: 32 to 256 hexadecimal digits, or several such, as a list or with commas, of which any "
+            + "is good (give old and new ones while one takes the other's place); `inherit`: those of the app's `*`.")
+    private static let salt = CommandField.optional(
+        "hmac_salt", .text(maximum: 256),
+        "What is signed with the token and not sent in it, for signers that have one; it goes with `hmac_secrets` of the "
+            + "stream's own. Empty: none.")
+
+    static let descriptions =
+        [all[0].description] + [CommandDescription.Field].list(secrets, salt)
+        + all.dropFirst().map(\.description)
 
     private let changes: [RecordField<StreamSettings>.Change]
+    private let secrets: TokenSecretsChange?
+    /// Empty: none.
+    private let salt: String?
 
     init(_ fields: inout Fields) {
         changes = Self.all.compactMap { $0.read(&fields) }
+        secrets = fields.read(Self.secrets)
+        let salt = fields.read(Self.salt)
+        self.salt = salt ?? (fields.object[Self.salt.name] == .string("") ? "" : nil)
     }
 
-    func apply(to settings: inout StreamSettings) {
+    /// - Parameter key: seals the secrets of tokens.
+    /// - Throws: code 7 when there would be a salt for secrets that the stream does not have.
+    func apply(to settings: inout StreamSettings, sealing key: ServerSecret) throws {
         for change in changes { change(&settings) }
+        switch secrets {
+        case .secrets(let secrets)?: try settings.setTokenSecrets(secrets, with: key)
+        case .inherit?: try settings.setTokenSecrets(nil, with: key)
+        case nil: break
+        }
+        guard let salt else { return }
+        guard salt.isEmpty || settings.sealedTokenSecrets != nil else {
+            throw CommandFailure(
+                invalid: [
+                    .invalid(Self.salt.name, expected: "goes with hmac_secrets of the stream's own, and it has none")
+                ])
+        }
+        try settings.setTokenSalt(salt, with: key)
+    }
+}
+
+/// What becomes of a stream's secrets.
+enum TokenSecretsChange: Sendable {
+    /// In hexadecimal.
+    case secrets([String])
+    case inherit
+}
+
+extension FieldKind<TokenSecretsChange> {
+    /// Weaker secrets can be guessed.
+    private static let digits = 32...256
+    private static let most = 8
+
+    static var tokenSecrets: FieldKind {
+        FieldKind { fields, name in
+            var texts: [String] = []
+            switch fields.object[name] {
+            case nil, .null?, .string("")?: return nil
+            case .string("inherit")?: return .inherit
+            case .string(let text)?:
+                texts = text.split(separator: ",", omittingEmptySubsequences: false).map { text in
+                    String(text.drop { $0 == " " }.reversed().drop { $0 == " " }.reversed())
+                }
+            case .array(let values)?: texts = values.map { $0.stringValue ?? "" }
+            default: texts = [""]
+            }
+            let isGood = texts.allSatisfy {
+                digits.contains($0.utf8.count) && HDNEASecret(hexadecimal: $0) != nil
+            }
+            // The value itself is a secret, and stays out of the message.
+            guard isGood, (1...most).contains(texts.count), Set(texts.map { $0.lowercased() }).count == texts.count
+            else {
+                fields.invalid(
+                    name,
+                    "1 to \(most) different secrets of \(digits.lowerBound) to \(digits.upperBound) hexadecimal digits, an even "
+                        + "number of them, or inherit")
+                return nil
+            }
+            return .secrets(texts)
+        }
     }
 }
 
 extension JSONObject {
+    mutating func add(warnings: [String]) {
+        if !warnings.isEmpty { self["warnings"] = .array(warnings.map { .string($0) }) }
+    }
+
     /// The settings of a stream that are in force, as the stream user commands show them.
     /// - Parameters:
     ///   - row: the stream's own.
     ///   - rows: what its settings come from, `row` included.
-    init(_ row: StreamSettings, inheriting rows: [StreamSettings], protection: Protection) {
+    ///   - tokens: what tokens are signed with, of which the last digits are shown.
+    init(_ row: StreamSettings, inheriting rows: [StreamSettings], protection: Protection, tokens: TokenRule?) {
         func text(_ setting: KeyPath<StreamSettings, String?>) -> JSONValue {
             rows.inForce(setting).map { .string($0) } ?? .null
         }
@@ -79,7 +160,9 @@ extension JSONObject {
         }
         self = [
             "stream_id": .integer(row.id), "app": .string(row.app), "stream": .string(row.stream),
-            "protection": .string(protection.rawValue), "reconnect_window": integer(\.reconnectWindow),
+            "protection": .string(protection.rawValue),
+            "hmac_secrets": .array((tokens?.secrets ?? []).map { .string($0.hint) }),
+            "hmac_salt": .bool(tokens?.salt != nil), "reconnect_window": integer(\.reconnectWindow),
             "end_on_unpublish": flag(\.endsOnUnpublish, true), "playlist_count": integer(\.playlistCount),
             "record": flag(\.record, false), "record_type": text(\.recordType),
             "segment_type": text(\.segmentType), "segment_value": text(\.segmentValue),

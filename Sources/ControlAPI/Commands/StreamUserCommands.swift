@@ -68,8 +68,15 @@ extension CommandContext {
 
     /// - Parameter rows: what the stream's settings come from, itself included.
     func describe(_ row: StreamSettings, inheriting rows: [StreamSettings]) -> JSONObject {
-        let protection = environment.admissions.protection(app: row.app, stream: row.stream, settings: rows)
-        return JSONObject(row, inheriting: rows, protection: protection)
+        let rule = environment.admissions.rule(app: row.app, stream: row.stream, settings: rows)
+        return JSONObject(
+            row, inheriting: rows, protection: rule.protection, tokens: environment.admissions.tokenRule(rows))
+    }
+
+    /// What is in force for a row's stream and cannot be meant.
+    func warnings(_ row: StreamSettings) async throws -> [String] {
+        let rows = try await store.streamSettings(app: row.app, stream: row.stream)
+        return environment.admissions.warnings(app: row.app, stream: row.stream, settings: rows)
     }
 
     /// A stream user with its stream's settings in force and its addresses. Passwords are never given back.
@@ -106,7 +113,7 @@ struct AddStreamUser: Command {
         fields: .list(app, stream, user, pass) + StreamSettingsFields.descriptions,
         payload:
             "`streamuser_id`, `stream_id`, `protection` (what is in force), `origin_url`, `playback_url` (of a stream "
-            + "called `STREAM` for `*`).")
+            + "called `STREAM` for `*`); `warnings`, a list, where viewers cannot be let in as the settings say.")
 
     private let app, stream: String
     private let login: (user: String, pass: String)?
@@ -151,7 +158,7 @@ struct AddStreamUser: Command {
             user.sealedChallengeVerifier = try context.environment.secret.seal(verifier)
         }
         var row = known ?? StreamSettings(accountID: context.account.id, app: app, stream: stream, created: now)
-        settings.apply(to: &row)
+        try settings.apply(to: &row, sealing: context.environment.secret)
         row = try await context.store.upsertStream(row)
         await context.environment.admissions.streamSettingsChanged()
         user.streamID = row.id
@@ -165,6 +172,7 @@ struct AddStreamUser: Command {
         for name in ["streamuser_id", "stream_id", "protection", "origin_url", "playback_url"] {
             payload[name] = all[name]
         }
+        payload.add(warnings: try await context.warnings(row))
         return Reply(.streamUserAdded, payload: payload)
     }
 }
@@ -267,7 +275,9 @@ struct UpdateStream: Command {
             "Changes a stream's settings; what is not given stays. Protection holds within a second, also for those who "
             + "watch already.",
         fields: .list(id, app, stream) + StreamSettingsFields.descriptions,
-        payload: "the stream's settings in force.")
+        payload:
+            "the stream's settings in force, of secrets the last four digits; `warnings`, a list, where viewers cannot be let in as "
+            + "they say.")
 
     private enum Selection: Sendable {
         case id(Int64)
@@ -301,9 +311,11 @@ struct UpdateStream: Command {
             case .name(let app, let stream): try await context.settings(app: app, stream: stream)
             }
         guard var row = found, row.accountID == context.account.id else { throw CommandFailure(.streamNotFound) }
-        settings.apply(to: &row)
+        try settings.apply(to: &row, sealing: context.environment.secret)
         row = try await context.store.upsertStream(row)
         await context.environment.admissions.streamSettingsChanged()
-        return Reply(.streamUpdated, payload: try await context.describe(row))
+        var payload = try await context.describe(row)
+        payload.add(warnings: try await context.warnings(row))
+        return Reply(.streamUpdated, payload: payload)
     }
 }

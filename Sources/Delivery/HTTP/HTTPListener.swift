@@ -170,7 +170,7 @@ final class HTTPDates: Sendable {
     }
 
     /// `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110 §5.6.7).
-    private static func format(_ second: Int64) -> String {
+    static func format(_ second: Int64) -> String {
         let date = Date(timeIntervalSince1970: Double(second))
         var calendar = Calendar(identifier: .gregorian)
         calendar.timeZone = .gmt

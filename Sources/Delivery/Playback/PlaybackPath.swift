@@ -56,6 +56,11 @@ package struct PlaybackPath: Sendable, Hashable {
         return names.map { StreamAddress(app: app, instance: instance, stream: $0).forPlayback }.filter(\.isValid)
     }
 
+    /// The path of the stream's master playlist, spelled as in this one and not encoded.
+    var masterPlaylist: String {
+        "/\(app)/\(instance)/\(name)/playlist.m3u8"
+    }
+
     private static let maximumLength = 2_048
     private static let maximumParts = 24
 

@@ -22,13 +22,15 @@ struct PlaybackRequest: Sendable {
     /// A proxy that is not in `http.trusted_proxies` says whom it asks for: `client` is the proxy, and who watches is not known.
     let isForwardedByStranger: Bool
     private let serverAddress: String
+    private let encodedPath: Substring
 
     /// - Returns: nil when the path is none of ours.
     init?(_ head: HTTPRequestHead, over connection: PlaybackConnection, trustedProxies: [IPNetwork]) {
         let target = RequestTarget(head.uri)
         guard let path = PlaybackPath(target.path) else { return nil }
         self.path = path
-        ticket = PresentedTicket(query: target.query)
+        encodedPath = target.path
+        ticket = PresentedTicket(query: target.query, cookies: head.headers["cookie"])
         isHead = head.method == .HEAD
         headers = head.headers
         let forwardedFor = head.headers["x-forwarded-for"]
@@ -38,6 +40,14 @@ struct PlaybackRequest: Sendable {
         serverAddress = connection.server
     }
 
+    /// The folder of the stream as the player spells it, encoded, for a cookie that is good for what lies in it; nil when it
+    /// cannot stand in one.
+    var streamFolder: String? {
+        let parts = encodedPath.split(separator: "/").dropLast(path.session == nil ? 1 : 2)
+        let folder = "/" + parts.joined(separator: "/") + "/"
+        return folder.utf8.allSatisfy { (0x21...0x7E).contains($0) && $0 != UInt8(ascii: ";") } ? folder : nil
+    }
+
     /// The viewer, as every decision sees one.
     ///
     /// - Parameters:
@@ -45,7 +55,8 @@ struct PlaybackRequest: Sendable {
     ///   - trustsStrangers: whether a proxy that is not trusted counts as the viewer itself.
     func facts(for address: StreamAddress, trustsStrangers: Bool) -> ViewerFacts {
         ViewerFacts(
-            key: ticket.key, pass: ticket.pass, address: client?.description ?? "",
+            key: ticket.key, pass: ticket.pass, token: ticket.token ?? ticket.cookie, path: path.masterPlaylist,
+            address: client?.description ?? "",
             isAddressHidden: isForwardedByStranger && !trustsStrangers, app: address.app, instance: path.instance,
             video: address.stream, pageURL: page, serverAddress: serverAddress)
     }

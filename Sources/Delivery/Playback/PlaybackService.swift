@@ -198,23 +198,27 @@ public struct PlaybackService: Sendable {
     /// charges nothing, for many players fetch it and then do not play.
     private func master(of output: StreamOutput, for request: PlaybackRequest) async throws -> PlaybackReply {
         let address = output.address
-        guard try await admission.protection(app: address.app, stream: address.stream) == .sevu else {
+        let protection = try await admission.protection(app: address.app, stream: address.stream)
+        guard protection != .open else {
             guard let playlist = await firstPlaylist(of: output) else { return notReady(output) }
             note(request, of: address)
             return PlaybackReply.playlist(
                 playlist.master, to: request, cache: publicPolicy(playlist, isSession: request.path.session != nil))
         }
-        guard let uri = try await mediaPlaylistURI(for: request, address: address) else { return refused }
+        guard let uri = try await mediaPlaylistURI(for: request, address: address, protection) else { return refused }
         guard let playlist = await firstPlaylist(of: output) else { return notReady(output) }
-        return PlaybackReply.playlist(
-            PlaylistBody(playlist.master(pointingAt: uri), isShared: false), to: request, cache: .never)
+        return try await settingCookie(
+            PlaybackReply.playlist(
+                PlaylistBody(playlist.master(pointingAt: uri), isShared: false), to: request, cache: .never),
+            for: request, address, protection)
     }
 
     /// `chunklist.m3u8`. On a protected stream it is given in a session's path only; asked for elsewhere, or in the
     /// path of a session that is no more, it redirects to the path of one that is, if the ticket in the query is good.
     private func media(of output: StreamOutput, for request: PlaybackRequest) async throws -> PlaybackReply {
         let address = output.address
-        guard try await admission.protection(app: address.app, stream: address.stream) == .sevu else {
+        let protection = try await admission.protection(app: address.app, stream: address.stream)
+        guard protection != .open else {
             guard let playlist = await firstPlaylist(of: output) else { return notReady(output) }
             note(request, of: address)
             return PlaybackReply.playlist(
@@ -223,7 +227,8 @@ public struct PlaybackService: Sendable {
         let facts = protectedFacts(request, address)
         guard let session = request.path.session, SessionID.isWellFormed(session) else {
             guard let id = try await admission.offer(facts).grant else { return refused }
-            return redirect(to: id, for: request)
+            return try await settingCookie(
+                redirect(to: id, for: request, protection), for: request, address, protection)
         }
         // Nobody waits here, nor is a use charged, before it is known that he may see what comes; and a request for
         // headers alone shows him nothing.
@@ -233,29 +238,51 @@ public struct PlaybackService: Sendable {
         guard let playlist = await firstPlaylist(of: output) else { return notReady(output) }
         if !request.isHead {
             guard let playing = try await admission.admit(facts, session: session).grant else { return refused }
-            guard playing == session else { return redirect(to: playing, for: request) }
+            guard playing == session else { return redirect(to: playing, for: request, protection) }
         }
         return PlaybackReply.playlist(playlist.media, to: request, cache: .sessionPlaylist)
     }
 
     /// Where the viewer's own media playlist is, relative to the master playlist asked for; nil when he is refused.
-    private func mediaPlaylistURI(for request: PlaybackRequest, address: StreamAddress) async throws -> String? {
+    private func mediaPlaylistURI(
+        for request: PlaybackRequest, address: StreamAddress, _ protection: Protection
+    ) async throws -> String? {
         let facts = protectedFacts(request, address)
         if let session = request.path.session, admission.permits(facts, session: session) {
-            return relativeURI(session: session, for: request)
+            return relativeURI(session: session, for: request, protection)
         }
         guard let session = try await admission.offer(facts).grant else { return nil }
-        return relativeURI(session: session, for: request)
+        return relativeURI(session: session, for: request, protection)
     }
 
     /// The media playlist of a session, seen from the stream's folder or from a session's.
-    private func relativeURI(session: String, for request: PlaybackRequest) -> String {
-        let uri = SessionPath.uri(session: session, key: request.ticket.key, pass: request.ticket.pass)
+    private func relativeURI(session: String, for request: PlaybackRequest, _ protection: Protection) -> String {
+        let ticket = request.ticket
+        let uri =
+            switch protection {
+            case .sevu: SessionPath.uri(session: session, key: ticket.key, pass: ticket.pass)
+            case .hmac: SessionPath.uri(session: session, token: ticket.token)
+            case .open: SessionPath.uri(session: session)
+            }
         return request.path.session == nil ? uri : "../\(uri)"
     }
 
-    private func redirect(to session: String, for request: PlaybackRequest) -> PlaybackReply {
-        PlaybackReply.redirect(to: relativeURI(session: session, for: request))
+    private func redirect(to session: String, for request: PlaybackRequest, _ protection: Protection) -> PlaybackReply {
+        PlaybackReply.redirect(to: relativeURI(session: session, for: request, protection))
+    }
+
+    /// The reply with the session's cookie, for players that keep cookies, when the viewer was let in with a token.
+    private func settingCookie(
+        _ reply: PlaybackReply, for request: PlaybackRequest, _ address: StreamAddress, _ protection: Protection
+    ) async throws -> PlaybackReply {
+        guard protection == .hmac, let folder = request.streamFolder,
+            let cookie = try await admission.sessionCookie(for: facts(request, address))
+        else { return reply }
+        var reply = reply
+        let end = HTTPDates.format(Int64(cookie.expires.timeIntervalSince1970))
+        reply.headers.add(
+            name: "Set-Cookie", value: "\(cookie.text); Path=\(folder); Expires=\(end); HttpOnly; SameSite=Lax")
+        return reply
     }
 
     private func facts(_ request: PlaybackRequest, _ address: StreamAddress) -> ViewerFacts {

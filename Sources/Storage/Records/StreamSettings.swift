@@ -2,14 +2,6 @@ import Basics
 import Foundation
 import Usher
 
-/// How viewers are let in to a stream.
-public enum Protection: String, Sendable, Hashable, CaseIterable {
-    /// Anybody may watch.
-    case open = "none"
-    /// With a ticket.
-    case sevu
-}
-
 /// The stored settings of one stream of an account, by app and name. A setting that is nil is inherited: from the stream that
 /// a rendition is of, then from the app's `*`, then from the configuration (docs/decisions/0008-protection-inheritance.md).
 public struct StreamSettings: Sendable, Hashable {
@@ -20,6 +12,10 @@ public struct StreamSettings: Sendable, Hashable {
     /// The stream's name, or `*` for what the app's streams leave open.
     public var stream: String
     public var protection: Protection?
+    /// What tokens are signed with, sealed by `setTokenSecrets`.
+    public var sealedTokenSecrets: String?
+    /// What goes with these secrets, sealed by `setTokenSalt`; nil: none.
+    public var sealedTokenSalt: String?
     /// Seconds a dropped encoder has to return, 0-1800.
     public var reconnectWindow: Int?
     /// Whether an orderly unpublish ends the stream at once (true) or waits out `reconnectWindow` as well.
@@ -41,6 +37,7 @@ public struct StreamSettings: Sendable, Hashable {
 
     public init(
         id: Int64 = 0, accountID: AccountID, app: String, stream: String, protection: Protection? = nil,
+        sealedTokenSecrets: String? = nil, sealedTokenSalt: String? = nil,
         reconnectWindow: Int? = nil, endsOnUnpublish: Bool? = nil, playlistCount: Int? = nil, record: Bool? = nil,
         recordType: String? = nil, segmentType: String? = nil, segmentValue: String? = nil, saveFolder: String? = nil,
         enableDVR: Bool? = nil, gaKey: String? = nil, created: Date
@@ -50,6 +47,8 @@ public struct StreamSettings: Sendable, Hashable {
         self.app = app
         self.stream = stream
         self.protection = protection
+        self.sealedTokenSecrets = sealedTokenSecrets
+        self.sealedTokenSalt = sealedTokenSalt
         self.reconnectWindow = reconnectWindow
         self.endsOnUnpublish = endsOnUnpublish
         self.playlistCount = playlistCount

@@ -9,6 +9,10 @@ extension SQLiteStore {
         try await write { try Self.record(attempt, foldingWindow: foldingWindow, in: $0) }
     }
 
+    public func recordAdmission(_ attempt: Attempt) async throws {
+        try await write { try Self.insert(attempt, foldingKey: nil, in: $0) }
+    }
+
     /// Only rows that were refusals themselves carry a folding key, so nothing folds into an admitted attempt. A row that
     /// begins in the future (the clock was set back) is not folded into.
     static func record(_ attempt: Attempt, foldingWindow: TimeInterval, in database: Database) throws {

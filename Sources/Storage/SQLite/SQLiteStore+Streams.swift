@@ -18,22 +18,27 @@ extension SQLiteStore {
                 """
                 INSERT INTO streams (
                     cdn, app, stream, protection, reconnect_window, ends_on_unpublish, playlist_count, record,
-                    record_type, segment_type, segment_value, save_folder, enable_dvr, ga_key, created
-                ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                    record_type, segment_type, segment_value, save_folder, enable_dvr, ga_key, created,
+                    sealed_token_secrets, sealed_token_salt
+                ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                 ON CONFLICT (app, stream) DO UPDATE SET
                     protection = excluded.protection, reconnect_window = excluded.reconnect_window,
                     ends_on_unpublish = excluded.ends_on_unpublish, playlist_count = excluded.playlist_count,
                     record = excluded.record, record_type = excluded.record_type,
                     segment_type = excluded.segment_type, segment_value = excluded.segment_value,
-                    save_folder = excluded.save_folder, enable_dvr = excluded.enable_dvr, ga_key = excluded.ga_key
+                    save_folder = excluded.save_folder, enable_dvr = excluded.enable_dvr, ga_key = excluded.ga_key,
+                    sealed_token_secrets = excluded.sealed_token_secrets,
+                    sealed_token_salt = excluded.sealed_token_salt
                 """,
                 [
                     settings.accountID, settings.app, settings.stream, settings.protection?.rawValue,
                     settings.reconnectWindow, settings.endsOnUnpublish, settings.playlistCount, settings.record,
                     settings.recordType, settings.segmentType, settings.segmentValue, settings.saveFolder,
-                    settings.enableDVR, settings.gaKey, settings.created.stored,
+                    settings.enableDVR, settings.gaKey, settings.created.stored, settings.sealedTokenSecrets,
+                    settings.sealedTokenSalt,
                 ])
         }
+        _ = try Self.reserve(name: settingsRevision, count: 1, startingAt: 1, in: database)
         let stored = try database.first(
             "SELECT * FROM streams WHERE app = ? AND stream = ?", [settings.app, settings.stream])
         guard let stored else { throw StoreError.notFound("stream \(settings.app)/\(settings.stream)") }
@@ -56,6 +61,13 @@ extension SQLiteStore {
                 try database.first("SELECT * FROM streams WHERE app = ? AND stream = ?", [app, name])
                     .map(StreamSettings.init)
             }
+        }
+    }
+
+    public func currentSettingsRevision() async throws -> Int64 {
+        try await read { database in
+            try database.first("SELECT next - 1 AS current FROM sequences WHERE name = ?", [settingsRevision])?
+                .integer("current") ?? 0
         }
     }
 
@@ -142,11 +154,15 @@ extension SQLiteStore {
     }
 }
 
+private let settingsRevision = "stream settings revision"
+
 extension StreamSettings {
     init(_ row: StoredRow) throws {
         self.init(
             id: try row.integer("id"), accountID: try row.account("cdn"), app: try row.text("app"),
             stream: try row.text("stream"), protection: try row.optionalChoice("protection"),
+            sealedTokenSecrets: try row.optionalText("sealed_token_secrets"),
+            sealedTokenSalt: try row.optionalText("sealed_token_salt"),
             reconnectWindow: try row.optionalInt("reconnect_window"),
             endsOnUnpublish: try row.optionalFlag("ends_on_unpublish"),
             playlistCount: try row.optionalInt("playlist_count"), record: try row.optionalFlag("record"),

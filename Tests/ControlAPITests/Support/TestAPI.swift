@@ -35,6 +35,7 @@ struct TestAPI: Sendable {
     static let privateKey = "8fc8c48da81e6a2a06a9556379bf798af508dc0792497c678b4c3532ba8b637f"
 
     let store: SQLiteStore
+    let secret: ServerSecret
     let clock = TestClock()
     let stage: Stage
     let admissions: Admissions
@@ -71,11 +72,12 @@ struct TestAPI: Sendable {
         kinds: DestinationKinds
     ) async throws {
         self.store = store
+        self.secret = secret
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         let clock = clock
         stage = Stage(memory: MemoryBudget(ceiling: 1 << 30), logger: logger)
         admissions = Admissions(
-            store: store, logger: logger, now: { Moment(steady: .now(), date: clock.now) })
+            store: store, secret: secret, logger: logger, now: { Moment(steady: .now(), date: clock.now) })
         pushes = PushSupervisor(
             configuration: PushConfiguration(maxPerAccount: pushesPerAccount), kinds: kinds, store: store,
             group: MultiThreadedEventLoopGroup.singleton, logger: logger)

@@ -25,4 +25,22 @@ import Testing
         #expect(ticket.key == key)
         #expect(ticket.pass == pass)
     }
+
+    @Test(
+        "A signed token is read from the query, or from a cookie",
+        arguments: [
+            ("hdnea=exp=1~acl=/*~hmac=00&key=k", [], "hdnea=exp=1~acl=/*~hmac=00", nil),
+            ("a=b&hdnea=exp%3D1%7Ehmac=00", [], "hdnea=exp=1~hmac=00", nil),
+            ("hdntl=exp=1", [], nil, nil),
+            ("", ["hdntl=exp=1~hmac=00"], nil, "hdntl=exp=1~hmac=00"),
+            ("", ["a=b; hdntl=x", "c=d;hdnea=y; hdnea=z"], nil, "hdnea=y"),
+            ("hdnea=q", ["hdnea=exp%3D1"], "hdnea=q", "hdnea=exp=1"),
+            ("", ["xhdnea=1; hdnea"], nil, nil),
+            ("hdnea=" + String(repeating: "x", count: 4_097), [String(repeating: "hdnea=x;", count: 2_000)], nil, nil),
+        ] as [(String, [String], String?, String?)])
+    func tokens(query: String, cookies: [String], token: String?, cookie: String?) {
+        let ticket = PresentedTicket(query: query[...], cookies: cookies)
+        #expect(ticket.token == token)
+        #expect(ticket.cookie == cookie)
+    }
 }

@@ -158,10 +158,11 @@ import Usher
         let player = await TestPlayer(isProtected: true)
         _ = try await player.publish()
         _ = try await player.get(
-            "/demo-live/play/mp4:mystream.smil/playlist.m3u8?key=k&pass=p",
-            headers: [.referer: "https://tv.example/watch", .origin: "https://tv.example"])
+            "/demo-live/play/mp4%3Amystream.smil/chunklist.m3u8?key=k&pass=p&hdnea=x",
+            headers: [.referer: "https://tv.example/watch", .origin: "https://tv.example", .cookie: "hdntl=y"])
         let expected = ViewerFacts(
-            key: "k", pass: "p", address: "198.51.100.7", app: "demo-origin", instance: "play", video: "mystream",
+            key: "k", pass: "p", token: "hdnea=x", path: "/demo-live/play/mp4:mystream.smil/playlist.m3u8",
+            address: "198.51.100.7", app: "demo-origin", instance: "play", video: "mystream",
             pageURL: "https://tv.example/watch", serverAddress: "192.0.2.80")
         #expect(player.admission.now.lastFacts == expected)
     }

@@ -47,6 +47,7 @@ final class MemoryStore: SequenceStore, StreamStore {
         }
     }
 
+    func currentSettingsRevision() async throws -> Int64 { 0 }
     func stream(id: Int64) async throws -> StreamSettings? { nil }
     func streams(accountID: AccountID) async throws -> [StreamSettings] { [] }
     func insertStreamUser(_ user: StreamUser) async throws -> StreamUser { user }

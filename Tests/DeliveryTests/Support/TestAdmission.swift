@@ -1,4 +1,5 @@
 import Admission
+import Foundation
 import Storage
 import Synchronization
 import Usher
@@ -71,6 +72,8 @@ final class TestAdmission: ViewerAdmission {
     func sent(_ bytes: Int, session id: String) {
         state.withLock { $0.sent[id, default: 0] += bytes }
     }
+
+    func sessionCookie(for facts: ViewerFacts) async throws -> (text: String, expires: Date)? { nil }
 
     func permits(_ facts: ViewerFacts, session id: String) -> Bool {
         state.withLock { !$0.isRevoked && $0.sessions[id] == facts.address }

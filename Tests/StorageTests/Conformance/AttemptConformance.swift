@@ -22,6 +22,19 @@ struct AttemptConformance {
         }
     }
 
+    @Test("Admissions without a stored ticket are a row each, however alike", arguments: StoreKind.allCases)
+    func admissions(kind: StoreKind) async throws {
+        try await kind.run { store in
+            for _ in 0..<2 {
+                try await store.recordAdmission(
+                    Attempt(accountID: 1, date: at(0), facts: .sample(), isSuccess: true, reason: ""))
+            }
+            try await store.recordRefusal(.refusal(), foldingWindow: 10)
+            #expect(try await rows(store, AttemptFilter(isSuccess: true)).map(\.repeats) == [1, 1])
+            #expect(try await store.countAttempts(accountID: 1, filter: AttemptFilter()) == 3)
+        }
+    }
+
     private static let unlike: [Attempt] = [
         .refusal(.sample(key: "k2")), .refusal(.sample(address: "192.0.2.2")), .refusal(.sample(video: "film")),
         .refusal(reason: .expired), .refusal(accountID: 2),

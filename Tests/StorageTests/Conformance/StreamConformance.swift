@@ -6,7 +6,8 @@ import Testing
 struct StreamConformance {
     private func settings(_ stream: String, accountID: AccountID = 1, app: String = "demo-origin") -> StreamSettings {
         StreamSettings(
-            accountID: accountID, app: app, stream: stream, protection: .sevu, reconnectWindow: 30,
+            accountID: accountID, app: app, stream: stream, protection: .sevu, sealedTokenSecrets: "1:a",
+            sealedTokenSalt: "1:b", reconnectWindow: 30,
             endsOnUnpublish: false,
             playlistCount: 6, record: true, recordType: "stream", segmentType: "duration", segmentValue: "3600",
             saveFolder: "shows/é", enableDVR: true, gaKey: "UA-1", created: at(0))
@@ -47,6 +48,20 @@ struct StreamConformance {
             expected.id = first.id
             #expect(second == expected)
             #expect(try await store.streams(accountID: 1) == [expected])
+        }
+    }
+
+    @Test("Every change of settings is counted, and nothing else is", arguments: StoreKind.allCases)
+    func counted(kind: StoreKind) async throws {
+        try await kind.runWithAccounts { store in
+            #expect(try await store.currentSettingsRevision() == 0)
+            let row = try await store.upsertStream(settings("show"))
+            _ = try await store.upsertStream(settings("show"))
+            #expect(try await store.currentSettingsRevision() == 2)
+            _ = try await store.insertStreamUser(user("a", streamID: row.id))
+            #expect(try await store.currentSettingsRevision() == 2)
+            _ = try await store.insertStreamUser(user("a", stream: "other"))
+            #expect(try await store.currentSettingsRevision() == 3)
         }
     }
 

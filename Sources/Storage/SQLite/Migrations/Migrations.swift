@@ -20,6 +20,13 @@ enum Migrations {
         migrator.registerMigration("005 tickets by expiry") { database in
             try database.execute(sql: "CREATE INDEX tickets_by_expiry ON tickets (expires)")
         }
+        migrator.registerMigration("030 secrets of signed tokens") { database in
+            try database.execute(
+                sql: """
+                    ALTER TABLE streams ADD COLUMN sealed_token_secrets TEXT;
+                    ALTER TABLE streams ADD COLUMN sealed_token_salt TEXT;
+                    """)
+        }
         guard try !pool.read(migrator.hasBeenSuperseded) else {
             throw StoreError.failed("the database was written by a newer version of Playhouse")
         }

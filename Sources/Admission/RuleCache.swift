@@ -4,20 +4,20 @@ import Storage
 import Usher
 
 /// What the store said of streams and accounts a moment ago. Bounded; a full one starts anew.
-struct ProtectionCache: Sendable {
+struct RuleCache: Sendable {
     private struct Entry<Value: Sendable>: Sendable {
         var value: Value
         var until: NIODeadline
     }
 
-    private var protections: [ViewingSessions.StreamName: Entry<Protection>] = [:]
+    private var rules: [ViewingSessions.StreamName: Entry<ViewingRule>] = [:]
     private var owners: [String: Entry<AccountID>] = [:]
     /// Counts what was forgotten on demand, so that an answer asked for before is not remembered after.
     private(set) var generation = 0
     private static let maximum = 20_000
 
-    func protection(_ stream: ViewingSessions.StreamName, now: NIODeadline) -> Protection? {
-        guard let entry = protections[stream], now < entry.until else { return nil }
+    func rule(_ stream: ViewingSessions.StreamName, now: NIODeadline) -> ViewingRule? {
+        guard let entry = rules[stream], now < entry.until else { return nil }
         return entry.value
     }
 
@@ -27,11 +27,11 @@ struct ProtectionCache: Sendable {
     }
 
     mutating func set(
-        _ protection: Protection, for stream: ViewingSessions.StreamName, until: NIODeadline, generation: Int
+        _ rule: ViewingRule, for stream: ViewingSessions.StreamName, until: NIODeadline, generation: Int
     ) {
         guard generation == self.generation else { return }
-        if protections.count >= Self.maximum { protections.removeAll() }
-        protections[stream] = Entry(value: protection, until: until)
+        if rules.count >= Self.maximum { rules.removeAll() }
+        rules[stream] = Entry(value: rule, until: until)
     }
 
     mutating func set(owner: AccountID, of app: String, until: NIODeadline) {
@@ -39,8 +39,8 @@ struct ProtectionCache: Sendable {
         owners[app] = Entry(value: owner, until: until)
     }
 
-    mutating func forgetProtections() {
-        protections.removeAll()
+    mutating func forgetRules() {
+        rules.removeAll()
         generation &+= 1
     }
 }
