@@ -5,6 +5,9 @@ import Usher
 public struct AdmissionConfiguration: Sendable {
     /// An HLS session without a request for this long is over.
     public var sessionTimeout: TimeInterval
+    /// How long a session counts as running, for tickets that limit how many do, after the store last heard of it: of HLS sessions
+    /// it hears a third of the time-out late, of connections in intervals of the time-out, and of both when it has time.
+    var runningWindow: TimeInterval { sessionTimeout * 4 / 3 + 5 }
     /// Refusals alike within this time are one row of the log.
     public var foldingWindow: TimeInterval
     /// Sessions this node keeps at once; who comes then gets `AdmissionError.tooManySessions` and is not charged.

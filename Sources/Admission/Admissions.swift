@@ -206,9 +206,12 @@ public final class Admissions: ViewerAdmission {
         sessions.viewerCount(ViewingSessions.StreamName(app: app, stream: stream))
     }
 
-    /// Sessions on this node that play with a ticket.
-    public func sessionCount(ofTicket key: String) -> Int {
-        sessions.count(ofTicket: key)
+    /// Sessions that play with a ticket, on all nodes, as its `maximumSessions` counts them.
+    public func runningSessions(of ticket: Ticket) async throws -> Int {
+        let now = now().date
+        guard ticket.isActive, now < ticket.expires else { return 0 }
+        return try await store.runningSessions(
+            ofTicket: ticket.id, heardAfter: now.addingTimeInterval(-configuration.runningWindow))
     }
 
     /// Sessions on this node.
@@ -319,7 +322,7 @@ public final class Admissions: ViewerAdmission {
         let accountID = try await owner(ofApp: facts.app)
         let request = AdmissionRequest(
             facts: facts, accountID: accountID, now: moment.date, sessionID: SessionID.make(), joinWindow: nil,
-            foldingWindow: configuration.foldingWindow)
+            runningWindow: configuration.runningWindow, foldingWindow: configuration.foldingWindow)
         return try await open(request, now: moment, onEnd: onEnd)
     }
 
@@ -419,7 +422,7 @@ public final class Admissions: ViewerAdmission {
     func request(_ facts: ViewerFacts, accountID: AccountID, id: String, now: Date) -> AdmissionRequest {
         AdmissionRequest(
             facts: facts, accountID: accountID, now: now, sessionID: id, joinWindow: configuration.sessionTimeout,
-            foldingWindow: configuration.foldingWindow)
+            runningWindow: configuration.runningWindow, foldingWindow: configuration.foldingWindow)
     }
 
     /// The one way into the store: decides, charges or joins, and makes it a session of this node.

@@ -62,6 +62,11 @@ extension Admissions {
         let ticket = try await ticket(facts, accountID: accountID)
         switch (TicketDecision.decide(ticket: ticket, facts: facts, now: moment.date), ticket) {
         case (.granted(let claim), let ticket?):
+            if ticket.maximumSessions > 0, try await runningSessions(of: ticket) >= ticket.maximumSessions {
+                let running = try await store.sessionToJoin(
+                    request(facts, accountID: accountID, id: "", now: moment.date))
+                return running == nil ? .refused(.noUsesRemaining) : .joins(ticket)
+            }
             return .admitted(ticket, claim: claim)
         case (.refused(.noUsesRemaining), let ticket?):
             let running = try await store.sessionToJoin(

@@ -144,10 +144,6 @@ final class ViewingSessions: Sendable {
         directory.withLock { $0.counts[stream] ?? 0 }
     }
 
-    func count(ofTicket key: String) -> Int {
-        directory.withLock { $0.tickets[key]?.sessions.count ?? 0 }
-    }
-
     /// For tests: which memory a ticket's sessions lie in, so that a copy shows.
     func storageOfSessions(ofTicket key: String) -> UInt? {
         directory.withLock { directory in

@@ -71,11 +71,13 @@ public protocol TicketStore: Sendable {
     func tickets(accountID: AccountID, filter: TicketFilter, after position: Int64, limit: Int) async throws
         -> TicketPage
     /// Joins the running session of the same ticket, address, app and video if the request may, for which no use need be
-    /// left. Else decides, and if admitted charges a use, claims an `auto` network, opens the session and writes the attempt row, all in
+    /// left. Else decides, and refuses a session more than the ticket may have at a time, and if admitted charges a use, claims an `auto` network, opens the session and writes the attempt row, all in
     /// one transaction in which no other node can get between. When refused, the attempt is logged.
     func admit(_ request: AdmissionRequest) async throws -> Verdict<AdmittedSession>
     /// The id of the running session that `admit` would join for this request. Reads only.
     func sessionToJoin(_ request: AdmissionRequest) async throws -> String?
+    /// How many sessions of a ticket have not ended and were heard of after `date`, on all nodes.
+    func runningSessions(ofTicket id: Int64, heardAfter date: Date) async throws -> Int
     /// Marks sessions as still in use, so that they are joined again after a restart or on another node.
     func touchSessions(_ touches: [SessionTouch]) async throws
     /// The session is not joined any more. Without effect when there is none.

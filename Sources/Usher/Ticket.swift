@@ -24,6 +24,8 @@ public struct Ticket: Sendable, Hashable {
     public var uses: Int
     /// How often playback has started.
     public var usedCount: Int
+    /// How many sessions may run at a time; 0 is without limit.
+    public var maximumSessions: Int
     public var isActive: Bool
     public var created: Date
     public var expires: Date
@@ -36,7 +38,8 @@ public struct Ticket: Sendable, Hashable {
     public init(
         id: Int64 = 0, accountID: AccountID, key: String, pass: String, ip: String, app: String, video: String,
         uses: Int,
-        usedCount: Int = 0, isActive: Bool = true, created: Date, expires: Date, lastUsed: Date? = nil,
+        usedCount: Int = 0, maximumSessions: Int = 0, isActive: Bool = true, created: Date, expires: Date,
+        lastUsed: Date? = nil,
         claimedNetworks: [String] = [], revision: Int64 = 0
     ) {
         self.id = id
@@ -48,6 +51,7 @@ public struct Ticket: Sendable, Hashable {
         self.video = video
         self.uses = uses
         self.usedCount = usedCount
+        self.maximumSessions = maximumSessions
         self.isActive = isActive
         self.created = created
         self.expires = expires

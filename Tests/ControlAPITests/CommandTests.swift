@@ -36,7 +36,8 @@ struct CommandTests {
 
             let status = try await api.call("sevu.status", ["key": .string(key)])
             let shown =
-                ticket + #","uses_total":"5","used_count":"0","uses_remaining":"5","ip_bound":"","sessions":"0""#
+                ticket + #","uses_total":"5","used_count":"0","uses_remaining":"5","ip_bound":"","sessions":"0","#
+                + #""max_sessions":"0""#
             #expect(
                 status.normalized
                     == #"{"code":2001,"message":"ScaleEngine Virtual Usher ticket found","status":"success","#
@@ -268,6 +269,16 @@ struct CommandTests {
             #expect(api.admissions.isRunning(session))
             let few = try await api.call("sevu.update", ["key": key, "uses": 0])
             #expect(few["uses_remaining"] == "")
+
+            // Whoever plays goes on when fewer may.
+            let limited = try await api.call("sevu.update", ["key": key, "max_sessions": 1])
+            #expect(limited["max_sessions"] == "1" && limited["sessions"] == "1")
+            var elsewhere = facts
+            elsewhere.address = "198.51.100.1"
+            #expect(try await api.admissions.admit(elsewhere, session: nil) == .refused(.noUsesRemaining))
+            #expect(try await api.call("sevu.update", ["key": key, "max_sessions": "2"])["max_sessions"] == "2")
+            #expect(try await api.admissions.admit(elsewhere, session: nil).grant != nil)
+            #expect(try await api.call("sevu.update", ["key": key, "max_sessions": -1]).code == 7)
 
             // A change that does not cover its viewer any more ends what plays.
             #expect(try await api.call("sevu.update", ["key": key, "video": "film"]).code == 2004)

@@ -113,6 +113,31 @@ struct SQLiteStoreTests {
         }
     }
 
+    @Test("Two stores on one file count a ticket's sessions together")
+    func sessionsTogether() async throws {
+        try await withTemporaryFolder { folder in
+            let one = try await SQLiteStore.open(folder: folder)
+            try await one.insertAccount(.demo)
+            let ticket = try await one.insertTicket(.sample(uses: 0, maximumSessions: 5))
+            let two = try await SQLiteStore.open(folder: folder)
+            let verdicts = try await withThrowingTaskGroup(of: Verdict<AdmittedSession>.self) { group in
+                for index in 0..<60 {
+                    group.addTask { try await (index.isMultiple(of: 2) ? one : two).admit(.sample(id: "s\(index)")) }
+                }
+                return try await group.reduce(into: []) { $0.append($1) }
+            }
+            let running = verdicts.compactMap { $0.grant?.id }
+            #expect(running.count == 5)
+            #expect(verdicts.count { $0 == .refused(.noUsesRemaining) } == 55)
+            // What one of them opened the other may end.
+            try await two.endSession(id: try #require(running.first))
+            #expect(try await one.runningSessions(ofTicket: ticket.id, heardAfter: at(-1)) == 4)
+            #expect(try await one.admit(.sample()).grant != nil)
+            try await two.close()
+            try await one.close()
+        }
+    }
+
     @Test("Several that open a new folder at once all get in")
     func openedAtOnce() async throws {
         try await withTemporaryFolder { folder in

@@ -14,6 +14,8 @@ extension JSONObject {
             "expire_date": .string(ReplyDate.text(ticket.expires)),
             "used_date": .string(ReplyDate.text(ticket.lastUsed)),
         ]
+        // The documented reply has no such member.
+        if ticket.maximumSessions > 0 { self["max_sessions"] = .string(String(ticket.maximumSessions)) }
     }
 }
 
@@ -33,6 +35,10 @@ struct TicketFields: Sendable {
         "Addresses, CIDR blocks, `auto`, `auto/N`, `|` between several; `0.0.0.0/0` is anybody.")
     static let uses = CommandField.required(
         "uses", .integer(0...1_000_000_000), "How often playback may start, 0 to 1,000,000,000; 0 is unlimited.")
+    static let maximumSessions = CommandField.optional(
+        "max_sessions", .integer(0...100_000),
+        "How many sessions may run at a time, beside `uses`; one more is refused. 0, which is the default, is without limit. An "
+            + "extension.")
     static let expires = CommandField.optional(
         "expire", .date, aliases: ["expires", "expire_date"],
         "`YYYY-MM-DD HH:MM:SS` UTC, ISO 8601, RFC 2822, Unix seconds, `tomorrow`, `next week` or `+N "
@@ -41,7 +47,7 @@ struct TicketFields: Sendable {
     static let maximumPass = 255
 
     let app, video, ip: String?
-    let uses: Int?
+    let uses, maximumSessions: Int?
     let expires: Date?
 
     /// - Parameter isRequired: whether a ticket is made, so that nothing may be missing but the expiry, which is a week then.
@@ -50,6 +56,7 @@ struct TicketFields: Sendable {
         video = fields.read(Self.video, isRequired: isRequired)
         ip = fields.read(Self.ip, isRequired: isRequired)
         uses = fields.read(Self.uses, isRequired: isRequired)
+        maximumSessions = fields.read(Self.maximumSessions)
         expires =
             fields.isGiven(Self.expires) || !isRequired
             ? fields.read(Self.expires)
@@ -88,7 +95,7 @@ struct TicketFields: Sendable {
         guard let app, let video, let ip, let uses, let expires else { return nil }
         return Ticket(
             accountID: account, key: TicketKey.make(video: video, now: now), pass: pass, ip: ip, app: app,
-            video: video, uses: uses, created: now, expires: expires)
+            video: video, uses: uses, maximumSessions: maximumSessions ?? 0, created: now, expires: expires)
     }
 }
 
@@ -99,10 +106,10 @@ struct RequestTicket: Command {
         text: "Creates a ticket, whose `key` and `pass` let a player in.",
         fields: .list(
             TicketFields.app, TicketFields.video, TicketFields.pass, TicketFields.ip, TicketFields.uses,
-            TicketFields.expires),
+            TicketFields.maximumSessions, TicketFields.expires),
         payload:
             "`ticket` with `key`, `pass`, `ip`, `video`, `app`, `uses`, `active`, `created_date`, "
-            + "`expire_date`, `used_date`, all strings."
+            + "`expire_date`, `used_date`, and `max_sessions` where there is such a limit, all strings."
     )
 
     private let ticket: Ticket
@@ -134,7 +141,9 @@ struct RequestTickets: Command {
         text:
             "Creates up to 1,000 tickets for one thing, all or none. An extension: the documents have no such command.",
         fields: .list(
-            TicketFields.app, TicketFields.video, passes, TicketFields.ip, TicketFields.uses, TicketFields.expires),
+            TicketFields.app, TicketFields.video, passes, TicketFields.ip, TicketFields.uses,
+            TicketFields.maximumSessions,
+            TicketFields.expires),
         payload: "`tickets`, a list of tickets as `sevu.request` has them, in the order of `passes`.")
 
     private let tickets: [Ticket]
@@ -165,13 +174,14 @@ extension WildcardList {
 
 extension CommandContext {
     /// A ticket as it stands.
-    fileprivate func describe(_ ticket: Ticket) -> JSONObject {
+    fileprivate func describe(_ ticket: Ticket) async throws -> JSONObject {
         var object = JSONObject(ticket, uses: ticket.remainingUses ?? 0)
         object["uses_total"] = .string(String(ticket.uses))
         object["used_count"] = .string(String(ticket.usedCount))
         object["uses_remaining"] = .string(ticket.remainingUses.map(String.init) ?? "")
         object["ip_bound"] = .string(ticket.claimedNetworks.joined(separator: "|"))
-        object["sessions"] = .string(String(environment.admissions.sessionCount(ofTicket: ticket.key)))
+        object["sessions"] = .string(String(try await environment.admissions.runningSessions(of: ticket)))
+        object["max_sessions"] = .string(String(ticket.maximumSessions))
         return object
     }
 }
@@ -188,7 +198,8 @@ struct TicketStatus: Command {
             "the ticket's fields, both beside the envelope and under `ticket`. `uses` is what remains, 0 "
             + "also when unlimited; `uses_remaining` is empty then. `uses_total` is what it was made with, `used_count` "
             + "how often playback started, `ip_bound` the addresses and networks that its `auto` entries have become, "
-            + "`sessions` how many play with it now."
+            + "`sessions` how many play with it now, on all servers of the database, `max_sessions` how many may, 0: any "
+            + "number. A session counts until it is closed, or was not heard of for a while, as `docs/tickets.md` says."
     )
 
     private let key: String
@@ -202,7 +213,7 @@ struct TicketStatus: Command {
         guard let ticket = try await context.store.ticket(key: key), ticket.accountID == context.account.id else {
             throw CommandFailure(.ticketNotFound)
         }
-        let object = context.describe(ticket)
+        let object = try await context.describe(ticket)
         var payload = object
         payload["ticket"] = .object(object)
         return Reply(.ticketFound, payload: payload)
@@ -250,6 +261,7 @@ struct UpdateTicket: Command {
             TicketFields.video.saying("As in `sevu.request`."), pass, TicketFields.ip.saying("As in `sevu.request`."),
             TicketFields.uses.saying(
                 "How often playback may start in all, 0: without limit; no less than it has started already."),
+            TicketFields.maximumSessions.saying("As in `sevu.request`; sessions that run already go on."),
             TicketFields.expires.saying("As in `sevu.request`; what is not given stays."), active),
         payload: "the ticket's fields as `sevu.status` has them.")
 
@@ -260,7 +272,7 @@ struct UpdateTicket: Command {
         let rules = TicketFields(&fields, isRequired: false)
         change = TicketChange(
             pass: fields.read(Self.pass), ip: rules.ip, app: rules.app, video: rules.video, uses: rules.uses,
-            isActive: fields.read(Self.active), expires: rules.expires)
+            maximumSessions: rules.maximumSessions, isActive: fields.read(Self.active), expires: rules.expires)
         guard let key = fields.read(ticketKey) else { return nil }
         self.key = key
     }
@@ -273,7 +285,7 @@ struct UpdateTicket: Command {
                 invalid: [.invalid("uses", expected: "must be 0 or at least \(count), how often it was used")])
         case .changed(let ticket):
             context.environment.admissions.ticketChanged(ticket)
-            return Reply(.ticketUpdated, payload: context.describe(ticket))
+            return Reply(.ticketUpdated, payload: try await context.describe(ticket))
         }
     }
 }
@@ -315,10 +327,12 @@ struct ListTickets: Command {
     func run(_ context: CommandContext) async throws -> Reply {
         let page = try await context.store.tickets(
             accountID: context.account.id, filter: filter, after: Int64(position), limit: limit)
+        var tickets: [JSONValue] = []
+        for ticket in page.tickets { tickets.append(.object(try await context.describe(ticket))) }
         return Reply(
             .ticketsListed,
             payload: [
-                "tickets": .array(page.tickets.map { .object(context.describe($0)) }),
+                "tickets": .array(tickets),
                 "next": .string(page.next.map { String($0) } ?? ""),
             ])
     }

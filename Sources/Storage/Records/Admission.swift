@@ -14,18 +14,22 @@ public struct AdmissionRequest: Sendable, Hashable {
     /// Seconds without a request after which an HLS session is over; nil: every admission is a session of its own
     /// (RTMP, SRT: one connection's play).
     public var joinWindow: TimeInterval?
+    /// Seconds for which a session counts as running (`Ticket.maximumSessions`) after the store last heard of it. The store hears
+    /// late of use, so it is longer than a session's own time-out.
+    public var runningWindow: TimeInterval
     /// A refusal joins the row of the same one that began no longer ago than this, in seconds.
     public var foldingWindow: TimeInterval
 
     public init(
         facts: ViewerFacts, accountID: AccountID, now: Date, sessionID: String, joinWindow: TimeInterval?,
-        foldingWindow: TimeInterval = 10
+        runningWindow: TimeInterval = 85, foldingWindow: TimeInterval = 10
     ) {
         self.facts = facts
         self.accountID = accountID
         self.now = now
         self.sessionID = sessionID
         self.joinWindow = joinWindow
+        self.runningWindow = runningWindow
         self.foldingWindow = foldingWindow
     }
 }

@@ -9,18 +9,21 @@ public struct TicketChange: Sendable, Hashable {
     public var app: String?
     public var video: String?
     public var uses: Int?
+    /// Sessions that run already go on, also when it allows fewer.
+    public var maximumSessions: Int?
     public var isActive: Bool?
     public var expires: Date?
 
     public init(
         pass: String? = nil, ip: String? = nil, app: String? = nil, video: String? = nil, uses: Int? = nil,
-        isActive: Bool? = nil, expires: Date? = nil
+        maximumSessions: Int? = nil, isActive: Bool? = nil, expires: Date? = nil
     ) {
         self.pass = pass
         self.ip = ip
         self.app = app
         self.video = video
         self.uses = uses
+        self.maximumSessions = maximumSessions
         self.isActive = isActive
         self.expires = expires
     }
@@ -34,6 +37,7 @@ public struct TicketChange: Sendable, Hashable {
         if let app { ticket.app = app }
         if let video { ticket.video = video }
         if let uses { ticket.uses = uses }
+        if let maximumSessions { ticket.maximumSessions = maximumSessions }
         if let isActive { ticket.isActive = isActive }
         if let expires { ticket.expires = expires }
     }

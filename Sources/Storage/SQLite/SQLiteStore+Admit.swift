@@ -38,6 +38,9 @@ extension SQLiteStore {
         }
         let decision = TicketDecision.decide(ticket: ticket, facts: facts, now: request.now)
         guard case .granted(let claim) = decision else { return try refuse(request, decision, in: database) }
+        guard try hasRoom(ticket, for: request, in: database) else {
+            return try refuse(request, .refused(.noUsesRemaining), in: database)
+        }
         let before = Ticket.stored(ticket.claimedNetworks)
         let after = Ticket.stored(ticket.claimedNetworks + (claim.map { [$0.description] } ?? []))
         let charged = try database.run(

@@ -15,13 +15,14 @@ extension SQLiteStore {
             try database.run(
                 """
                 INSERT INTO tickets (
-                    cdn, key, pass, ip, app, video, uses, used_count, is_active, created, expires, last_used,
-                    claimed_networks, revision
-                ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                    cdn, key, pass, ip, app, video, uses, used_count, max_sessions, is_active, created,
+                    expires, last_used, claimed_networks, revision
+                ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                 """,
                 [
                     ticket.accountID, ticket.key, ticket.pass, ticket.ip, ticket.app, ticket.video, ticket.uses,
-                    ticket.usedCount, ticket.isActive, ticket.created.stored, ticket.expires.stored,
+                    ticket.usedCount, ticket.maximumSessions, ticket.isActive, ticket.created.stored,
+                    ticket.expires.stored,
                     ticket.lastUsed?.stored, Ticket.stored(ticket.claimedNetworks), ticket.revision,
                 ])
         }
@@ -51,13 +52,14 @@ extension SQLiteStore {
             ticket.revision = try Self.nextRevision(in: database)
             try database.run(
                 """
-                UPDATE tickets SET pass = ?, ip = ?, app = ?, video = ?, uses = ?, is_active = ?, expires = ?,
-                    claimed_networks = ?, revision = ?
+                UPDATE tickets SET pass = ?, ip = ?, app = ?, video = ?, uses = ?, max_sessions = ?, is_active = ?,
+                    expires = ?, claimed_networks = ?, revision = ?
                 WHERE id = ?
                 """,
                 [
-                    ticket.pass, ticket.ip, ticket.app, ticket.video, ticket.uses, ticket.isActive,
-                    ticket.expires.stored, Ticket.stored(ticket.claimedNetworks), ticket.revision, ticket.id,
+                    ticket.pass, ticket.ip, ticket.app, ticket.video, ticket.uses, ticket.maximumSessions,
+                    ticket.isActive, ticket.expires.stored, Ticket.stored(ticket.claimedNetworks), ticket.revision,
+                    ticket.id,
                 ])
             return .changed(try Self.ticket(key: key, in: database) ?? ticket)
         }
@@ -107,6 +109,44 @@ extension SQLiteStore {
         }
     }
 
+    public func runningSessions(ofTicket id: Int64, heardAfter date: Date) async throws -> Int {
+        try await read { try Self.runningSessions(ofTicket: id, heardAfter: date, in: $0) }
+    }
+
+    /// Each kind has its index, and so neither the sessions that have ended nor those of other tickets are looked at.
+    private static func runningSessions(
+        ofTicket id: Int64, heardAfter date: Date, in database: Database
+    ) throws -> Int {
+        try [1, 0].reduce(0) { sum, isJoinable in
+            let found = try database.first(
+                """
+                SELECT count(*) AS count FROM sessions
+                WHERE ticket_id = ? AND is_joinable = \(isJoinable) AND ended IS NULL AND last_seen > ?
+                """, [id, date.stored])
+            return sum + (try found?.int("count") ?? 0)
+        }
+    }
+
+    /// Whether the ticket may have one session more. In the admission's own transaction, so that of two who come at once, to
+    /// whichever nodes, the second finds the first.
+    static func hasRoom(_ ticket: Ticket, for request: AdmissionRequest, in database: Database) throws -> Bool {
+        guard ticket.maximumSessions > 0 else { return true }
+        let since = request.now.addingTimeInterval(-request.runningWindow)
+        var running = try runningSessions(ofTicket: ticket.id, heardAfter: since, in: database)
+        if request.joinWindow != nil {
+            // What is left of the same viewer's former session is no other viewer.
+            let facts = request.facts
+            let own = try database.first(
+                """
+                SELECT count(*) AS count FROM sessions
+                WHERE ticket_id = ? AND address = ? AND app = ? AND video = ? AND last_seen > ?
+                    AND is_joinable = 1 AND ended IS NULL
+                """, [ticket.id, normalized(facts.address), facts.app, facts.video, since.stored])
+            running -= try own?.int("count") ?? 0
+        }
+        return running < ticket.maximumSessions
+    }
+
     public func touchSessions(_ touches: [SessionTouch]) async throws {
         guard !touches.isEmpty else { return }
         try await write { database in
@@ -154,7 +194,8 @@ extension Ticket {
             id: try row.integer("id"), accountID: try row.account("cdn"), key: try row.text("key"),
             pass: try row.text("pass"),
             ip: try row.text("ip"), app: try row.text("app"), video: try row.text("video"),
-            uses: try row.int("uses"), usedCount: try row.int("used_count"), isActive: try row.flag("is_active"),
+            uses: try row.int("uses"), usedCount: try row.int("used_count"),
+            maximumSessions: try row.int("max_sessions"), isActive: try row.flag("is_active"),
             created: try row.date("created"), expires: try row.date("expires"),
             lastUsed: try row.optionalDate("last_used"),
             claimedNetworks: try row.text("claimed_networks").split(separator: "|").map(String.init),

@@ -98,6 +98,7 @@ struct TicketConformance {
                     }
                 ),
                 (TicketChange(ip: "auto|auto"), { _ in }),
+                (TicketChange(maximumSessions: 3), { $0.maximumSessions = 3 }),
                 (
                     TicketChange(ip: "auto", isActive: false),
                     {

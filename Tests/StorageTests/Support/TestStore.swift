@@ -59,11 +59,11 @@ extension Ticket {
     static func sample(
         accountID: AccountID = 1, key: String = "k1", pass: String = "secret", ip: String = "0.0.0.0/0",
         app: String = "demo-*",
-        video: String = "*", uses: Int = 10, expires: Date = at(3600)
+        video: String = "*", uses: Int = 10, maximumSessions: Int = 0, expires: Date = at(3600)
     ) -> Ticket {
         Ticket(
-            accountID: accountID, key: key, pass: pass, ip: ip, app: app, video: video, uses: uses, created: at(-10),
-            expires: expires)
+            accountID: accountID, key: key, pass: pass, ip: ip, app: app, video: video, uses: uses,
+            maximumSessions: maximumSessions, created: at(-10), expires: expires)
     }
 }
 

@@ -27,6 +27,14 @@ enum Migrations {
                     ALTER TABLE streams ADD COLUMN sealed_token_salt TEXT;
                     """)
         }
+        migrator.registerMigration("040 max sessions") { database in
+            try database.execute(
+                sql: """
+                    ALTER TABLE tickets ADD COLUMN max_sessions INTEGER NOT NULL DEFAULT 0;
+                    CREATE INDEX sessions_of_connections ON sessions (ticket_id, last_seen)
+                    WHERE is_joinable = 0 AND ended IS NULL
+                    """)
+        }
         guard try !pool.read(migrator.hasBeenSuperseded) else {
             throw StoreError.failed("the database was written by a newer version of Playhouse")
         }
