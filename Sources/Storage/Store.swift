@@ -170,19 +170,41 @@ public protocol EventStore: Sendable {
 /// Replies already given to signed requests that changed something.
 public protocol ReplayStore: Sendable {
     /// Claims `digest` (of key and signature): `.new` for the first caller, who then must call `finishReplay`; later callers get
-    /// the first run's reply, or `.running` while there is none. A claim that has had no reply for `ReplayClaim.patience`
+    /// the first run's reply, or `.running` while there is none, or `.outdated`. A claim that has had no reply for `ReplayClaim.patience`
     /// is taken for lost with the process that made it, and the next caller is the first.
     func beginReplay(digest: String, now: Date, expires: Date) async throws -> ReplayClaim
     /// The first reply stays. Throws `StoreError.notFound` when nobody claimed `digest`.
-    func finishReplay(digest: String, reply: String) async throws
+    func finishReplay(digest: String, reply: String, touch: ReplayTouch) async throws
+    /// As `finishReplay` does, for a command that came without a signed request.
+    func recordChanges(_ touch: ReplayTouch) async throws
     /// Gives up a claim whose command failed before it changed anything.
     func abandonReplay(digest: String) async throws
+}
+
+extension ReplayStore {
+    /// For a reply that is about nothing that others change.
+    public func finishReplay(digest: String, reply: String) async throws {
+        try await finishReplay(digest: digest, reply: reply, touch: ReplayTouch())
+    }
+}
+
+/// What a command's reply is about, and what of that it has changed, by names that differ between accounts.
+public struct ReplayTouch: Sendable, Hashable {
+    public var concerned: [String]
+    public var changed: [String]
+
+    public init(concerned: [String] = [], changed: [String] = []) {
+        self.concerned = concerned
+        self.changed = changed
+    }
 }
 
 public enum ReplayClaim: Sendable, Hashable {
     case new
     case running
     case answered(String)
+    /// There is a reply, but since its request came another one has changed something that the reply is about.
+    case outdated
 
     /// Seconds a claim may be without a reply: far longer than any command takes.
     public static let patience: TimeInterval = 60

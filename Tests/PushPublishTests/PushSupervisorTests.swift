@@ -282,9 +282,11 @@ import Testing
                 #expect(
                     await supervisor.disconnect(
                         pushServiceID: row.id, accountID: PushRig.accountID, app: PushRig.app, instance: "live",
-                        stream: "s"
-                    )
-                        == ["tv"])
+                        stream: "s")
+                        == [
+                            PushSessionName(
+                                app: PushRig.app, instance: "live", entryName: "tv", pushServiceID: row.id)
+                        ])
             }
             _ = try await supervisor.connect(pushServiceID: row.id, accountID: PushRig.accountID)
             _ = await rig.store.removePush(id: row.id, accountID: PushRig.accountID)

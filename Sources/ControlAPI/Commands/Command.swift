@@ -88,6 +88,7 @@ public struct CommandDescription: Sendable {
 struct CommandContext: Sendable {
     let environment: ControlEnvironment
     let account: Account
+    let touched = TouchedObjects()
 
     var store: any Store { environment.store }
 }

@@ -123,6 +123,7 @@ struct AddPush: Command {
         for change in changes { change(&push) }
         if push.app != nil, push.instance == nil { push.instance = "live" }
         push = try await context.store.insertPush(push)
+        context.touched.concern(.push(push.id))
         return Reply(.pushAdded, payload: ["push_service_id": .integer(push.id)])
     }
 }
@@ -159,6 +160,7 @@ struct UpdatePush: Command {
     }
 
     private func change(_ context: CommandContext) async throws -> Reply {
+        context.touched.concern(.push(id))
         guard var push = try await context.store.push(id: id, accountID: context.account.id) else {
             throw CommandFailure(.pushNotFound)
         }
@@ -175,6 +177,7 @@ struct UpdatePush: Command {
         try fields.finish(for: UpdatePush.description)
         push.updated = context.environment.now()
         guard try await context.store.updatePush(push) else { throw CommandFailure(.pushNotFound) }
+        context.touched.change(.push(id))
         return Reply(.pushUpdated)
     }
 }
@@ -194,9 +197,11 @@ struct RemovePush: Command {
     }
 
     func run(_ context: CommandContext) async throws -> Reply {
+        context.touched.concern(.push(id))
         guard try await context.store.removePush(id: id, accountID: context.account.id) else {
             throw CommandFailure(.pushNotFound)
         }
+        context.touched.change(.push(id))
         return Reply(.pushRemoved)
     }
 }

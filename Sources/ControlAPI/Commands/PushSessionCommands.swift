@@ -69,28 +69,35 @@ struct ConnectPush: Command {
     func run(_ context: CommandContext) async throws -> Reply {
         let pushes = context.environment.pushes
         let accountID = context.account.id
-        // A destination that was stored without a source has no instance either.
-        var storedInstance: String?
-        if case .stored(let id) = destination, instance == nil {
-            storedInstance = try await context.store.push(id: id, accountID: accountID)?.instance ?? "live"
+        var stored: PushService?
+        if case .stored(let id) = destination {
+            stored = try await context.store.push(id: id, accountID: accountID)
         }
+        // A destination that was stored without a source has no instance either.
+        let instance = instance ?? stored?.instance ?? "live"
+        let source = (app: app ?? stored?.app ?? "", instance: instance)
         let name: String
         do throws(PushError) {
             switch destination {
             case .stored(let id):
                 name = try await pushes.connect(
-                    pushServiceID: id, accountID: accountID, app: app, instance: instance ?? storedInstance,
-                    stream: stream,
+                    pushServiceID: id, accountID: accountID, app: app, instance: instance, stream: stream,
                     entryName: entryName)
             case .given(let service, let fields):
-                let source = StreamAddress(app: app ?? "", instance: instance ?? "live", stream: stream ?? "")
+                let source = StreamAddress(app: app ?? "", instance: instance, stream: stream ?? "")
                 name = try await pushes.connect(
                     PushRequest(
                         accountID: accountID, source: source, service: service, fields: fields, entryName: entryName))
             }
         } catch {
+            context.touched.concern(.pushSessions(app: source.app, instance: source.instance))
+            if let stored { context.touched.concern(.push(stored.id), .pushSessionsOf(stored.id)) }
             throw CommandFailure(error)
         }
+        context.touched.concern(.pushSession(app: source.app, instance: source.instance, entryName: name))
+        context.touched.change(
+            PushSessionName(
+                app: source.app, instance: source.instance, entryName: name, pushServiceID: stored?.id))
         return Reply(.pushConnecting, payload: ["entry_name": .string(name)])
     }
 }
@@ -137,22 +144,29 @@ struct DisconnectPush: Command {
         let pushes = context.environment.pushes
         let accountID = context.account.id
         if let entryName, let app, let instance {
+            context.touched.concern(
+                entryName == EntryName.all
+                    ? .pushSessions(app: app, instance: instance)
+                    : .pushSession(app: app, instance: instance, entryName: entryName))
             // A name stands for one session of the instance, whatever its stream.
             let ended = await pushes.disconnect(
                 entryName: entryName, app: app, instance: instance,
                 stream: entryName == EntryName.all ? stream : nil, accountID: accountID)
+            for session in ended { context.touched.change(session) }
             if !ended.isEmpty { return Reply(message: "\(entryName) disconnected") }
         }
         guard let id else {
             throw CommandFailure(.pushNotConnected, "\(entryName ?? EntryName.all) is not connected")
         }
+        context.touched.concern(.pushSessionsOf(id))
         let ended = await pushes.disconnect(
             pushServiceID: id, accountID: accountID, app: app, instance: instance, stream: stream)
+        for session in ended { context.touched.change(session) }
         guard !ended.isEmpty else {
             let stored = try await context.store.push(id: id, accountID: accountID)?.name ?? ""
             let name = entryName ?? (stored.isEmpty ? String(id) : stored)
             throw CommandFailure(.pushNotConnected, "\(name) is not connected")
         }
-        return Reply(message: "\(ended.joined(separator: ", ")) disconnected")
+        return Reply(message: "\(ended.map(\.entryName).joined(separator: ", ")) disconnected")
     }
 }

@@ -80,10 +80,12 @@ struct EndSession: Command {
     }
 
     func run(_ context: CommandContext) async throws -> Reply {
+        context.touched.concern(.viewing(session))
         let hasEnded = try await context.environment.admissions.end(sessionNamed: session) {
             context.account.owns(app: $0.app)
         }
         guard hasEnded else { throw CommandFailure(.sessionNotFound) }
+        context.touched.change(.viewing(session))
         return Reply(.sessionEnded)
     }
 }

@@ -112,8 +112,10 @@ struct CloseStream: Command {
         var closed = false
         switch selection {
         case .address(let address):
+            context.touched.concern(.broadcast(address))
             if let hub = await stage.hub(at: address), hub.accountID == context.account.id {
                 closed = await stage.close(address)
+                context.touched.change(.broadcast(address))
             }
         case .id(let id):
             guard let row = try await context.store.stream(id: id), row.accountID == context.account.id else {
@@ -121,6 +123,7 @@ struct CloseStream: Command {
             }
             for hub in await stage.onAir()
             where hub.address.app == row.app && hub.address.stream == row.stream && hub.accountID == row.accountID {
+                context.touched.change(.broadcast(hub.address))
                 if await stage.close(hub.address) { closed = true }
             }
         }

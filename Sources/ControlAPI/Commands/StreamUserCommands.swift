@@ -42,9 +42,11 @@ struct StreamUserSelector: Sendable {
         switch selection {
         case .id(let id):
             if let user = try await context.store.streamUser(id: id), user.accountID == context.account.id {
+                context.touched.concern(.streamUser(app: user.app, stream: user.stream, user: user.user))
                 return user
             }
         case .name(let app, let stream, let name):
+            context.touched.concern(.streamUser(app: app, stream: stream, user: name))
             let users = try await context.store.streamUsers(accountID: context.account.id, app: app, stream: stream)
             if let user = users.first(where: { $0.user == name }) { return user }
         }
@@ -58,6 +60,11 @@ extension CommandContext {
         try await store.streamSettings(app: app, stream: stream).first {
             $0.stream == stream && $0.accountID == account.id
         }
+    }
+
+    /// The reply says what is in force for a stream, which it may inherit.
+    func concernSettings(app: String, stream: String) {
+        for name in StreamSettings.inheritance(of: stream) { touched.concern(.stream(app: app, stream: name)) }
     }
 
     /// The settings in force for a row's stream.
@@ -140,6 +147,8 @@ struct AddStreamUser: Command {
 
     private func change(_ context: CommandContext) async throws -> Reply {
         let now = context.environment.now()
+        let own = ControlledObject.streamUser(app: app, stream: stream, user: login?.user)
+        context.touched.concern(own)
         let known = try await context.settings(app: app, stream: stream)
         let users = try await context.store.streamUsers(accountID: context.account.id, app: app, stream: stream)
         guard !users.contains(where: { $0.user == login?.user }) else { throw CommandFailure(.streamUserExists) }
@@ -159,7 +168,9 @@ struct AddStreamUser: Command {
         }
         var row = known ?? StreamSettings(accountID: context.account.id, app: app, stream: stream, created: now)
         try settings.apply(to: &row, sealing: context.environment.secret)
+        let hasChanged = row != known
         row = try await context.store.upsertStream(row)
+        if hasChanged { context.touched.change(.stream(app: app, stream: stream)) }
         await context.environment.admissions.streamSettingsChanged()
         user.streamID = row.id
         do {
@@ -167,6 +178,8 @@ struct AddStreamUser: Command {
         } catch StoreError.duplicate {
             throw CommandFailure(.streamUserExists)
         }
+        context.touched.change(own)
+        context.concernSettings(app: app, stream: stream)
         let all = context.describe(user, try await context.describe(row))
         var payload = JSONObject()
         for name in ["streamuser_id", "stream_id", "protection", "origin_url", "playback_url"] {
@@ -258,6 +271,7 @@ struct RemoveStreamUser: Command {
         guard try await context.store.removeStreamUser(id: user.id) else {
             throw CommandFailure(.streamUserNotFound)
         }
+        context.touched.change(.streamUser(app: user.app, stream: user.stream, user: user.user))
         return Reply(.streamUserRemoved)
     }
 }
@@ -310,9 +324,12 @@ struct UpdateStream: Command {
             case .id(let id): try await context.store.stream(id: id)
             case .name(let app, let stream): try await context.settings(app: app, stream: stream)
             }
+        if case .name(let app, let stream) = selection { context.touched.concern(.stream(app: app, stream: stream)) }
         guard var row = found, row.accountID == context.account.id else { throw CommandFailure(.streamNotFound) }
         try settings.apply(to: &row, sealing: context.environment.secret)
         row = try await context.store.upsertStream(row)
+        context.touched.change(.stream(app: row.app, stream: row.stream))
+        context.concernSettings(app: row.app, stream: row.stream)
         await context.environment.admissions.streamSettingsChanged()
         var payload = try await context.describe(row)
         payload.add(warnings: try await context.warnings(row))

@@ -123,6 +123,7 @@ struct RequestTicket: Command {
     }
 
     func run(_ context: CommandContext) async throws -> Reply {
+        context.touched.concern(.ticket(key: ticket.key))
         let stored = try await context.store.insertTicket(ticket)
         return Reply(.ticketCreated, payload: ["ticket": .object(JSONObject(stored, uses: stored.uses))])
     }
@@ -158,6 +159,7 @@ struct RequestTickets: Command {
     }
 
     func run(_ context: CommandContext) async throws -> Reply {
+        for ticket in tickets { context.touched.concern(.ticket(key: ticket.key)) }
         let stored = try await context.store.insertTickets(tickets)
         return Reply(
             .ticketsCreated,
@@ -235,10 +237,12 @@ struct RevokeTicket: Command {
     }
 
     func run(_ context: CommandContext) async throws -> Reply {
+        context.touched.concern(.ticket(key: key))
         guard let ticket = try await context.store.setTicketActive(key: key, accountID: context.account.id, false)
         else {
             throw CommandFailure(.ticketNotFound)
         }
+        context.touched.change(.ticket(key: key))
         context.environment.admissions.ticketChanged(ticket)
         return Reply(.ticketRevoked)
     }
@@ -278,12 +282,14 @@ struct UpdateTicket: Command {
     }
 
     func run(_ context: CommandContext) async throws -> Reply {
+        context.touched.concern(.ticket(key: key))
         switch try await context.store.updateTicket(key: key, accountID: context.account.id, change) {
         case .notFound: throw CommandFailure(.ticketNotFound)
         case .usedMoreOften(let count):
             throw CommandFailure(
                 invalid: [.invalid("uses", expected: "must be 0 or at least \(count), how often it was used")])
         case .changed(let ticket):
+            context.touched.change(.ticket(key: key))
             context.environment.admissions.ticketChanged(ticket)
             return Reply(.ticketUpdated, payload: try await context.describe(ticket))
         }

@@ -103,7 +103,8 @@ public enum ReplyCode: Int, Sendable, Hashable, CaseIterable {
         case .requestRunning:
             (
                 "A request with this signature is running or was cut short; sign it again to run it again", false,
-                "The same signed request was received before, and its reply is not known yet (or never will be)."
+                "The same signed request was received before, and its reply is not known yet (or never will be), or another "
+                    + "command has changed what it was about since: the message says which."
             )
         case .unusuallyHighTraffic:
             (

@@ -64,7 +64,11 @@ public struct ControlService: Sendable {
     public func perform(_ command: String, account: Account, fields: JSONObject) async -> Reply {
         do {
             guard let entry = CommandRegistry.entry(named: command) else { throw CommandRegistry.unrecognized(command) }
-            return try await entry.run(fields, CommandContext(environment: environment, account: account))
+            let context = CommandContext(environment: environment, account: account)
+            let reply: Reply
+            do { reply = try await entry.run(fields, context) } catch { reply = failure(of: error) }
+            try await environment.store.recordChanges(context.touched.touch(of: account.id))
+            return reply
         } catch {
             return failure(of: error)
         }
@@ -115,7 +119,7 @@ public struct ControlService: Sendable {
 
     /// Runs a command that changes something, unless the same signed request has been run: then its reply is given
     /// again, byte for byte, failures included, also those of the server: what they changed before they failed is not
-    /// known. But a request that the store had no time or room for is run when it comes again.
+    /// known. A reply that another command has made untrue is not given again. But a request that the store had no time or room for is run when it comes again.
     private func once(
         _ signed: SignedRequest, _ entry: CommandRegistry.Entry, _ context: CommandContext, _ format: ReplyFormat,
         _ begin: ContinuousClock.Instant
@@ -129,6 +133,11 @@ public struct ControlService: Sendable {
             switch claim {
             case .answered(let text):
                 return remembered(text)
+            case .outdated:
+                throw CommandFailure(
+                    .requestRunning,
+                    "This request was carried out before, and what it was about has been changed since; to carry it out again, "
+                        + "sign it with a new timestamp or another request_id")
             case .running:
                 // The first run is under way, most likely for milliseconds more.
                 guard ContinuousClock.now < deadline else { throw CommandFailure(.requestRunning) }
@@ -151,7 +160,8 @@ public struct ControlService: Sendable {
             let given = response(reply, format, begin)
             let text = "\(format.rawValue)\n" + String(decoding: given.body, as: UTF8.self)
             do {
-                try await context.store.finishReplay(digest: signed.digest, reply: text)
+                try await context.store.finishReplay(
+                    digest: signed.digest, reply: text, touch: context.touched.touch(of: context.account.id))
             } catch {
                 // What was done is done, and its caller is told so.
                 environment.logger.error("API reply not kept for replays", metadata: ["error": "\(error)"])

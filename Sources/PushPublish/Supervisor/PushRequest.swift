@@ -74,3 +74,26 @@ public enum EntryName {
         return "\(wanted)_\(taken.count + 3)"
     }
 }
+
+/// What a push session is known by.
+public struct PushSessionName: Sendable, Hashable {
+    public var app: String
+    public var instance: String
+    /// One of its kind on the instance.
+    public var entryName: String
+    /// nil: it was not started from a stored destination.
+    public var pushServiceID: Int64?
+
+    public init(app: String, instance: String, entryName: String, pushServiceID: Int64?) {
+        self.app = app
+        self.instance = instance
+        self.entryName = entryName
+        self.pushServiceID = pushServiceID
+    }
+
+    init(_ definition: PushSession.Definition) {
+        self.init(
+            app: definition.source.app, instance: definition.source.instance, entryName: definition.entryName,
+            pushServiceID: definition.pushServiceID)
+    }
+}

@@ -207,7 +207,7 @@ public actor PushSupervisor {
     /// - Returns: their entry names; empty when none ran.
     public func disconnect(
         pushServiceID: Int64, accountID: AccountID, app: String? = nil, instance: String? = nil, stream: String? = nil
-    ) async -> [String] {
+    ) async -> [PushSessionName] {
         await disconnect { push in
             push.pushServiceID == pushServiceID && push.accountID == accountID
                 && (app == nil || push.source.app == app) && (instance == nil || push.source.instance == instance)
@@ -219,7 +219,7 @@ public actor PushSupervisor {
     /// `disconnect(pushServiceID:…)`.
     public func disconnect(
         entryName: String, app: String, instance: String, stream: String? = nil, accountID: AccountID
-    ) async -> [String] {
+    ) async -> [PushSessionName] {
         await disconnect { push in
             push.accountID == accountID && push.source.app == app && push.source.instance == instance
                 && (stream == nil || push.source.stream == stream)
@@ -227,10 +227,10 @@ public actor PushSupervisor {
         }
     }
 
-    private func disconnect(where isMeant: (PushSession.Definition) -> Bool) async -> [String] {
+    private func disconnect(where isMeant: (PushSession.Definition) -> Bool) async -> [PushSessionName] {
         let meant = sessions.values.filter { isMeant($0.definition) }
         await end(meant, .disconnected)
-        return meant.map(\.definition.entryName).sorted()
+        return meant.map { PushSessionName($0.definition) }.sorted { $0.entryName < $1.entryName }
     }
 
     /// Ends every session in an orderly way and returns when they have; no new ones after that.

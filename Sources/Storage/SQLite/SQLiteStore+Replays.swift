@@ -4,27 +4,61 @@ import GRDB
 extension SQLiteStore {
     public func beginReplay(digest: String, now: Date, expires: Date) async throws -> ReplayClaim {
         try await write { database in
+            // The number of the next change: those that come while the request is carried out count as well.
             let claimed = try database.run(
                 """
-                INSERT INTO replays (digest, claimed, expires) VALUES (?1, ?2, ?3)
-                ON CONFLICT (digest) DO UPDATE SET reply = NULL, claimed = excluded.claimed, expires = excluded.expires
+                INSERT INTO replays (digest, claimed, expires, change)
+                VALUES (?1, ?2, ?3, ifnull((SELECT next FROM sequences WHERE name = 'object changes'), 0))
+                ON CONFLICT (digest) DO UPDATE SET
+                    reply = NULL, objects = '', claimed = excluded.claimed, expires = excluded.expires,
+                    change = excluded.change
                 WHERE expires <= ?2 OR (reply IS NULL AND claimed <= ?4)
                 """,
                 [digest, now.stored, expires.stored, now.addingTimeInterval(-ReplayClaim.patience).stored])
             if claimed > 0 { return .new }
-            let reply = try database.first("SELECT reply FROM replays WHERE digest = ?", [digest])?
-                .optionalText("reply")
-            return reply.map(ReplayClaim.answered) ?? .running
+            guard let row = try database.first("SELECT reply, objects, change FROM replays WHERE digest = ?", [digest]),
+                let reply = try row.optionalText("reply")
+            else { return .running }
+            for object in try row.text("objects").split(separator: "\n") {
+                let change = try database.first(
+                    "SELECT 1 FROM object_changes WHERE object = ? AND change >= ? AND digest <> ?",
+                    [String(object), try row.integer("change"), digest])
+                if change != nil { return .outdated }
+            }
+            return .answered(reply)
         }
     }
 
-    public func finishReplay(digest: String, reply: String) async throws {
+    public func finishReplay(digest: String, reply: String, touch: ReplayTouch) async throws {
         try await write { database in
             // A reply once given stays, also when a run that was taken for lost ends after all.
-            guard try database.run("UPDATE replays SET reply = ifnull(reply, ?) WHERE digest = ?", [reply, digest]) > 0
-            else {
-                throw StoreError.notFound("claim of a reply")
-            }
+            let finished = try database.run(
+                """
+                UPDATE replays SET objects = iif(reply IS NULL, ?, objects), reply = ifnull(reply, ?) WHERE digest = ?
+                """, [touch.concerned.joined(separator: "\n"), reply, digest])
+            guard finished > 0 else { throw StoreError.notFound("claim of a reply") }
+            try Self.recordChanges(touch.changed, by: digest, in: database)
+        }
+    }
+
+    public func recordChanges(_ touch: ReplayTouch) async throws {
+        guard !touch.changed.isEmpty else { return }
+        try await write { try Self.recordChanges(touch.changed, by: "", in: $0) }
+    }
+
+    /// Kept for as long as there are replies that may be about the objects.
+    private static func recordChanges(_ objects: [String], by digest: String, in database: Database) throws {
+        guard !objects.isEmpty,
+            let expires = try database.first("SELECT max(expires) AS expires FROM replays")?.optionalInt("expires")
+        else { return }
+        let number = try reserve(name: "object changes", count: 1, startingAt: 0, in: database)
+        for object in objects {
+            try database.run(
+                """
+                INSERT INTO object_changes (object, change, digest, expires) VALUES (?, ?, ?, ?)
+                ON CONFLICT (object) DO UPDATE SET
+                    change = excluded.change, digest = excluded.digest, expires = max(expires, excluded.expires)
+                """, [object, number, digest, expires])
         }
     }
 

@@ -32,7 +32,12 @@ extension SQLiteStore {
 
     @discardableResult
     public func removeReplays(expiredBefore date: Date) async throws -> Int {
-        try await remove(
+        _ = try await remove(
+            """
+            DELETE FROM object_changes WHERE object IN (
+                SELECT object FROM object_changes WHERE expires < ? ORDER BY expires LIMIT ?)
+            """, before: date)
+        return try await remove(
             """
             DELETE FROM replays WHERE digest IN (SELECT digest FROM replays WHERE expires < ? ORDER BY expires LIMIT ?)
             """, before: date)

@@ -117,7 +117,8 @@ final class PushRig: Sendable {
         let supervisor = supervisor
         return try await promptly("disconnect of \(entryName)") {
             await supervisor.disconnect(
-                entryName: entryName, app: PushRig.app, instance: "live", accountID: PushRig.accountID)
+                entryName: entryName, app: PushRig.app, instance: "live", accountID: PushRig.accountID
+            ).map(\.entryName)
         }
     }
 }

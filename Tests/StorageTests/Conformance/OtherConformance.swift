@@ -69,6 +69,47 @@ import Testing
         }
     }
 
+    @Test(
+        "A reply is outdated when another request has changed what it is about, and not by its own changes",
+        arguments: StoreUnderTest.all)
+    func anOutdatedReplyIsNotGivenAgain(_ kind: StoreUnderTest) async throws {
+        try await kind.run { store in
+            let (now, end) = (Sample.now, Sample.now.addingTimeInterval(600))
+            func run(_ digest: String, concerned: [String] = [], changed: [String] = []) async throws {
+                #expect(try await store.beginReplay(digest: digest, now: now, expires: end) == .new)
+                try await store.finishReplay(
+                    digest: digest, reply: digest, touch: ReplayTouch(concerned: concerned, changed: changed))
+            }
+            func again(_ digest: String) async throws -> ReplayClaim {
+                try await store.beginReplay(digest: digest, now: now, expires: end)
+            }
+            try await run("add", concerned: ["a"], changed: ["a"])
+            #expect(try await again("add") == .answered("add"))
+            try await run("other", concerned: ["b"], changed: ["b", "c"])
+            try await run("look", concerned: ["a", "b", "c"])
+            #expect(try await again("add") == .answered("add"))
+            try await run("remove", concerned: ["a"], changed: ["a"])
+            #expect(try await again("add") == .outdated)
+            #expect(try await again("look") == .outdated)
+            #expect(try await again("other") == .answered("other"))
+            #expect(try await again("remove") == .answered("remove"))
+            try await store.recordChanges(ReplayTouch(changed: ["c", "b"]))
+            #expect(try await again("other") == .outdated)
+            #expect(try await again("remove") == .answered("remove"))
+            // A change that came while the request was carried out may have come after its effect.
+            #expect(try await store.beginReplay(digest: "slow", now: now, expires: end) == .new)
+            try await run("between", changed: ["d"])
+            try await store.finishReplay(digest: "slow", reply: "slow", touch: ReplayTouch(concerned: ["d"]))
+            #expect(try await again("slow") == .outdated)
+            // When its time is over it is a new request, and what was changed before is nothing to it.
+            #expect(try await store.beginReplay(digest: "add", now: end, expires: end.addingTimeInterval(600)) == .new)
+            try await store.finishReplay(digest: "add", reply: "new", touch: ReplayTouch(concerned: ["a"]))
+            #expect(try await again("add") == .answered("new"))
+            try await store.removeReplays(expiredBefore: end.addingTimeInterval(601))
+            #expect(try await again("add") == .new)
+        }
+    }
+
     @Test("A remembered reply is given again", arguments: StoreUnderTest.all)
     func aReplyIsGivenAgain(_ kind: StoreUnderTest) async throws {
         try await kind.run { store in

@@ -35,6 +35,20 @@ enum Migrations {
                     WHERE is_joinable = 0 AND ended IS NULL
                     """)
         }
+        migrator.registerMigration("050 changes of objects") { database in
+            try database.execute(
+                sql: """
+                    ALTER TABLE replays ADD COLUMN objects TEXT NOT NULL DEFAULT '';
+                    ALTER TABLE replays ADD COLUMN change INTEGER NOT NULL DEFAULT 0;
+                    CREATE TABLE object_changes (
+                        object TEXT PRIMARY KEY,
+                        change INTEGER NOT NULL,
+                        digest TEXT NOT NULL,
+                        expires INTEGER NOT NULL
+                    ) STRICT, WITHOUT ROWID;
+                    CREATE INDEX object_changes_by_age ON object_changes (expires);
+                    """)
+        }
         guard try !pool.read(migrator.hasBeenSuperseded) else {
             throw StoreError.failed("the database was written by a newer version of Playhouse")
         }
