@@ -56,7 +56,7 @@ let package = Package(
         .target(name: "FragmentedMP4", dependencies: ["Basics", "Media", nio]),
         .target(name: "HLS", dependencies: ["Basics", "Media", "MPEGTS", "FragmentedMP4", nio]),
         .target(name: "Usher", dependencies: ["Basics", crypto]),
-        .target(name: "Storage", dependencies: ["Basics", "Usher", "CCrypt", crypto, grdb, logging]),
+        .target(name: "Storage", dependencies: ["Basics", "Usher", "CCrypt", "CZlib", crypto, grdb, logging]),
         .target(name: "Live", dependencies: ["Basics", "Media", "RTMP", nio, logging, collections]),
         .target(
             name: "Admission",
@@ -98,6 +98,9 @@ let package = Package(
             ]),
         // Load for the benchmarks: viewers and publishers of RTMP.
         .executableTarget(name: "rtmp-load", dependencies: ["RTMP", nio, nioPosix], path: "Benchmarks/rtmp-load"),
+        // An attempt log of any size, and questions about it.
+        .executableTarget(
+            name: "attempt-load", dependencies: ["Basics", "Storage", "Usher"], path: "Benchmarks/attempt-load"),
         // Where bytes from outside enter, as functions of one input: for the fuzzer, and for the replay of what it found.
         .target(
             name: "FuzzTargets",

@@ -256,7 +256,7 @@ public final class Admissions: ViewerAdmission {
             {
                 return .granted(running)
             }
-            try await store.recordRefusal(
+            store.recordRefusal(
                 Attempt(
                     accountID: accountID, date: moment.date, facts: facts, isSuccess: false, reason: reason.rawValue),
                 foldingWindow: configuration.foldingWindow)
@@ -388,7 +388,7 @@ public final class Admissions: ViewerAdmission {
         guard let decision = rule.decide(facts, accountID: accountID, now: now.date) else { return nil }
         facts = decision.facts
         if case .refused(let reason) = decision.verdict {
-            try await store.recordRefusal(
+            store.recordRefusal(
                 Attempt(
                     accountID: accountID, date: now.date, facts: facts, isSuccess: false, reason: reason.rawValue),
                 foldingWindow: configuration.foldingWindow)

@@ -216,8 +216,15 @@ final class ViewingSessions: Sendable {
             }
             guard isNew else { return directory.revision }
             let key = session.viewer.key
-            // A known ticket is left as it was: `update` must still find what changed, for the sessions it has already.
             directory.tickets[key, default: TicketEntry(ticket: ticket)].sessions.insert(id)
+            // A known ticket whose rules have changed is left as it was: `update` must still find what changed, for the sessions
+            // it has already. Uses and claimed networks are no such change.
+            if let index = directory.tickets.index(forKey: key),
+                directory.tickets.values[index].ticket.revision == ticket.revision,
+                directory.tickets.values[index].ticket.usedCount < ticket.usedCount
+            {
+                directory.tickets.values[index].ticket = ticket
+            }
             directory.expiries.set(key, min(directory.expiries.time(of: key) ?? .distantFuture, ticket.expires))
             if onEnd == nil { directory.viewers[session.viewer] = id }
             directory.counts[StreamName(app: facts.app, stream: facts.video), default: 0] += 1

@@ -80,6 +80,9 @@ public struct IPAddress: Sendable, Hashable, CustomStringConvertible {
         return key
     }
 
+    /// The address as a number in two halves: an IPv4 address is the lower half.
+    public var halves: (high: UInt64, low: UInt64) { (high, low) }
+
     /// The address with all bits after the first `prefix` cleared, or set.
     func masked(prefix: Int, setting: Bool = false) -> IPAddress {
         let unused = family == .v4 ? 96 : 0

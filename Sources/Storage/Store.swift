@@ -107,9 +107,10 @@ extension TicketStore {
 public protocol AttemptStore: Sendable {
     /// Writes the row of a session start that was admitted without a stored ticket; `admit` writes the others.
     func recordAdmission(_ attempt: Attempt) async throws
-    /// Writes a refusal, or folds it into the row of the same ticket, address, video and reason that began within the last
-    /// `foldingWindow` seconds.
-    func recordRefusal(_ attempt: Attempt, foldingWindow: TimeInterval) async throws
+    /// Notes a refusal: as a row of its own, or folded into the row of the same ticket, address, video and reason that began
+    /// within the last `foldingWindow` seconds; further where there are very many (docs/tickets.md). Returns at once; the row is
+    /// on disk within a second, and counted by the next question already.
+    func recordRefusal(_ attempt: Attempt, foldingWindow: TimeInterval)
     /// Newest first.
     func attempts(accountID: AccountID, filter: AttemptFilter, limit: Int, offset: Int) async throws -> [Attempt]
     /// How many attempts match, folded ones counted with their repeats.
@@ -129,10 +130,12 @@ public struct AttemptFilter: Sendable, Hashable {
     public var isSuccess: Bool?
     /// On or after.
     public var since: Date?
+    /// Rows with a smaller id only: those recorded before.
+    public var beforeID: Int64?
 
     public init(
         key: String? = nil, pass: String? = nil, app: String? = nil, video: String? = nil, address: String? = nil,
-        isSuccess: Bool? = nil, since: Date? = nil
+        isSuccess: Bool? = nil, since: Date? = nil, beforeID: Int64? = nil
     ) {
         self.key = key
         self.pass = pass
@@ -141,6 +144,7 @@ public struct AttemptFilter: Sendable, Hashable {
         self.address = address
         self.isSuccess = isSuccess
         self.since = since
+        self.beforeID = beforeID
     }
 }
 
@@ -218,6 +222,8 @@ public protocol SequenceStore: Sendable {
 
 /// Removal of what has been kept long enough. Each gives how many rows went, and lets other writes between its steps.
 public protocol RetentionStore: Sendable {
+    /// Attempts are removed in the order in which they were recorded, up to the first that is younger, and those that are packed
+    /// together when all of them are older: a sixteenth of their age later at most, or a day.
     @discardableResult
     func removeAttempts(before date: Date) async throws -> Int
     /// Sessions that have ended or were last used before `date`, which must lie before any session's time-out.

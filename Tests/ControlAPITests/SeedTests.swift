@@ -129,7 +129,7 @@ struct SeedTests {
         ) async throws {
             let facts = ViewerFacts(key: key, pass: pass, address: ip, app: app, instance: "play", video: video)
             // A window of no length: nothing folds.
-            try await api.store.recordRefusal(
+            api.store.recordRefusal(
                 Attempt(accountID: accountID, date: api.clock.now, facts: facts, isSuccess: isSuccess, reason: reason),
                 foldingWindow: 0)
             api.clock.advance(1)

@@ -40,7 +40,7 @@ import Usher
             let facts = ViewerFacts(
                 key: "k", pass: "p", address: "192.0.2.1", app: "demo-origin", instance: "play", video: "show \(hours)",
                 pageURL: "", serverAddress: "")
-            try await store.recordRefusal(
+            store.recordRefusal(
                 Attempt(
                     accountID: 1, date: now - hours * 3_600, facts: facts, isSuccess: false, reason: "Unknown Ticket"),
                 foldingWindow: 10)
@@ -74,7 +74,7 @@ import Usher
     @Test("What is older than its retention goes, each kind by its own, and what is younger stays")
     func sweep() async throws {
         try await run { (scene: Scene) async throws in
-            for hours in [1.0, 5, 30, 60] { try await scene.add(hours: hours) }
+            for hours in [60.0, 30, 5, 1] { try await scene.add(hours: hours) }
             await scene.housekeeping(attempts: .seconds(24 * 3_600), events: .seconds(48 * 3_600)).sweep(now: scene.now)
             #expect(try await scene.attempts == ["show 1.0", "show 5.0"])
             #expect(try await scene.events == 3)

@@ -22,9 +22,12 @@ struct SQLiteStoreTests {
             let files = try FileManager.default.contentsOfDirectory(atPath: folder).sorted()
             #expect(
                 files == [
-                    "playhouse.sqlite", "playhouse.sqlite-shm", "playhouse.sqlite-wal", "playhouse.sqlite.lock",
+                    "attempts", "playhouse.sqlite", "playhouse.sqlite-shm", "playhouse.sqlite-wal",
+                    "playhouse.sqlite.lock",
                 ])
-            for file in files { #expect(try mode("\(folder)/\(file)") == 0o600, "\(file)") }
+            for file in files {
+                #expect(try mode("\(folder)/\(file)") == (file == "attempts" ? 0o700 : 0o600), "\(file)")
+            }
             try await store.close()
         }
     }
@@ -53,7 +56,7 @@ struct SQLiteStoreTests {
             try await first.insertAccount(.demo)
             let ticket = try await first.insertTicket(.sample())
             _ = try await first.admit(.sample(now: at(0), id: "one", joinWindow: 60))
-            try await first.recordRefusal(.refusal(), foldingWindow: 10)
+            first.recordRefusal(.refusal(), foldingWindow: 10)
             let push = try await first.insertPush(
                 PushService(
                     accountID: 1, name: "p", service: "rtmp", destination: ["a": "b"], created: at(0), updated: at(0))
@@ -71,7 +74,7 @@ struct SQLiteStoreTests {
             #expect(try await second.pushes(accountID: 1) == [push])
             #expect(try await second.reserveSequence(name: "s", count: 1) == number + 7)
             #expect(try await second.beginReplay(digest: "d", now: at(1), expires: at(300)) == .answered("r"))
-            #expect(try await second.currentTicketRevision() == 2)
+            #expect(try await second.currentTicketRevision() == 1)
             try await second.close()
         }
     }
@@ -313,7 +316,7 @@ struct SQLiteStoreTests {
             let store = try await SQLiteStore.open(folder: folder)
             try await store.write { database in
                 for second in 0..<4_500 {
-                    try SQLiteStore.record(.refusal(date: at(Double(second) * 20)), foldingWindow: 10, in: database)
+                    try SQLiteStore.insert(.refusal(date: at(Double(second) * 20)), in: database)
                 }
             }
             #expect(try await store.removeAttempts(before: at(4_400 * 20)) == 4_400)
@@ -333,13 +336,7 @@ struct SQLiteStoreTests {
                 SELECT id FROM sessions WHERE ticket_id = 1 AND address = 'a' AND app = 'b' AND video = 'c'
                 AND last_seen > 5 AND is_joinable = 1 AND ended IS NULL ORDER BY last_seen DESC LIMIT 1
                 """: "sessions_to_join",
-                """
-                SELECT id FROM attempts WHERE folding_key = 1 AND date > 1 AND date <= 2 ORDER BY date DESC LIMIT 1
-                """: "attempts_to_fold",
-                "SELECT * FROM attempts WHERE cdn = 1 ORDER BY date DESC, id DESC LIMIT 25": "attempts_by_date",
-                "SELECT * FROM attempts WHERE cdn = 1 AND key = 'k' ORDER BY date DESC, id DESC LIMIT 25":
-                    "attempts_by_key",
-                "SELECT id FROM attempts WHERE date < 5 ORDER BY date LIMIT 9": "attempts_by_age",
+                "SELECT id, cdn FROM attempts WHERE id > 5 ORDER BY id": "INTEGER PRIMARY KEY",
                 "SELECT id FROM sessions WHERE last_seen < 5 ORDER BY last_seen LIMIT 9": "sessions_by_age",
                 "SELECT * FROM origin_events WHERE cdn = 1 AND app = 'a' ORDER BY date DESC, id DESC LIMIT 9":
                     "origin_events_by_app",
@@ -348,7 +345,10 @@ struct SQLiteStoreTests {
                 let plan = try await store.read { database in
                     try database.all("EXPLAIN QUERY PLAN " + query).map { try $0.text("detail") }
                 }
-                #expect(plan.allSatisfy { $0.contains("INDEX") && $0.contains(index) }, "\(query): \(plan)")
+                #expect(
+                    plan.allSatisfy {
+                        $0.contains("SEARCH") && $0.contains(index) || $0.contains("INDEX") && $0.contains(index)
+                    }, "\(query): \(plan)")
             }
             try await store.close()
         }

@@ -40,22 +40,52 @@ struct WriteBatcherTests {
         }
     }
 
-    @Test("A thousand writes that wait together take one transaction")
+    @Test("Writes of a lane that wait together take one transaction, as many as its share is")
     func shared() async throws {
         try await withStore { store in
-            let transactions = try await whileHeld(store, waiting: 1_000) {
+            let share = WriteBatcher.Lane.admissions.share
+            for (count, expected) in [(share, 1), (share + 1, 2)] {
+                let transactions = try await whileHeld(store, waiting: count) {
+                    try await withThrowingTaskGroup(of: Void.self) { group in
+                        for _ in 0..<count { group.addTask { try await store.write(.admissions) { _ in } } }
+                        try await group.waitForAll()
+                    }
+                }
+                #expect(transactions == expected)
+            }
+            #expect(store.writeCounts.writes == 2 * share + 3)
+        }
+    }
+
+    private final class Order: Sendable {
+        private let list = Mutex<[WriteBatcher.Lane]>([])
+        var lanes: [WriteBatcher.Lane] { list.withLock { $0 } }
+        func add(_ lane: WriteBatcher.Lane) { list.withLock { $0.append(lane) } }
+    }
+
+    @Test("A write of an earlier lane overtakes those that wait in a later one, and each transaction takes some of all")
+    func overtaking() async throws {
+        try await withStore { store in
+            let order = Order()
+            let waiting: [(WriteBatcher.Lane, Int)] = [
+                (.housekeeping, 3), (.refusals, 5), (.commands, 1), (.admissions, 1), (.revocations, 1),
+            ]
+            let transactions = try await whileHeld(store, waiting: 11) {
                 try await withThrowingTaskGroup(of: Void.self) { group in
-                    for index in 0..<1_000 {
-                        group.addTask {
-                            try await store.recordRefusal(.refusal(.sample(key: "k\(index)")), foldingWindow: 10)
+                    for (lane, count) in waiting {
+                        for _ in 0..<count {
+                            group.addTask { try await store.write(lane) { _ in order.add(lane) } }
                         }
                     }
                     try await group.waitForAll()
                 }
             }
-            #expect(transactions == 1)
-            #expect(store.writeCounts.writes == 1_001)
-            #expect(try await store.countAttempts(accountID: 1, filter: AttemptFilter()) == 1_000)
+            #expect(transactions == 3)
+            #expect(
+                order.lanes == [
+                    .revocations, .admissions, .commands, .refusals, .refusals, .housekeeping, .refusals, .refusals,
+                    .housekeeping, .refusals, .housekeeping,
+                ])
         }
     }
 
@@ -100,20 +130,23 @@ struct WriteBatcherTests {
         }
     }
 
-    @Test("A write past the bound is refused at once, and those within it are done")
+    @Test(
+        "A write past the bound of its lane is refused at once, those within it are done, and other lanes know nothing of it"
+    )
     func bounded() async throws {
         try await withStore { store in
-            let bound = WriteBatcher.maximumWaiting
-            let transactions = try await whileHeld(store, waiting: bound) {
+            let bound = WriteBatcher.Lane.commands.maximumWaiting
+            let transactions = try await whileHeld(store, waiting: bound + 1) {
                 try await withThrowingTaskGroup(of: Void.self) { group in
                     for _ in 0..<bound { group.addTask { try await store.write { _ in } } }
+                    group.addTask { try await store.write(.admissions) { _ in } }
                     try await group.waitForAll()
                 }
             } before: {
                 await #expect(throws: StoreError.overloaded) { try await store.insertAccount(.demo) }
             }
-            #expect(transactions == bound / WriteBatcher.maximumBatch)
-            #expect(store.writeCounts.writes == bound + 1)
+            #expect(transactions == bound / WriteBatcher.Lane.commands.share)
+            #expect(store.writeCounts.writes == bound + 2)
             try await store.insertAccount(.demo)
         }
     }

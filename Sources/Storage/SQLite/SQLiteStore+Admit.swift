@@ -5,7 +5,31 @@ import Usher
 
 extension SQLiteStore {
     public func admit(_ request: AdmissionRequest) async throws -> Verdict<AdmittedSession> {
-        try await write { try Self.admit(request, in: $0) }
+        // Who is refused changes nothing, so the write lock is not for them.
+        let refusal = try await read { database -> RefusalReason? in
+            let ticket = try Self.ticket(for: request, in: database)
+            switch TicketDecision.decide(ticket: ticket, facts: request.facts, now: request.now) {
+            case .granted: return nil
+            case .refused(let reason):
+                guard reason == .noUsesRemaining, let ticket else { return reason }
+                return try Self.sessionToJoin(request, ticket: ticket, in: database) == nil ? reason : nil
+            }
+        }
+        if let refusal { return refuse(request, refusal) }
+        let verdict = try await write(.admissions) { try Self.admit(request, in: $0) }
+        switch verdict {
+        case .granted(let session): if session.isNew { packer.recorded(1) }
+        case .refused(let reason): return refuse(request, reason)
+        }
+        return verdict
+    }
+
+    private func refuse(_ request: AdmissionRequest, _ reason: RefusalReason) -> Verdict<AdmittedSession> {
+        recordRefusal(
+            Attempt(
+                accountID: request.accountID, date: request.now, facts: request.facts, isSuccess: false,
+                reason: reason.rawValue), foldingWindow: request.foldingWindow)
+        return .refused(reason)
     }
 
     public func sessionToJoin(_ request: AdmissionRequest) async throws -> String? {
@@ -33,25 +57,28 @@ extension SQLiteStore {
                 "UPDATE sessions SET last_seen = max(last_seen, ?) WHERE id = ?", [request.now.stored, session])
             return .granted(AdmittedSession(id: session, ticket: ticket, isNew: false))
         }
-        guard let ticket else {
-            return try refuse(request, TicketDecision.decide(ticket: nil, facts: facts, now: request.now), in: database)
+        guard let ticket else { return .refused(.unknownTicket) }
+        let claim: IPNetwork?
+        switch TicketDecision.decide(ticket: ticket, facts: facts, now: request.now) {
+        case .granted(let network): claim = network
+        case .refused(let reason): return .refused(reason)
         }
-        let decision = TicketDecision.decide(ticket: ticket, facts: facts, now: request.now)
-        guard case .granted(let claim) = decision else { return try refuse(request, decision, in: database) }
-        guard try hasRoom(ticket, for: request, in: database) else {
-            return try refuse(request, .refused(.noUsesRemaining), in: database)
-        }
-        let before = Ticket.stored(ticket.claimedNetworks)
-        let after = Ticket.stored(ticket.claimedNetworks + (claim.map { [$0.description] } ?? []))
-        let charged = try database.run(
+        guard try hasRoom(ticket, for: request, in: database) else { return .refused(.noUsesRemaining) }
+        var charged = ticket
+        charged.usedCount += 1
+        charged.lastUsed = Date(stored: request.now.stored)
+        if let claim { charged.claimedNetworks.append(claim.description) }
+        // No revision: other nodes hear of changed rules, and a use is none. It would be one row that all admissions wait for.
+        let changes = try database.run(
             """
-            UPDATE tickets SET used_count = used_count + 1, claimed_networks = ?, last_used = ?, revision = ?
+            UPDATE tickets SET used_count = used_count + 1, claimed_networks = ?, last_used = ?
             WHERE id = ? AND is_active = 1 AND (uses = 0 OR used_count < uses) AND claimed_networks = ?
             """,
-            [after, request.now.stored, try nextRevision(in: database), ticket.id, before])
-        guard charged == 1, let current = try Self.ticket(key: ticket.key, in: database) else {
-            return try refuse(request, .refused(.noUsesRemaining), in: database)
-        }
+            [
+                Ticket.stored(charged.claimedNetworks), request.now.stored, ticket.id,
+                Ticket.stored(ticket.claimedNetworks),
+            ])
+        guard changes == 1 else { return .refused(.noUsesRemaining) }
         try StoreError.duplicate("session") {
             try database.run(
                 """
@@ -65,9 +92,8 @@ extension SQLiteStore {
         }
         try insert(
             Attempt(accountID: request.accountID, date: request.now, facts: facts, isSuccess: true, reason: ""),
-            foldingKey: nil,
             in: database)
-        return .granted(AdmittedSession(id: request.sessionID, ticket: current, isNew: true))
+        return .granted(AdmittedSession(id: request.sessionID, ticket: charged, isNew: true))
     }
 
     /// The running session that the request belongs to. It must pass every check a new one must,
@@ -91,20 +117,6 @@ extension SQLiteStore {
                 request.now.addingTimeInterval(-window).stored,
             ])
         return try session?.text("id")
-    }
-
-    private static func refuse(
-        _ request: AdmissionRequest, _ decision: Verdict<IPNetwork?>, in database: Database
-    ) throws -> Verdict<AdmittedSession> {
-        guard case .refused(let reason) = decision else {
-            throw StoreError.failed("a decision without a ticket admitted")
-        }
-        try record(
-            Attempt(
-                accountID: request.accountID, date: request.now, facts: request.facts, isSuccess: false,
-                reason: reason.rawValue),
-            foldingWindow: request.foldingWindow, in: database)
-        return .refused(reason)
     }
 
     /// One text for every way to write an address.

@@ -1,115 +1,159 @@
 import Basics
-import Crypto
 import Foundation
 import GRDB
 import Usher
 
 extension SQLiteStore {
-    public func recordRefusal(_ attempt: Attempt, foldingWindow: TimeInterval) async throws {
-        try await write { try Self.record(attempt, foldingWindow: foldingWindow, in: $0) }
+    public func recordRefusal(_ attempt: Attempt, foldingWindow: TimeInterval) {
+        refusals.add(attempt, window: foldingWindow)
     }
 
     public func recordAdmission(_ attempt: Attempt) async throws {
-        try await write { try Self.insert(attempt, foldingKey: nil, in: $0) }
+        try await write(.admissions) { try Self.insert(attempt, in: $0) }
+        packer.recorded(1)
     }
 
-    /// Only rows that were refusals themselves carry a folding key, so nothing folds into an admitted attempt. A row that
-    /// begins in the future (the clock was set back) is not folded into.
-    static func record(_ attempt: Attempt, foldingWindow: TimeInterval, in database: Database) throws {
-        let foldingKey = foldingKey(attempt)
-        let folded = try database.run(
+    /// Each into the row that it names, as long as that is in no volume and on its way into none, else as a row of its own.
+    /// - Returns: the ids of the rows.
+    static func record(_ refusals: [Attempt], in database: Database) throws -> [Int64] {
+        try refusals.map { attempt in
+            if attempt.id != 0, try add(attempt.repeats, to: attempt.id, in: database) { return attempt.id }
+            return try insert(attempt, in: database)
+        }
+    }
+
+    private static func add(_ repeats: Int, to id: Int64, in database: Database) throws -> Bool {
+        let changed = try database.run(
             """
             UPDATE attempts SET repeats = repeats + ?
-            WHERE id = (
-                SELECT id FROM attempts WHERE folding_key = ? AND date > ? AND date <= ? ORDER BY date DESC LIMIT 1
-            )
-            """,
-            [
-                max(1, attempt.repeats), foldingKey, attempt.date.addingTimeInterval(-foldingWindow).stored,
-                attempt.date.stored,
-            ])
-        if folded == 0 { try insert(attempt, foldingKey: foldingKey, in: database) }
+            WHERE id = ? AND id > (SELECT max(after, packing) FROM attempt_log)
+            """, [repeats, id])
+        guard changed > 0 else { return false }
+        try database.run("INSERT INTO attempt_folds (attempt, added) VALUES (?, ?)", [id, repeats])
+        return true
     }
 
-    static func insert(_ attempt: Attempt, foldingKey: Int64?, in database: Database) throws {
-        let address = IPAddress(attempt.address)
+    /// - Returns: the row's id.
+    @discardableResult
+    static func insert(_ attempt: Attempt, in database: Database) throws -> Int64 {
         try database.run(
             """
             INSERT INTO attempts (
-                cdn, date, key, pass, address, address_key, video, app, instance, page_url, referrer_url, is_success,
-                reason, server_address, repeats, folding_key
-            ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                cdn, date, key, pass, address, video, app, instance, page_url, referrer_url, is_success, reason,
+                server_address, repeats
+            ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             """,
             [
-                attempt.accountID, attempt.date.stored, attempt.key, attempt.pass,
-                address?.description ?? attempt.address,
-                address.map { Data($0.sortKey) }, attempt.video, attempt.app, attempt.instance, attempt.pageURL,
-                attempt.referrerURL, attempt.isSuccess, attempt.reason, attempt.serverAddress,
-                max(1, attempt.repeats), foldingKey,
+                attempt.accountID, attempt.date.stored, attempt.key, attempt.pass, normalized(attempt.address),
+                attempt.video, attempt.app, attempt.instance, attempt.pageURL, attempt.referrerURL, attempt.isSuccess,
+                attempt.reason, attempt.serverAddress, max(1, attempt.repeats),
             ])
-    }
-
-    /// 64 bits of a digest over account, ticket, address, stream and reason: an index of one number instead of six texts.
-    /// Not the password: guesses at one are what folding is for.
-    private static func foldingKey(_ attempt: Attempt) -> Int64 {
-        var hash = SHA256()
-        for part in [
-            attempt.accountID.description, attempt.key, normalized(attempt.address), attempt.app, attempt.video,
-            attempt.reason,
-        ] {
-            hash.update(data: Data("\(part.utf8.count):\(part)".utf8))
-        }
-        return hash.finalize().prefix(8).reduce(0) { $0 << 8 | Int64($1) }
+        return database.lastInsertedRowID
     }
 
     public func attempts(accountID: AccountID, filter: AttemptFilter, limit: Int, offset: Int) async throws -> [Attempt]
     {
-        try await read { database in
-            guard var query = AttemptQuery(accountID: accountID, filter: filter) else { return [] }
-            query.arguments += [max(0, limit), max(0, offset)]
-            return try database.all(
-                "SELECT * FROM attempts WHERE \(query.condition) ORDER BY date DESC, id DESC LIMIT ? OFFSET ?",
-                query.arguments
-            ).map(Attempt.init)
+        guard limit > 0 else { return [] }
+        return try await ask(accountID, filter, otherwise: []) { database, lastID, log, question in
+            let found = try log.find(question, upTo: lastID, limit: limit, offset: offset)
+            var attempts = try found.tail.compactMap { id in
+                try database.first("SELECT * FROM attempts WHERE id = ?", [id]).map(Attempt.init)
+            }
+            for (volume, rows) in found.rows {
+                try question.checkTime()
+                attempts += try volume.attempts(rows)
+            }
+            return attempts
         }
     }
 
     public func countAttempts(accountID: AccountID, filter: AttemptFilter) async throws -> Int {
-        try await read { database in
-            guard let query = AttemptQuery(accountID: accountID, filter: filter) else { return 0 }
-            return try database.first(
-                "SELECT ifnull(sum(repeats), 0) AS total FROM attempts WHERE \(query.condition)", query.arguments
-            )?.int("total") ?? 0
+        try await ask(accountID, filter, otherwise: 0) { _, _, log, question in try log.count(question) }
+    }
+
+    /// Fills an empty log, for benchmarks.
+    package func fillAttempts(now: Date, _ next: @escaping @Sendable () -> Attempt?) async throws {
+        try await packer.fill(now: now, next)
+    }
+
+    /// Packs what has been recorded, however little.
+    package func packAttempts(now: Date) async throws {
+        try await packer.pack(atLeast: 1, now: now)
+    }
+
+    /// Asks the log on a reader that only questions about attempts use.
+    private func ask<Answer: Sendable>(
+        _ accountID: AccountID, _ filter: AttemptFilter, otherwise: Answer,
+        _ work: @escaping @Sendable (Database, Int64, AttemptLog.State, AttemptQuestion) throws -> Answer
+    ) async throws -> Answer {
+        // What was refused before the question is asked is counted by it.
+        try await refusals.flush()
+        let patience = QuestionPatience(Self.patience)
+        let hash = attemptHash
+        guard let question = AttemptQuestion(accountID: accountID, filter: filter, hash: hash, patience: patience)
+        else {
+            return otherwise
         }
+        let (log, reports) = (log, reports)
+        return try await withTaskCancellationHandler {
+            do {
+                return try await reports.read { database in
+                    var lastID: Int64 = 0
+                    let state = try log.takeIn(Self.news(in: database, since: log.position, hash: hash, last: &lastID))
+                    return try work(database, lastID, state, question)
+                }
+            } catch let error as CancellationError {
+                throw error
+            } catch {
+                throw StoreError(error)
+            }
+        } onCancel: {
+            patience.end()
+        }
+    }
+
+    /// How long a question about attempts may take.
+    private static let patience = Duration.seconds(5)
+
+    /// - Parameter last: set to the highest id there is.
+    private static func news(
+        in database: Database, since position: AttemptLog.Position, hash: AttemptHash, last: inout Int64
+    ) throws -> AttemptLog.News {
+        guard let state = try database.first("SELECT generation, after FROM attempt_log") else {
+            throw StoreError.failed("the attempt log has no state")
+        }
+        var news = AttemptLog.News(generation: try state.integer("generation"), after: try state.integer("after"))
+        if news.generation != position.generation {
+            news.volumes = try database.all("SELECT * FROM attempt_volumes").map(AttemptLog.VolumeRow.init)
+        }
+        news.rows = try database.all(
+            """
+            SELECT id, cdn, date, key, pass, address, video, app, is_success, repeats FROM attempts
+            WHERE id > ? ORDER BY id
+            """, [max(news.after, position.lastID)]
+        ).map { row in
+            let account = try row.account("cdn")
+            let entry = AttemptEntry(
+                id: try row.integer("id"), date: try row.integer("date"), name: 0,
+                isSuccess: try row.flag("is_success"), key: hash.of(try row.text("key"), accountID: account),
+                pass: hash.of(try row.text("pass"), accountID: account),
+                address: Attempt.place(try row.text("address")),
+                repeats: try row.int("repeats"))
+            return (entry, AttemptName(accountID: account, app: try row.text("app"), video: try row.text("video")))
+        }
+        last = news.rows.last?.entry.id ?? max(news.after, position.lastID)
+        news.folds = try database.all(
+            "SELECT id, attempt, added FROM attempt_folds WHERE id > ? ORDER BY id", [position.lastFold]
+        ).map { (try $0.integer("id"), try $0.integer("attempt"), try $0.int("added")) }
+        return news
     }
 }
 
-/// The condition that an `AttemptFilter` is.
-private struct AttemptQuery {
-    var condition = "cdn = ?"
-    var arguments: StatementArguments
-
-    /// nil when nothing can match: the filter's address is none.
-    init?(accountID: AccountID, filter: AttemptFilter) {
-        arguments = [accountID]
-        func add(_ text: String, _ values: StatementArguments) {
-            condition += " AND \(text)"
-            arguments += values
-        }
-        if let key = filter.key { add("key = ?", [key]) }
-        if let pass = filter.pass { add("pass = ?", [pass]) }
-        for (column, pattern) in [("app", filter.app), ("video", filter.video.map { VideoName.normalized($0) })] {
-            guard let pattern else { continue }
-            add(
-                Wildcard(pattern).hasWildcard ? "matches_wildcard(?, \(column))" : "\(column) = ?", [pattern])
-        }
-        if let address = filter.address {
-            guard let network = IPNetwork(address) else { return nil }
-            let (lowest, highest) = network.bounds
-            add("address_key BETWEEN ? AND ?", [Data(lowest.sortKey), Data(highest.sortKey)])
-        }
-        if let isSuccess = filter.isSuccess { add("is_success = ?", [isSuccess]) }
-        if let since = filter.since { add("date >= ?", [since.stored]) }
+extension AttemptLog.VolumeRow {
+    init(_ row: StoredRow) throws {
+        self.init(
+            file: try row.text("file"), firstID: try row.integer("first_id"), lastID: try row.integer("last_id"),
+            rows: try row.int("rows"), oldest: try row.integer("oldest"), newest: try row.integer("newest"))
     }
 }
 
@@ -123,5 +167,10 @@ extension Attempt {
         self.init(
             id: try row.integer("id"), accountID: try row.account("cdn"), date: try row.date("date"), facts: facts,
             isSuccess: try row.flag("is_success"), reason: try row.text("reason"), repeats: try row.int("repeats"))
+    }
+
+    /// Where an attempt is counted when networks are asked for: its address, or the first of the network that it was folded by.
+    static func place(_ address: String) -> IPAddress? {
+        IPAddress(address) ?? (address.contains("/") ? IPNetwork(address)?.address : nil)
     }
 }

@@ -4,9 +4,8 @@ import GRDB
 extension SQLiteStore {
     @discardableResult
     public func removeAttempts(before date: Date) async throws -> Int {
-        try await remove(
-            "DELETE FROM attempts WHERE id IN (SELECT id FROM attempts WHERE date < ? ORDER BY date LIMIT ?)",
-            before: date)
+        try await refusals.flush()
+        return try await packer.remove(before: date)
     }
 
     @discardableResult
@@ -43,20 +42,29 @@ extension SQLiteStore {
             """, before: date)
     }
 
+    private func remove(_ sql: String, before date: Date) async throws -> Int {
+        try await batcher.runInSteps(sql, [date.stored])
+    }
+}
+
+extension WriteBatcher {
     /// How long one step may hold the write lock, about.
     private static let stepTime = Duration.milliseconds(3)
 
-    /// In steps of as many rows as go in `stepTime` on this machine, with a pause as long as the step after each, so that
-    /// viewers at the door never wait for the housekeeping.
-    private func remove(_ sql: String, before date: Date) async throws -> Int {
+    /// Runs a statement whose last argument is how many rows it may remove until it removes fewer: in steps of as many rows as go
+    /// in `stepTime` on this machine, with a pause as long as the step after each, so that viewers at the door never wait for the
+    /// housekeeping.
+    /// - Returns: how many rows went.
+    @discardableResult
+    func runInSteps(_ sql: String, _ arguments: StatementArguments = []) async throws -> Int {
         var step = 32
         var total = 0
         while true {
             try Task.checkCancellation()
             let rows = step
-            let (removed, time) = try await write { database in
+            let (removed, time) = try await run(.housekeeping) { database in
                 let begin = ContinuousClock.now
-                let removed = try database.run(sql, [date.stored, rows])
+                let removed = try database.run(sql, arguments + [rows])
                 return (removed, ContinuousClock.now - begin)
             }
             total += removed

@@ -41,7 +41,7 @@ extension SQLiteStore {
     }
 
     public func updateTicket(key: String, accountID: AccountID, _ change: TicketChange) async throws -> TicketUpdate {
-        try await write { database in
+        try await write(.revocations) { database in
             guard let known = try Self.ticket(key: key, in: database), known.accountID == accountID else {
                 return .notFound
             }
@@ -149,7 +149,7 @@ extension SQLiteStore {
 
     public func touchSessions(_ touches: [SessionTouch]) async throws {
         guard !touches.isEmpty else { return }
-        try await write { database in
+        try await write(.housekeeping) { database in
             for touch in touches {
                 try database.run(
                     "UPDATE sessions SET last_seen = max(last_seen, ?) WHERE id = ? AND ended IS NULL",

@@ -8,11 +8,32 @@ import Usher
 /// (WAL with `synchronous` FULL), and those that arrive together share a transaction.
 public final class SQLiteStore: Store {
     let pool: DatabasePool
+    /// Readers for questions about attempts alone, however long those take.
+    let reports: DatabasePool
     let batcher: WriteBatcher
+    let log: AttemptLog
+    let attemptHash: AttemptHash
+    let refusals: RefusalLog
+    let packer: AttemptPacker
 
-    private init(pool: DatabasePool) {
+    private init(folder: String, path: String) throws {
+        let pool = try Self.openPool(path)
         self.pool = pool
-        batcher = WriteBatcher(pool: pool)
+        reports = try Self.openReports(path)
+        let batcher = WriteBatcher(pool: pool)
+        self.batcher = batcher
+        let salt = try pool.read { database in
+            try Data.fetchOne(database, sql: "SELECT salt FROM attempt_log")
+        }
+        guard let salt else { throw StoreError.failed("the attempt log has no state") }
+        attemptHash = AttemptHash(salt: salt)
+        let volumes = URL(fileURLWithPath: folder).appendingPathComponent("attempts").path
+        try DataFolder.prepare(volumes)
+        log = AttemptLog(folder: volumes)
+        refusals = RefusalLog { rows in
+            try await batcher.run(.refusals) { try SQLiteStore.record(rows.map(\.attempt), in: $0) }
+        }
+        packer = AttemptPacker(folder: volumes, hash: attemptHash, reports: reports, batcher: batcher)
     }
 
     /// The database's file name.
@@ -32,7 +53,7 @@ public final class SQLiteStore: Store {
             // Processes that start at once take turns, or both would create the same tables.
             return try DataFolder.withLock("\(path).lock") {
                 do {
-                    return SQLiteStore(pool: try openPool(path))
+                    return try SQLiteStore(folder: folder, path: path)
                 } catch let error as DatabaseError {
                     switch StoreError(error) {
                     case .failed(let reason), .unavailable(let reason): throw StoreError.failed("\(path): \(reason)")
@@ -69,6 +90,15 @@ public final class SQLiteStore: Store {
         return pool
     }
 
+    private static func openReports(_ path: String) throws -> DatabasePool {
+        var configuration = Configuration()
+        configuration.label = "playhouse reports"
+        configuration.readonly = true
+        configuration.busyMode = .timeout(5)
+        configuration.maximumReaderCount = 4
+        return try DatabasePool(path: path, configuration: configuration)
+    }
+
     /// How many transactions were committed for how many writes.
     public var writeCounts: (transactions: Int, writes: Int) {
         let statistics = batcher.statistics
@@ -76,14 +106,17 @@ public final class SQLiteStore: Store {
     }
 
     public func close() async throws {
+        await packer.close()
+        if !batcher.isClosed { try? await refusals.flush() }
         batcher.close()
-        let pool = pool
+        let (pool, reports) = (pool, reports)
         try await Self.onThread {
             // Waits for reads and for the transaction under way; those that still queue behind it come first.
             pool.writeWithoutTransaction { _ in }
             while self.batcher.isBusy { pool.writeWithoutTransaction { _ in } }
             // All of it into the one file, so that a copy of that is a copy of everything. Another process that reads may be
             // in the way: then the last one to close does it. A store that is closed again has no connection.
+            try reports.close()
             pool.writeWithoutTransaction { database in
                 if database.sqliteConnection != nil { _ = try? database.checkpoint(.truncate) }
             }
@@ -92,8 +125,10 @@ public final class SQLiteStore: Store {
     }
 
     @discardableResult
-    func write<Value: Sendable>(_ work: @escaping @Sendable (Database) throws -> Value) async throws -> Value {
-        try await batcher.run(work)
+    func write<Value: Sendable>(
+        _ lane: WriteBatcher.Lane = .commands, _ work: @escaping @Sendable (Database) throws -> Value
+    ) async throws -> Value {
+        try await batcher.run(lane, work)
     }
 
     func read<Value: Sendable>(_ work: @escaping @Sendable (Database) throws -> Value) async throws -> Value {
@@ -106,9 +141,16 @@ public final class SQLiteStore: Store {
         }
     }
 
+    /// Files that were made in a folder are found there after a power cut.
+    static func synchronizeFolder(_ path: String) {
+        let descriptor = Glibc.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard descriptor >= 0 else { return }
+        fsync(descriptor)
+        Glibc.close(descriptor)
+    }
+
     /// Blocking work away from the threads that tasks share.
-    private static func onThread<Value: Sendable>(_ work: @escaping @Sendable () throws -> Value) async throws -> Value
-    {
+    static func onThread<Value: Sendable>(_ work: @escaping @Sendable () throws -> Value) async throws -> Value {
         try await withCheckedThrowingContinuation { continuation in
             DispatchQueue.global().async {
                 do {

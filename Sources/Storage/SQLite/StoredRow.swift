@@ -20,6 +20,11 @@ struct StoredRow {
         return value
     }
 
+    func optionalInteger(_ column: String) throws -> Int64? {
+        if case .null = storage(column) { return nil }
+        return try integer(column)
+    }
+
     func int(_ column: String) throws -> Int {
         guard let value = Int(exactly: try integer(column)) else { throw Self.wrong(column) }
         return value

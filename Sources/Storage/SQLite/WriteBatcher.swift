@@ -6,7 +6,44 @@ import Synchronization
 /// While one transaction commits the next writes queue up, and all of them go into the next one: a lone write waits for
 /// nobody. Each write runs in a savepoint of its own, so a failed one takes nothing of the others with it, and its caller
 /// resumes only after the commit.
+///
+/// Writes wait in lanes, and each transaction takes some of every lane, the first lanes first: so what a crowd causes in one of
+/// them never fills another, and no write waits longer than the transactions before it take, which have a bound.
 final class WriteBatcher: Sendable {
+    /// What a write is for.
+    enum Lane: Int, CaseIterable, Sendable {
+        /// Changes of tickets that end what runs.
+        case revocations
+        /// Viewers who wait at the door.
+        case admissions
+        /// All other commands and records.
+        case commands
+        /// Folded refusals, which nobody waits for.
+        case refusals
+        case housekeeping
+
+        /// Writes of one transaction, so that the first of them is not kept waiting for long.
+        var share: Int {
+            switch self {
+            case .revocations: 256
+            case .admissions: 512
+            case .commands: 256
+            case .refusals: 2
+            case .housekeeping: 1
+            }
+        }
+
+        /// Writes that may wait. A million viewers who knock at once are told to come again rather than remembered.
+        var maximumWaiting: Int {
+            switch self {
+            case .revocations: 4_096
+            case .admissions: 16_384
+            case .commands: 8_192
+            case .refusals, .housekeeping: 256
+            }
+        }
+    }
+
     /// What has been written so far.
     struct Statistics: Sendable, Equatable {
         var transactions = 0
@@ -24,16 +61,24 @@ final class WriteBatcher: Sendable {
     }
 
     private struct State {
-        var waiting: [Job] = []
+        var lanes = [[Job]](repeating: [], count: Lane.allCases.count)
         var isDraining = false
         var isClosed = false
         var statistics = Statistics()
-    }
 
-    /// Writes that may wait. A million viewers who knock at once are told to come again rather than remembered.
-    static let maximumWaiting = 16_384
-    /// Writes of one transaction, so that the first of them is not kept waiting for long.
-    static let maximumBatch = 1_024
+        var waitingCount: Int { lanes.reduce(0) { $0 + $1.count } }
+
+        /// The writes of the next transaction.
+        mutating func take() -> [Job] {
+            var jobs: [Job] = []
+            for lane in Lane.allCases {
+                let share = min(lane.share, lanes[lane.rawValue].count)
+                jobs += lanes[lane.rawValue].prefix(share)
+                lanes[lane.rawValue].removeFirst(share)
+            }
+            return jobs
+        }
+    }
 
     private let pool: DatabasePool
     private let state = Mutex(State())
@@ -48,7 +93,7 @@ final class WriteBatcher: Sendable {
 
     /// Writes that no transaction has taken up yet.
     var waitingCount: Int {
-        state.withLock { $0.waiting.count }
+        state.withLock { $0.waitingCount }
     }
 
     var isClosed: Bool {
@@ -61,7 +106,9 @@ final class WriteBatcher: Sendable {
     }
 
     /// Runs `work` in a transaction and gives its result once that is on disk.
-    func run<Result: Sendable>(_ work: @escaping @Sendable (Database) throws -> Result) async throws -> Result {
+    func run<Result: Sendable>(_ lane: Lane, _ work: @escaping @Sendable (Database) throws -> Result) async throws
+        -> Result
+    {
         try await withCheckedThrowingContinuation { continuation in
             let job = Job(
                 perform: { database in
@@ -75,7 +122,7 @@ final class WriteBatcher: Sendable {
                     }
                 },
                 fail: { continuation.resume(throwing: $0) })
-            if let refusal = submit(job) {
+            if let refusal = submit(job, lane) {
                 continuation.resume(throwing: refusal)
             }
         }
@@ -86,11 +133,11 @@ final class WriteBatcher: Sendable {
         state.withLock { $0.isClosed = true }
     }
 
-    private func submit(_ job: Job) -> StoreError? {
+    private func submit(_ job: Job, _ lane: Lane) -> StoreError? {
         let (refusal, mustStart) = state.withLock { state -> (StoreError?, Bool) in
             if state.isClosed { return (.closed, false) }
-            if state.waiting.count >= Self.maximumWaiting { return (.overloaded, false) }
-            state.waiting.append(job)
+            if state.lanes[lane.rawValue].count >= lane.maximumWaiting { return (.overloaded, false) }
+            state.lanes[lane.rawValue].append(job)
             defer { state.isDraining = true }
             return (nil, !state.isDraining)
         }
@@ -100,14 +147,10 @@ final class WriteBatcher: Sendable {
 
     private func schedule() {
         pool.asyncWriteWithoutTransaction { database in
-            let jobs = self.state.withLock { state in
-                let jobs = Array(state.waiting.prefix(Self.maximumBatch))
-                state.waiting.removeFirst(jobs.count)
-                return jobs
-            }
+            let jobs = self.state.withLock { $0.take() }
             self.commit(jobs, in: database)
             let isMore = self.state.withLock { state in
-                state.isDraining = !state.waiting.isEmpty
+                state.isDraining = state.waitingCount > 0
                 return state.isDraining
             }
             if isMore { self.schedule() }

@@ -13,7 +13,7 @@ struct AttemptConformance {
     func folded(kind: StoreKind) async throws {
         try await kind.run { store in
             for second in [0.0, 1, 9.9, 10, 15] {
-                try await store.recordRefusal(.refusal(date: at(second)), foldingWindow: 10)
+                store.recordRefusal(.refusal(date: at(second)), foldingWindow: 10)
             }
             let rows = try await rows(store)
             #expect(rows.map(\.date) == [at(10), at(0)])
@@ -29,7 +29,7 @@ struct AttemptConformance {
                 try await store.recordAdmission(
                     Attempt(accountID: 1, date: at(0), facts: .sample(), isSuccess: true, reason: ""))
             }
-            try await store.recordRefusal(.refusal(), foldingWindow: 10)
+            store.recordRefusal(.refusal(), foldingWindow: 10)
             #expect(try await rows(store, AttemptFilter(isSuccess: true)).map(\.repeats) == [1, 1])
             #expect(try await store.countAttempts(accountID: 1, filter: AttemptFilter()) == 3)
         }
@@ -43,8 +43,8 @@ struct AttemptConformance {
     @Test("Another ticket, address, video, reason or account is not folded", arguments: StoreKind.allCases, unlike)
     func unfolded(kind: StoreKind, attempt: Attempt) async throws {
         try await kind.run { store in
-            try await store.recordRefusal(.refusal(), foldingWindow: 10)
-            try await store.recordRefusal(attempt, foldingWindow: 10)
+            store.recordRefusal(.refusal(), foldingWindow: 10)
+            store.recordRefusal(attempt, foldingWindow: 10)
             let all =
                 try await rows(store) + store.attempts(accountID: 2, filter: AttemptFilter(), limit: 10, offset: 0)
             #expect(all.map(\.repeats) == [1, 1])
@@ -56,8 +56,8 @@ struct AttemptConformance {
         try await kind.runWithAccounts { store in
             _ = try await store.insertTicket(.sample())
             _ = try await store.admit(.sample())
-            try await store.recordRefusal(.refusal(), foldingWindow: 10)
-            try await store.recordRefusal(.refusal(), foldingWindow: 0)
+            store.recordRefusal(.refusal(), foldingWindow: 10)
+            store.recordRefusal(.refusal(), foldingWindow: 0)
             #expect(try await rows(store).map(\.repeats) == [1, 1, 1])
         }
     }
@@ -67,9 +67,10 @@ struct AttemptConformance {
         try await kind.run { store in
             var attempt = Attempt.refusal()
             attempt.repeats = 4
-            try await store.recordRefusal(attempt, foldingWindow: 10)
-            try await store.recordRefusal(attempt, foldingWindow: 10)
-            #expect(try await rows(store).map(\.repeats) == [8])
+            store.recordRefusal(attempt, foldingWindow: 10)
+            store.recordRefusal(attempt, foldingWindow: 10)
+            let rows = try await rows(store)
+            #expect(rows.map(\.repeats) == [8])
         }
     }
 
@@ -77,13 +78,14 @@ struct AttemptConformance {
     func order(kind: StoreKind) async throws {
         try await kind.run { store in
             for (video, second) in [("a", 2.0), ("b", 1), ("c", 2), ("d", 3)] {
-                try await store.recordRefusal(.refusal(.sample(video: video), date: at(second)), foldingWindow: 10)
+                store.recordRefusal(.refusal(.sample(video: video), date: at(second)), foldingWindow: 10)
             }
             func page(_ limit: Int, _ offset: Int) async throws -> [String] {
                 try await store.attempts(accountID: 1, filter: AttemptFilter(), limit: limit, offset: offset).map(
                     \.video)
             }
-            #expect(try await page(10, 0) == ["d", "c", "a", "b"])
+            let all = try await page(10, 0)
+            #expect(all == ["d", "c", "a", "b"])
             #expect(try await page(2, 1) == ["c", "a"])
             #expect(try await page(10, 4) == [])
             #expect(try await page(0, 0) == [])
@@ -134,9 +136,9 @@ struct AttemptConformance {
             for (index, (name, facts)) in attempts.enumerated() {
                 var facts = facts
                 facts.instance = name
-                try await store.recordRefusal(.refusal(facts, date: at(Double(index))), foldingWindow: 0)
+                store.recordRefusal(.refusal(facts, date: at(Double(index))), foldingWindow: 0)
             }
-            try await store.recordRefusal(.refusal(accountID: 2), foldingWindow: 0)
+            store.recordRefusal(.refusal(accountID: 2), foldingWindow: 0)
             let found = try await rows(store, filter.0).map(\.instance)
             #expect(found.reversed().joined() == filter.expected)
             #expect(try await store.countAttempts(accountID: 1, filter: filter.0) == filter.expected.count)

@@ -147,7 +147,7 @@ struct LogConformance {
         try await kind.runWithAccounts { store in
             _ = try await store.insertTicket(.sample())
             for second in [0.0, 50, 100] {
-                try await store.recordRefusal(.refusal(date: at(second)), foldingWindow: 10)
+                store.recordRefusal(.refusal(date: at(second)), foldingWindow: 10)
                 try await store.recordEvent(event("s", second))
                 let facts = ViewerFacts.sample(video: "v\(second)")
                 _ = try await store.admit(.sample(facts, now: at(second), id: "\(second)", joinWindow: 1000))

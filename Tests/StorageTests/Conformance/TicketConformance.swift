@@ -201,7 +201,9 @@ struct TicketConformance {
         }
     }
 
-    @Test("Changes are told oldest first, each ticket once, with its newest state", arguments: StoreKind.allCases)
+    @Test(
+        "Changes of rules are told oldest first, each ticket once, with its newest state; uses are no such",
+        arguments: StoreKind.allCases)
     func changes(kind: StoreKind) async throws {
         try await kind.runWithAccounts { store in
             #expect(try await store.currentTicketRevision() == 0)
@@ -209,11 +211,14 @@ struct TicketConformance {
             for key in ["a", "b", "c"] { _ = try await store.insertTicket(.sample(key: key)) }
             _ = try await store.setTicketActive(key: "a", accountID: 1, false)
             _ = try await store.admit(.sample(.sample(key: "b")))
+            _ = try await store.setTicketActive(key: "b", accountID: 1, false)
+            _ = try await store.admit(.sample(.sample(key: "c")))
             #expect(try await store.currentTicketRevision() == 5)
             let changes = try await store.ticketChanges(after: 0, limit: 10)
             #expect(changes.map(\.key) == ["c", "a", "b"])
             #expect(changes.map(\.revision) == [3, 4, 5])
-            #expect(changes.map(\.isActive) == [true, false, true])
+            #expect(changes.map(\.isActive) == [true, false, false])
+            #expect(changes.map(\.usedCount) == [1, 0, 1])
             #expect(try await store.ticketChanges(after: 0, limit: 2).map(\.key) == ["c", "a"])
             #expect(try await store.ticketChanges(after: 4, limit: 2).map(\.key) == ["b"])
             #expect(try await store.ticketChanges(after: 5, limit: 2) == [])

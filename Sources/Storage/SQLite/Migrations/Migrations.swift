@@ -20,6 +20,7 @@ enum Migrations {
         migrator.registerMigration("005 tickets by expiry") { database in
             try database.execute(sql: "CREATE INDEX tickets_by_expiry ON tickets (expires)")
         }
+        migrator.registerMigration("006 attempts in volumes", migrate: attemptsInVolumes)
         migrator.registerMigration("030 secrets of signed tokens") { database in
             try database.execute(
                 sql: """

@@ -1,0 +1,527 @@
+import Basics
+import Foundation
+import Usher
+
+/// Some rows of the attempt log in a file that never changes, from a few to `AttemptColumns.maximumRows`, in the order of their
+/// dates. Any filter but that of the date is answered by halving: see `VolumeOrder`.
+///
+/// The file is mapped into memory, so what lies in the system's cache costs no call, and nothing of it counts as the origin's
+/// own. What a damaged file says may be wrong, but an index that leads nowhere reads 0.
+///
+/// `@unchecked Sendable`: the mapping is read only, all else is set before `init` returns, and the mapping ends with the object.
+final class AttemptVolume: @unchecked Sendable {
+    /// "PHATTEM1" as a number: the end of every volume.
+    static let signature: UInt64 = 0x314d_4554_5441_4850
+
+    let rowCount: Int
+    let names: [AttemptName]
+    private let chunkFields: Column<Int64>
+    /// The earliest date and the highest id of all chunks.
+    private let oldest: Int64
+    private let highestID: Int64
+    private let memory: UnsafeRawBufferPointer
+    /// For each name which app of `names` it is of.
+    private let appIndices: [Int]
+
+    private let groups: Column<UInt16>
+    private let ranks: Column<UInt32>
+    private let keyRanks: Column<UInt32>
+    private let passRanks: Column<UInt32>
+    private let repeats: Column<UInt32>
+    private let v4: Column<UInt32>
+    private let v6: Column<UInt64>
+    private let keys: Column<UInt64>
+    private let passes: Column<UInt64>
+    private let orders: [VolumeOrder: Order]
+
+    fileprivate struct Order {
+        var rows: Column<UInt32>
+        var starts: Column<UInt32>
+        var sums: Column<UInt64>
+        /// The numbers of its groups; empty: all from 0.
+        var groups: Column<UInt64>
+
+        static var none: Order {
+            let memory = UnsafeRawBufferPointer(start: nil, count: 0)
+            return Order(
+                rows: Column(memory, offset: 0, length: 0), starts: Column(memory, offset: 0, length: 0),
+                sums: Column(memory, offset: 0, length: 0), groups: Column(memory, offset: 0, length: 0))
+        }
+
+        /// The places of the rows of the group with a number.
+        func range(ofNumber number: UInt64) -> Range<Int> {
+            groups.index(of: number).map(range) ?? 0..<0
+        }
+
+        /// The places of a group's rows.
+        func range(of group: Int) -> Range<Int> {
+            let start = min(Int(starts[group]), rows.count)
+            return start..<max(start, min(Int(starts[group + 1]), rows.count))
+        }
+    }
+
+    /// Throws `StoreError.unavailable` when the file is not there, or none.
+    init(path: String) throws {
+        func refused(_ why: String) -> StoreError { .unavailable("\(path): \(why)") }
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw refused(SystemError.text(errno)) }
+        defer { close(descriptor) }
+        let size = lseek(descriptor, 0, SEEK_END)
+        guard size >= 24, let length = Int(exactly: size),
+            let base = mmap(nil, length, PROT_READ, MAP_SHARED, descriptor, 0), base != MAP_FAILED
+        else { throw refused("is no volume of the attempt log") }
+        let memory = UnsafeRawBufferPointer(start: base, count: length)
+        do {
+            // Halving jumps: what lies beside a page that was asked for is of no use.
+            madvise(base, length, Int32(MADV_RANDOM))
+            let end = Column<UInt64>(memory, offset: length - 24, length: 24)
+            let count = Int(clamping: end[0])
+            guard length % 8 == 0, end[2] == Self.signature, count <= VolumePart.allCases.count,
+                let rowCount = Int(exactly: end[1]), rowCount <= AttemptColumns.maximumRows,
+                length - 24 - count * 24 >= 0
+            else { throw refused("is no volume of the attempt log") }
+            let directory = Column<UInt64>(memory, offset: length - 24 - count * 24, length: count * 24)
+            var places: [UInt64: (offset: Int, length: Int)] = [:]
+            for index in 0..<count {
+                places[directory[index * 3]] = (
+                    Int(clamping: directory[index * 3 + 1]), Int(clamping: directory[index * 3 + 2])
+                )
+            }
+            func column<Number>(_ part: VolumePart) -> Column<Number> {
+                let place = places[part.rawValue] ?? (0, 0)
+                return Column(memory, offset: place.offset, length: place.length)
+            }
+            self.memory = memory
+            self.rowCount = rowCount
+            groups = column(.groups)
+            ranks = column(.ranks)
+            keyRanks = column(.keyRanks)
+            passRanks = column(.passRanks)
+            repeats = column(.repeats)
+            v4 = column(.v4)
+            v6 = column(.v6)
+            keys = column(.keys)
+            passes = column(.passes)
+            orders = VolumeOrder.allCases.reduce(into: [:]) { orders, order in
+                orders[order] = Order(
+                    rows: column(order.parts.rows), starts: column(order.parts.starts), sums: column(order.parts.sums),
+                    groups: order.groups.map { column($0) } ?? Column(memory, offset: 0, length: 0))
+            }
+            guard let names = Self.decodedNames(column(.names)), groups.count == rowCount, ranks.count == rowCount,
+                keyRanks.count == rowCount, passRanks.count == rowCount
+            else { throw refused("is damaged") }
+            self.names = names
+            appIndices = names.apps
+            chunkFields = column(.chunks)
+            var (oldest, highestID, next) = (Int64.max, Int64.min, 0)
+            for index in 0..<(chunkFields.count / VolumeChunk.fieldCount) {
+                let chunk = VolumeChunk(chunkFields, at: index)
+                guard chunk.firstRow == next, chunk.rows > 0, chunk.rows <= rowCount - next else {
+                    throw refused("is damaged")
+                }
+                next += chunk.rows
+                (oldest, highestID) = (min(oldest, chunk.oldest), max(highestID, chunk.highestID))
+            }
+            guard next == rowCount else { throw refused("is damaged") }
+            (self.oldest, self.highestID) = (oldest, highestID)
+        } catch {
+            munmap(base, length)
+            throw error
+        }
+    }
+
+    /// Its chunks in the order of their rows.
+    var chunks: some RandomAccessCollection<VolumeChunk> {
+        (0..<(chunkFields.count / VolumeChunk.fieldCount)).lazy.map { [chunkFields] in VolumeChunk(chunkFields, at: $0)
+        }
+    }
+
+    deinit {
+        munmap(UnsafeMutableRawPointer(mutating: memory.baseAddress), memory.count)
+    }
+
+    private static func decodedNames(_ bytes: Column<UInt8>) -> [AttemptName]? {
+        var names: [AttemptName] = []
+        var position = 0
+        func number() -> Int? {
+            guard bytes.count - position >= 8 else { return nil }
+            defer { position += 8 }
+            return (0..<8).reduce(0) { $0 | Int(bytes[position + $1]) << (8 * $1) }
+        }
+        func text() -> String? {
+            guard let length = number(), length >= 0, length <= bytes.count - position else { return nil }
+            defer { position += length }
+            return String(decoding: (position..<(position + length)).map { bytes[$0] }, as: UTF8.self)
+        }
+        while position < bytes.count {
+            guard let account = number(), let app = text(), let video = text() else { return nil }
+            names.append(AttemptName(accountID: AccountID(rawValue: account), app: app, video: video))
+        }
+        return names
+    }
+
+    // MARK: Counting
+
+    /// How many rows of the volume a question means.
+    ///
+    /// - Parameter isMeant: for each of `names` whether the question means it.
+    func tally(_ question: AttemptQuestion, isMeant: [Bool]) throws -> AttemptTally {
+        var tally = AttemptTally()
+        if isCut(by: question) {
+            try scan(question, isMeant: isMeant) { row in
+                tally += AttemptTally(rows: 1, attempts: Int(repeats.isEmpty ? 1 : repeats[row]))
+                return true
+            }
+            return tally
+        }
+        eachRun(question, isMeant: isMeant) { order, places in
+            tally += AttemptTally(rows: places.count, attempts: attempts(order, places))
+        }
+        return tally
+    }
+
+    /// Whether date or id of the question cut through the volume, which the orders know nothing of. A volume that lies beyond the
+    /// cut altogether is cut too: `scan` then looks at none of it.
+    private func isCut(by question: AttemptQuestion) -> Bool {
+        question.since ?? .min > oldest || question.beforeID ?? .max <= highestID
+    }
+
+    private static func isWithin(_ chunk: VolumeChunk, _ question: AttemptQuestion) -> Bool {
+        question.since ?? .min <= chunk.oldest && question.beforeID ?? .max > chunk.highestID
+    }
+
+    private func attempts(_ order: Order, _ places: Range<Int>) -> Int {
+        repeats.isEmpty ? places.count : sum(order, before: places.upperBound) - sum(order, before: places.lowerBound)
+    }
+
+    private func sum(_ order: Order, before place: Int) -> Int {
+        let step = VolumeOrder.sumStep
+        return (place / step * step..<place).reduce(Int(clamping: order.sums[place / step])) {
+            $0.addingSaturated(Int(repeats[Int(order.rows[$1])]))
+        }
+    }
+
+    /// Calls `body` with each run of rows, in some order, that a question which no date and no id cuts means.
+    private func eachRun(_ question: AttemptQuestion, isMeant: [Bool], _ body: (Order, Range<Int>) -> Void) {
+        var wanted: Range<UInt32>?
+        if let network = question.network {
+            wanted = rankRange(of: network)
+            if wanted?.isEmpty != false { return }
+        }
+        let successes = question.isSuccess.map { [$0 ? 1 : 0] } ?? [0, 1]
+        func order(_ order: VolumeOrder) -> Order { orders[order] ?? .none }
+        switch (question.key, question.pass) {
+        case (nil, nil):
+            let (apps, names) = selection(isMeant)
+            for (groups, order) in [(apps, order(.app)), (names, order(.name))] {
+                for group in groups {
+                    for success in successes {
+                        let places = narrowed(order, order.range(of: group << 1 | success), to: wanted)
+                        if !places.isEmpty { body(order, places) }
+                    }
+                }
+            }
+        case (let key?, nil):
+            guard let rank = keys.index(of: key) else { return }
+            eachRun(order(.key), rank, inApps: order(.keyApp), isMeant, successes, wanted, body)
+        case (nil, let pass?):
+            guard let rank = passes.index(of: pass) else { return }
+            eachRun(order(.pass), rank, inApps: order(.passApp), isMeant, successes, wanted, body)
+        case (let key?, let pass?):
+            guard let keyRank = keys.index(of: key), let passRank = passes.index(of: pass) else { return }
+            let ofKey = order(.key).range(of: keyRank)
+            let ofPass = order(.pass).range(of: passRank)
+            if min(ofKey.count, ofPass.count) > VolumeOrder.maximumWalk {
+                let pairs = order(.pair)
+                guard let pair = pairs.groups.index(of: UInt64(keyRank) << 32 | UInt64(passRank)) else { return }
+                eachRun(pairs, pair, inApps: order(.pairApp), isMeant, successes, wanted, body)
+                return
+            }
+            let (shorter, places) = ofKey.count <= ofPass.count ? (order(.key), ofKey) : (order(.pass), ofPass)
+            walk(shorter, places, body) { row in
+                keyRanks[row] == keyRank && passRanks[row] == passRank
+                    && means(row, question.isSuccess, isMeant, wanted)
+            }
+        }
+    }
+
+    /// The apps all of whose names are meant, and the other names that are.
+    private func selection(_ isMeant: [Bool]) -> (apps: [Int], names: [Int]) {
+        var (apps, names): ([Int], [Int]) = ([], [])
+        var first = 0
+        while first < appIndices.count {
+            let app = appIndices[first]
+            let end = appIndices[first...].firstIndex { $0 != app } ?? appIndices.count
+            let meant = (first..<end).filter { isMeant[checked: $0] }
+            if meant.count == end - first { apps.append(app) } else { names += meant }
+            first = end
+        }
+        return (apps, names)
+    }
+
+    /// Rows of one key, pass or pair, which are a group of an order.
+    private func eachRun(
+        _ order: Order, _ group: Int, inApps: Order, _ isMeant: [Bool], _ successes: [Int], _ wanted: Range<UInt32>?,
+        _ body: (Order, Range<Int>) -> Void
+    ) {
+        let places = order.range(of: group)
+        if places.count <= VolumeOrder.maximumWalk {
+            return walk(order, places, body) {
+                means($0, successes.count == 1 ? successes == [1] : nil, isMeant, wanted)
+            }
+        }
+        let (apps, names) = selection(isMeant)
+        for success in successes {
+            for app in apps {
+                let number = VolumeOrder.number(of: group, app: app, success: success)
+                let places = narrowed(inApps, inApps.range(ofNumber: number), to: wanted)
+                if !places.isEmpty { body(inApps, places) }
+            }
+            for name in names {
+                let meant = name << 1 | success
+                let first = Self.firstPlace(in: places) { Int(groups[Int(order.rows[$0])]) >= meant }
+                let end = Self.firstPlace(in: first..<places.upperBound) { Int(groups[Int(order.rows[$0])]) > meant }
+                let places = narrowed(order, first..<end, to: wanted)
+                if !places.isEmpty { body(order, places) }
+            }
+        }
+    }
+
+    private func walk(
+        _ order: Order, _ places: Range<Int>, _ body: (Order, Range<Int>) -> Void, where condition: (Int) -> Bool
+    ) {
+        for place in places where condition(Int(order.rows[place])) { body(order, place..<(place + 1)) }
+    }
+
+    /// Whether a question means a row, but for key, pass, date and id.
+    private func means(_ row: Int, _ isSuccess: Bool?, _ isMeant: [Bool], _ wanted: Range<UInt32>?) -> Bool {
+        let group = groups[row]
+        return isMeant[checked: Int(group >> 1)]
+            && isSuccess ?? (group & 1 == 1) == (group & 1 == 1) && wanted?.contains(ranks[row]) ?? true
+    }
+
+    /// Of rows of one name and success those with these addresses.
+    private func narrowed(_ order: Order, _ places: Range<Int>, to wanted: Range<UInt32>?) -> Range<Int> {
+        guard let wanted else { return places }
+        let first = Self.firstPlace(in: places) { ranks[Int(order.rows[$0])] >= wanted.lowerBound }
+        return
+            first..<Self.firstPlace(in: first..<places.upperBound) { ranks[Int(order.rows[$0])] >= wanted.upperBound }
+    }
+
+    /// Ranks of the addresses of a network.
+    private func rankRange(of network: IPNetwork) -> Range<UInt32> {
+        let (lowest, highest) = (network.bounds.lowest.halves, network.bounds.highest.halves)
+        func rank(_ index: Int) -> UInt32 { UInt32(clamping: index) }
+        switch network.address.family {
+        case .v4:
+            let first = Self.firstPlace(in: 0..<v4.count) { UInt64(v4[$0]) >= lowest.low }
+            return rank(first)..<rank(Self.firstPlace(in: first..<v4.count) { UInt64(v4[$0]) > highest.low })
+        case .v6:
+            let count = v6.count / 2
+            let first = Self.firstPlace(in: 0..<count) { (v6[2 * $0], v6[2 * $0 + 1]) >= lowest }
+            let end = Self.firstPlace(in: first..<count) { (v6[2 * $0], v6[2 * $0 + 1]) > highest }
+            return rank(v4.count + first)..<rank(v4.count + end)
+        }
+    }
+
+    /// The first place from which on the condition holds, which holds for none before.
+    fileprivate static func firstPlace(in places: Range<Int>, where condition: (Int) -> Bool) -> Int {
+        var (low, high) = (places.lowerBound, places.upperBound)
+        while low < high {
+            let middle = low + (high - low) / 2
+            if condition(middle) { high = middle } else { low = middle + 1 }
+        }
+        return low
+    }
+
+    // MARK: Listing
+
+    /// Rows that a question means, the newest first.
+    ///
+    /// - Parameter skipped: rows to skip; is made less by those that were.
+    func rows(_ question: AttemptQuestion, isMeant: [Bool], skipped: inout Int, limit: Int) throws -> [Int] {
+        var found: [Int] = []
+        guard limit > 0 else { return found }
+        func take(_ row: Int) -> Bool {
+            if skipped > 0 {
+                skipped -= 1
+                return true
+            }
+            found.append(row)
+            return found.count < limit
+        }
+        if isCut(by: question) {
+            try scan(question, isMeant: isMeant, take)
+            return found
+        }
+        let count = try tally(question, isMeant: isMeant).rows
+        guard count > skipped else {
+            skipped -= count
+            return found
+        }
+        // Where much is meant it is soon met, looked for from the newest on; little is soon gathered, at a third of the time a row.
+        let met = Double(skipped + limit) * Double(rowCount) / Double(count)
+        guard Double(count) < 3 * met else {
+            try scan(question, isMeant: isMeant, take)
+            return found
+        }
+        var bits = [UInt64](repeating: 0, count: rowCount / 64 + 1)
+        eachRun(question, isMeant: isMeant) { order, places in
+            for place in places {
+                let row = Int(order.rows[place])
+                if row < rowCount { bits[row >> 6] |= 1 << UInt64(row & 63) }
+            }
+        }
+        for index in bits.indices.reversed() {
+            while bits[index] != 0 {
+                let bit = 63 - bits[index].leadingZeroBitCount
+                bits[index] &= ~(1 << UInt64(bit))
+                if !take(index << 6 | bit) { return found }
+            }
+        }
+        return found
+    }
+
+    /// Looks at each row, the newest first, until `body` has seen enough.
+    private func scan(_ question: AttemptQuestion, isMeant: [Bool], _ body: (Int) -> Bool) throws {
+        let wanted = question.network.map(rankRange)
+        if wanted?.isEmpty ?? false { return }
+        var key: UInt32?
+        if let wantedKey = question.key {
+            guard let rank = keys.index(of: wantedKey) else { return }
+            key = UInt32(clamping: rank)
+        }
+        var pass: UInt32?
+        if let wantedPass = question.pass {
+            guard let rank = passes.index(of: wantedPass) else { return }
+            pass = UInt32(clamping: rank)
+        }
+        for chunk in chunks.reversed() {
+            try question.checkTime()
+            if let since = question.since, chunk.newest < since { continue }
+            if let id = question.beforeID, chunk.lowestID >= id { continue }
+            let expanded = Self.isWithin(chunk, question) ? nil : try self.expanded(chunk)
+            for row in (chunk.firstRow..<(chunk.firstRow + chunk.rows)).reversed() {
+                guard means(row, question.isSuccess, isMeant, wanted), key ?? keyRanks[row] == keyRanks[row],
+                    pass ?? passRanks[row] == passRanks[row]
+                else { continue }
+                if let expanded {
+                    let place = row - chunk.firstRow
+                    guard place < expanded.ids.count, question.since ?? .min <= expanded.dates[place],
+                        question.beforeID ?? .max > expanded.ids[place]
+                    else { continue }
+                }
+                if !body(row) { return }
+            }
+        }
+    }
+
+    // MARK: Rows
+
+    /// The compressed bytes of a chunk.
+    func bytes(of chunk: VolumeChunk) -> UnsafeRawBufferPointer {
+        guard chunk.offset >= 0, chunk.length >= 0, chunk.length <= memory.count - min(chunk.offset, memory.count)
+        else {
+            return UnsafeRawBufferPointer(start: nil, count: 0)
+        }
+        return UnsafeRawBufferPointer(rebasing: memory[chunk.offset..<(chunk.offset + chunk.length)])
+    }
+
+    private func expanded(_ chunk: VolumeChunk) throws -> AttemptChunk {
+        guard let bytes = AttemptChunk.expand(bytes(of: chunk), length: chunk.expanded), let chunk = AttemptChunk(bytes)
+        else { throw StoreError.unavailable("a volume of the attempt log is damaged") }
+        return chunk
+    }
+
+    /// The rows, in the order given.
+    func attempts(_ rows: [Int]) throws -> [Attempt] {
+        var known: (place: VolumeChunk, chunk: AttemptChunk)?
+        return try rows.compactMap { row in
+            if known.map({ !($0.place.firstRow..<($0.place.firstRow + $0.place.rows)).contains(row) }) ?? true {
+                let index =
+                    Self.firstPlace(in: 0..<chunks.count) { VolumeChunk(chunkFields, at: $0).firstRow > row } - 1
+                guard index >= 0 else { return nil }
+                let place = VolumeChunk(chunkFields, at: index)
+                known = (place, try expanded(place))
+            }
+            guard let known, let text = known.chunk.row(row - known.place.firstRow) else { return nil }
+            let entry = entry(row)
+            let facts = ViewerFacts(
+                key: text.key, pass: text.pass,
+                address: text.address.isEmpty ? entry.address?.description ?? "" : text.address, app: entry.name.app,
+                instance: text.instance, video: entry.name.video, pageURL: text.pageURL, referrerURL: text.referrerURL,
+                serverAddress: text.serverAddress)
+            return Attempt(
+                id: text.id, accountID: entry.name.accountID, date: Date(stored: text.date), facts: facts,
+                isSuccess: entry.isSuccess, reason: text.reason, repeats: entry.repeats)
+        }
+    }
+
+    /// What the columns say of a row.
+    func entry(_ row: Int) -> (
+        name: AttemptName, isSuccess: Bool, key: UInt64, pass: UInt64, address: IPAddress?, repeats: Int
+    ) {
+        let group = groups[row]
+        let name =
+            names.indices.contains(Int(group >> 1)) ? names[Int(group >> 1)] : .init(accountID: 0, app: "", video: "")
+        let rank = Int(ranks[row])
+        var address: IPAddress?
+        if rank < v4.count {
+            address = IPAddress(v4: v4[rank])
+        } else if rank - v4.count < v6.count / 2 {
+            address = IPAddress(v6High: v6[2 * (rank - v4.count)], low: v6[2 * (rank - v4.count) + 1])
+        }
+        return (
+            name, group & 1 == 1, keys[Int(keyRanks[row])], passes[Int(passRanks[row])], address,
+            repeats.isEmpty ? 1 : Int(repeats[row])
+        )
+    }
+}
+
+/// A part of a mapped file, read as numbers of one size.
+private struct Column<Number: FixedWidthInteger> {
+    private let base: UnsafePointer<Number>?
+    let count: Int
+
+    /// Empty when the part does not lie inside of the memory.
+    init(_ memory: UnsafeRawBufferPointer, offset: Int, length: Int) {
+        guard offset >= 0, length >= 0, offset <= memory.count, length <= memory.count - offset, offset % 8 == 0 else {
+            (base, count) = (nil, 0)
+            return
+        }
+        count = length / MemoryLayout<Number>.size
+        base =
+            UnsafeRawBufferPointer(rebasing: memory[offset..<(offset + length)]).bindMemory(to: Number.self).baseAddress
+    }
+
+    var isEmpty: Bool { count == 0 }
+
+    subscript(index: Int) -> Number {
+        guard let base, index >= 0, index < count else { return 0 }
+        return base[index]
+    }
+}
+
+extension VolumeChunk {
+    fileprivate init(_ fields: Column<Int64>, at index: Int) {
+        let start = index * Self.fieldCount
+        self.init(
+            offset: Int(fields[start]), length: Int(fields[start + 1]), expanded: Int(fields[start + 2]),
+            firstRow: Int(fields[start + 3]), rows: Int(fields[start + 4]), oldest: fields[start + 5],
+            newest: fields[start + 6], lowestID: fields[start + 7], highestID: fields[start + 8])
+    }
+}
+
+extension Column<UInt64> {
+    /// The place of a number in a column that is in order.
+    func index(of number: UInt64) -> Int? {
+        let place = AttemptVolume.firstPlace(in: 0..<count) { self[$0] >= number }
+        return place < count && self[place] == number ? place : nil
+    }
+}
+
+extension [Bool] {
+    fileprivate subscript(checked index: Int) -> Bool {
+        indices.contains(index) && self[index]
+    }
+}
