@@ -292,9 +292,11 @@ public final class Admissions: ViewerAdmission {
             return try await open(grant, for: facts, id: pendingID ?? SessionID.make(), now: moment)
         }
         let accountID = try await owner(ofApp: facts.app)
-        let verdict = try await open(
-            request(facts, accountID: accountID, id: pendingID ?? SessionID.make(), now: moment.date), now: moment)
-        if case .granted = verdict, let pendingID { state.withLock { $0.pending.remove(pendingID) } }
+        var request = request(facts, accountID: accountID, id: pendingID ?? SessionID.make(), now: moment.date)
+        request.wasOffered = pendingID != nil
+        let verdict = try await open(request, now: moment)
+        // Whatever came of it: an id that was refused is no way to the write lock again.
+        if let pendingID { state.withLock { $0.pending.remove(pendingID) } }
         return verdict
     }
 

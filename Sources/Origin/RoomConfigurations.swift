@@ -61,9 +61,12 @@ extension ConnectionGate {
     /// - Parameter files: how many files the process may have open.
     convenience init(_ configuration: PlayhouseConfiguration, files: Int, log: LogLimiter) {
         let limits = configuration.limits
+        let total = ProcessLimits.connections(limits.connections, files: files)
+        // Where the system allows fewer connections the same part of them is reserved, or nothing would be left for viewers.
+        let part = Double(total) / Double(max(1, limits.connections))
         self.init(
-            total: ProcessLimits.connections(limits.connections, files: files),
-            reserved: limits.connectionsReserved ?? 0, perAddress: limits.connectionsPerAddress,
+            total: total, reserved: Int((Double(limits.connectionsReserved ?? 0) * part).rounded(.up)),
+            perAddress: limits.connectionsPerAddress,
             exempt: configuration.http.trustedProxies, log: log)
     }
 }

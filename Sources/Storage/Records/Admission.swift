@@ -19,10 +19,12 @@ public struct AdmissionRequest: Sendable, Hashable {
     public var runningWindow: TimeInterval
     /// A refusal joins the row of the same one that began no longer ago than this, in seconds.
     public var foldingWindow: TimeInterval
+    /// Whether the viewer would have been admitted a moment ago. Then nobody asks once more before the write that admits.
+    public var wasOffered: Bool
 
     public init(
         facts: ViewerFacts, accountID: AccountID, now: Date, sessionID: String, joinWindow: TimeInterval?,
-        runningWindow: TimeInterval = 85, foldingWindow: TimeInterval = 10
+        runningWindow: TimeInterval = 85, foldingWindow: TimeInterval = 10, wasOffered: Bool = false
     ) {
         self.facts = facts
         self.accountID = accountID
@@ -31,6 +33,7 @@ public struct AdmissionRequest: Sendable, Hashable {
         self.joinWindow = joinWindow
         self.runningWindow = runningWindow
         self.foldingWindow = foldingWindow
+        self.wasOffered = wasOffered
     }
 }
 

@@ -14,7 +14,7 @@ extension SQLiteStore {
     }
 
     public func account(id: AccountID) async throws -> Account? {
-        try await read { database in
+        try await readBriefly { database in
             try database.first("SELECT * FROM accounts WHERE cdn = ?", [id]).map(Account.init)
         }
     }
@@ -28,7 +28,7 @@ extension SQLiteStore {
     }
 
     public func account(owningApp app: String) async throws -> Account? {
-        try await read { try Self.account(owningApp: app, in: $0) }
+        try await readBriefly { try Self.account(owningApp: app, in: $0) }
     }
 
     /// Tries what stands before each hyphen, the longest first. Names have few; no more than 16 are looked at.
@@ -75,7 +75,7 @@ extension SQLiteStore {
     }
 
     public func key(apiKey: String) async throws -> APIKey? {
-        try await read { database in
+        try await readBriefly { database in
             let found = try database.first("SELECT * FROM api_keys WHERE api_key = ?", [apiKey]).map(APIKey.init)
             // SQLite looks for what stands before a NUL.
             return found?.apiKey == apiKey ? found : nil

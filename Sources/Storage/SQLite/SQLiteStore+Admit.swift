@@ -6,7 +6,18 @@ import Usher
 extension SQLiteStore {
     public func admit(_ request: AdmissionRequest) async throws -> Verdict<AdmittedSession> {
         // Who is refused changes nothing, so the write lock is not for them.
-        let refusal = try await read { database -> RefusalReason? in
+        if !request.wasOffered, let refusal = try await refusal(request) { return refuse(request, refusal) }
+        let verdict = try await write(.admissions) { try Self.admit(request, in: $0) }
+        switch verdict {
+        case .granted(let session): if session.isNew { packer.recorded(1) }
+        case .refused(let reason): return refuse(request, reason)
+        }
+        return verdict
+    }
+
+    /// Why the viewer would be refused now.
+    private func refusal(_ request: AdmissionRequest) async throws -> RefusalReason? {
+        try await readBriefly { database in
             let ticket = try Self.ticket(for: request, in: database)
             switch TicketDecision.decide(ticket: ticket, facts: request.facts, now: request.now) {
             case .granted: return nil
@@ -15,13 +26,6 @@ extension SQLiteStore {
                 return try Self.sessionToJoin(request, ticket: ticket, in: database) == nil ? reason : nil
             }
         }
-        if let refusal { return refuse(request, refusal) }
-        let verdict = try await write(.admissions) { try Self.admit(request, in: $0) }
-        switch verdict {
-        case .granted(let session): if session.isNew { packer.recorded(1) }
-        case .refused(let reason): return refuse(request, reason)
-        }
-        return verdict
     }
 
     private func refuse(_ request: AdmissionRequest, _ reason: RefusalReason) -> Verdict<AdmittedSession> {
@@ -33,7 +37,7 @@ extension SQLiteStore {
     }
 
     public func sessionToJoin(_ request: AdmissionRequest) async throws -> String? {
-        try await read { database in
+        try await readBriefly { database in
             try Self.ticket(for: request, in: database).flatMap {
                 try Self.sessionToJoin(request, ticket: $0, in: database)
             }

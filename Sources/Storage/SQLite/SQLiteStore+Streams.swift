@@ -56,7 +56,7 @@ extension SQLiteStore {
     }
 
     public func streamSettings(app: String, stream: String) async throws -> [StreamSettings] {
-        try await read { database in
+        try await readBriefly { database in
             try StreamSettings.inheritance(of: stream).compactMap { name in
                 try database.first("SELECT * FROM streams WHERE app = ? AND stream = ?", [app, name])
                     .map(StreamSettings.init)

@@ -31,7 +31,7 @@ extension SQLiteStore {
     }
 
     public func ticket(key: String) async throws -> Ticket? {
-        try await read { try Self.ticket(key: key, in: $0) }
+        try await readBriefly { try Self.ticket(key: key, in: $0) }
     }
 
     static func ticket(key: String, in database: Database) throws -> Ticket? {

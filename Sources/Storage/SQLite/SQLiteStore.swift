@@ -11,6 +11,7 @@ public final class SQLiteStore: Store {
     /// Readers for questions about attempts alone, however long those take.
     let reports: DatabasePool
     let batcher: WriteBatcher
+    private let questions: ReadBatcher
     let log: AttemptLog
     let attemptHash: AttemptHash
     let refusals: RefusalLog
@@ -19,7 +20,8 @@ public final class SQLiteStore: Store {
     private init(folder: String, path: String) throws {
         let pool = try Self.openPool(path)
         self.pool = pool
-        reports = try Self.openReports(path)
+        reports = try DatabasePool(path: path, configuration: Self.reading(label: "playhouse reports"))
+        questions = try ReadBatcher(path: path, Self.reading(label: "playhouse questions"))
         let batcher = WriteBatcher(pool: pool)
         self.batcher = batcher
         let salt = try pool.read { database in
@@ -90,13 +92,13 @@ public final class SQLiteStore: Store {
         return pool
     }
 
-    private static func openReports(_ path: String) throws -> DatabasePool {
+    private static func reading(label: String) -> Configuration {
         var configuration = Configuration()
-        configuration.label = "playhouse reports"
+        configuration.label = label
         configuration.readonly = true
         configuration.busyMode = .timeout(5)
         configuration.maximumReaderCount = 4
-        return try DatabasePool(path: path, configuration: configuration)
+        return configuration
     }
 
     /// How many transactions were committed for how many writes.
@@ -109,7 +111,7 @@ public final class SQLiteStore: Store {
         await packer.close()
         if !batcher.isClosed { try? await refusals.flush() }
         batcher.close()
-        let (pool, reports) = (pool, reports)
+        let (pool, reports, questions) = (pool, reports, questions)
         try await Self.onThread {
             // Waits for reads and for the transaction under way; those that still queue behind it come first.
             pool.writeWithoutTransaction { _ in }
@@ -117,6 +119,7 @@ public final class SQLiteStore: Store {
             // All of it into the one file, so that a copy of that is a copy of everything. Another process that reads may be
             // in the way: then the last one to close does it. A store that is closed again has no connection.
             try reports.close()
+            try questions.close()
             pool.writeWithoutTransaction { database in
                 if database.sqliteConnection != nil { _ = try? database.checkpoint(.truncate) }
             }
@@ -139,6 +142,11 @@ public final class SQLiteStore: Store {
         } catch {
             throw StoreError(error)
         }
+    }
+
+    /// A row or two by their index, for those who wait at the door.
+    func readBriefly<Value: Sendable>(_ work: @escaping @Sendable (Database) throws -> Value) async throws -> Value {
+        try await questions.run(work)
     }
 
     /// Files that were made in a folder are found there after a power cut.
