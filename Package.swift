@@ -168,7 +168,7 @@ let package = Package(
         .testTarget(
             name: "EndToEndTests",
             dependencies: [
-                "TestSupport", "Basics", "ControlAPI", "Media", "RTMP", "Storage", "Usher", httpClient, nio, nioPosix,
+                "TestSupport", "Basics", "ControlAPI", "Media", "RTMP", "Storage", "Usher", httpClient, grdb, nio, nioPosix,
             ],
             exclude: ["Fixtures"]),
     ],

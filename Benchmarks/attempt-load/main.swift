@@ -5,7 +5,8 @@ import Usher
 
 // attempt-load make FOLDER ROWS: an attempt log as events leave one, in a new store.
 // attempt-load csv ROWS: the same rows for another database, on standard output.
-// attempt-load ask FOLDER ROWS [TIMES]: every combination of filters; milliseconds and, with --json, one line a combination.
+// attempt-load storm FOLDER TICKETS SEED: viewers who race for tickets until the process is killed.
+// attempt-load ask FOLDER [TIMES]: every combination of filters; milliseconds and, with --json, one line a combination.
 
 /// Rows like those of events: few streams, many tickets, some addresses behind which crowds sit. The same for the same number.
 struct Event {
@@ -157,6 +158,20 @@ struct Times {
     func format(_ value: Double) -> String { String(format: "%.3f", value) }
 }
 
+/// One line of JSON, for whoever asks another database the same.
+func say(_ name: String, _ filter: AttemptFilter, _ matches: Int, _ milliseconds: Double) {
+    var line: [String: Any] = ["name": name, "count": matches, "ms": milliseconds]
+    line["key"] = filter.key
+    line["pass"] = filter.pass
+    line["app"] = filter.app
+    line["video"] = filter.video
+    line["ip"] = filter.address
+    line["success"] = filter.isSuccess
+    if let data = try? JSONSerialization.data(withJSONObject: line, options: [.sortedKeys, .withoutEscapingSlashes]) {
+        print(String(decoding: data, as: UTF8.self))
+    }
+}
+
 func ask(_ folder: String, times: Int, json: Bool) async throws {
     let store = try await SQLiteStore.open(folder: folder)
     let combinations = combinations()
@@ -170,9 +185,7 @@ func ask(_ folder: String, times: Int, json: Bool) async throws {
         for (name, filter) in combinations {
             let matches = try await count.measure { try await store.countAttempts(accountID: 1, filter: filter) }
             slowest.append((count.all.last ?? 0, "count: \(name) (\(matches))"))
-            if json, round == times - 1 {
-                print("{\"filter\": \"\(name)\", \"count\": \(matches), \"ms\": \(count.all.last ?? 0)}")
-            }
+            if json, round == times - 1 { say(name, filter, matches, count.all.last ?? 0) }
         }
     }
     kinds.append(("errorcount", count))
@@ -204,6 +217,8 @@ case "make" where arguments.count == 3: try await make(arguments[1], Int(argumen
 case "ask" where arguments.count >= 2:
     try await ask(
         arguments[1], times: arguments.dropFirst(2).first.flatMap { Int($0) } ?? 4, json: arguments.contains("--json"))
+case "storm" where arguments.count == 4:
+    try await Storm.run(folder: arguments[1], tickets: Int(arguments[2]) ?? 0, seed: UInt64(arguments[3]) ?? 0)
 case "csv" where arguments.count == 2:
     let count = Int(arguments[1]) ?? 0
     for index in 0..<count {
@@ -217,6 +232,8 @@ case "csv" where arguments.count == 2:
     }
 default:
     FileHandle.standardError.write(
-        Data("attempt-load make FOLDER ROWS | ask FOLDER [TIMES] [--json] | csv ROWS\n".utf8))
+        Data(
+            "attempt-load make FOLDER ROWS | ask FOLDER [TIMES] [--json] | csv ROWS | storm FOLDER TICKETS SEED\n".utf8)
+    )
     exit(2)
 }
