@@ -71,7 +71,8 @@ final class Origin: Sendable {
         // One for all rooms: what one network causes is counted together.
         let log = LogLimiter(logger: logger)
         let memory = MemoryBudget(ceiling: configuration.limits.memory)
-        let stage = Stage(memory: memory, logger: logger)
+        let meters = DeliveryMeters()
+        let stage = Stage(memory: memory, logger: logger, meters: meters)
         let admissions = Admissions(
             store: store, configuration: configuration.admission, secret: secret, logger: logger)
         let pushes = PushSupervisor(
@@ -122,17 +123,19 @@ final class Origin: Sendable {
 
         let playback = PlaybackService(
             outputs: outputs, admission: admissions, configuration: configuration.delivery, logger: logger)
+        let usage = UsageLog(store: store, meters: meters, server: configuration.server.publicHost, logger: logger)
+        let viewers: UsageLog.ViewerCount = { address, connections in
+            // With tickets every viewer has a session, RTMP connections included; without there are none.
+            max(connections, admissions.viewerCount(app: address.app, stream: address.stream))
+                + playback.viewerCount(address)
+        }
         let environment = ControlEnvironment(
-            store: store, secret: secret, stage: stage, admissions: admissions, pushes: pushes,
+            store: store, secret: secret, stage: stage, admissions: admissions, pushes: pushes, usage: usage,
             addresses: PublicAddresses(
                 host: configuration.server.publicHost, rtmpPort: server.port,
                 httpPort: configuration.http.listen.port, publicURL: configuration.server.publicURL),
             version: PlayhouseVersion.current, logger: logger, threads: threads,
-            viewers: { address, connections in
-                // With tickets every viewer has a session, RTMP connections included; without there are none.
-                max(connections, admissions.viewerCount(app: address.app, stream: address.stream))
-                    + playback.viewerCount(address)
-            },
+            viewers: viewers,
             lastSegment: { outputs.output(at: $0)?.lastSequence })
         let control = ControlService(
             environment: environment, timestampWindow: configuration.api.timestampWindow.timeInterval,
@@ -160,7 +163,10 @@ final class Origin: Sendable {
             Housekeeping(
                 store: store, attemptRetention: configuration.storage.attemptRetention,
                 eventRetention: configuration.storage.eventRetention,
+                usageRetention: configuration.storage.usageRetention,
+                viewerRetention: configuration.storage.viewerRetention,
                 sessionTimeout: configuration.hls.sessionTimeout, logger: logger),
+            UsageService(usage: usage, viewers: viewers),
             AdmissionService(admissions: admissions),
             RTMPService(
                 server: server, stage: stage, pushes: pushes, drainTimeout: configuration.server.drainTimeout,

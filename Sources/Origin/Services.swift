@@ -60,6 +60,19 @@ struct AdmissionService: Service {
     }
 }
 
+/// Counts what viewers are sent for as long as the origin runs, and writes the rest at the end.
+struct UsageService: Service {
+    let usage: UsageLog
+    let viewers: UsageLog.ViewerCount
+
+    func run() async throws {
+        await cancelWhenGracefulShutdown {
+            await usage.run(viewers: viewers)
+        }
+        await usage.end(viewers: viewers)
+    }
+}
+
 /// Gives the system back what a rush of viewers or encoders has left behind. glibc keeps the pages of freed memory for as long
 /// as anything lives above them, so without this the process stays as large as it ever was.
 struct MemoryService: Service {
@@ -85,11 +98,13 @@ struct MemoryService: Service {
     }
 }
 
-/// Removes what has outlived its time: attempts, sessions, tickets, origin events, remembered replies.
+/// Removes what has outlived its time: attempts, sessions, tickets, origin events, usage, remembered replies.
 struct Housekeeping: Service {
     let store: SQLiteStore
     let attemptRetention: Duration
     let eventRetention: Duration
+    let usageRetention: Duration
+    let viewerRetention: Duration
     /// `hls.session_timeout`: a session that was not used for this long is over.
     let sessionTimeout: Duration
     let logger: Logger
@@ -115,6 +130,12 @@ struct Housekeeping: Service {
             }
             if eventRetention > .zero {
                 try await store.removeEvents(before: now - eventRetention.timeInterval)
+            }
+            if usageRetention > .zero {
+                try await store.removeUsage(before: now - usageRetention.timeInterval)
+            }
+            if viewerRetention > .zero {
+                try await store.removeViewers(before: now - viewerRetention.timeInterval)
             }
         } catch is CancellationError {
             // The origin ends.

@@ -8,8 +8,8 @@ import Usher
 /// Every write is durable when its call returns (a `kill -9` afterwards loses nothing). Writes that arrive together share
 /// one transaction. Calls are safe from any task. All dates are kept with at least millisecond precision, in UTC.
 public protocol Store:
-    AccountStore, StreamStore, TicketStore, AttemptStore, PushStore, EventStore, ReplayStore, SequenceStore,
-    RetentionStore
+    AccountStore, StreamStore, TicketStore, AttemptStore, PushStore, EventStore, UsageStore, ReplayStore,
+    SequenceStore, RetentionStore
 {
     /// Finishes what is under way and closes; later calls throw `StoreError.closed`.
     func close() async throws
@@ -171,6 +171,17 @@ public protocol EventStore: Sendable {
         -> [OriginEvent]
 }
 
+/// What was delivered to viewers, and how many there were.
+public protocol UsageStore: Sendable {
+    /// Adds amounts to what is known, all or none: so any number of nodes add up, and none writes what another has.
+    func addUsage(_ usage: [UsageKey: UsageAmount], viewers: [ViewerMinute: ViewerAmount]) async throws
+    /// What was delivered, summed up by the columns given.
+    func usage(accountID: AccountID, filter: UsageFilter, by columns: Set<UsageKey.Column>) async throws
+        -> [UsageKey: UsageAmount]
+    /// By minute since 1970, for minutes that had viewers.
+    func viewers(accountID: AccountID, filter: ViewerFilter) async throws -> [Int: ViewerAmount]
+}
+
 /// Replies already given to signed requests that changed something.
 public protocol ReplayStore: Sendable {
     /// Claims `digest` (of key and signature): `.new` for the first caller, who then must call `finishReplay`; later callers get
@@ -236,4 +247,10 @@ public protocol RetentionStore: Sendable {
     func removeReplays(expiredBefore date: Date) async throws -> Int
     @discardableResult
     func removeEvents(before date: Date) async throws -> Int
+    /// Days of usage that ended before `date`.
+    @discardableResult
+    func removeUsage(before date: Date) async throws -> Int
+    /// Minutes of viewers that ended before `date`.
+    @discardableResult
+    func removeViewers(before date: Date) async throws -> Int
 }
