@@ -111,7 +111,7 @@ public protocol AttemptStore: Sendable {
     /// within the last `foldingWindow` seconds; further where there are very many (docs/tickets.md). Returns at once; the row is
     /// on disk within a second, and counted by the next question already.
     func recordRefusal(_ attempt: Attempt, foldingWindow: TimeInterval)
-    /// Newest first.
+    /// Newest first; by id, the largest first, when the filter has `beforeID`.
     func attempts(accountID: AccountID, filter: AttemptFilter, limit: Int, offset: Int) async throws -> [Attempt]
     /// How many attempts match, folded ones counted with their repeats.
     func countAttempts(accountID: AccountID, filter: AttemptFilter) async throws -> Int
@@ -130,7 +130,8 @@ public struct AttemptFilter: Sendable, Hashable {
     public var isSuccess: Bool?
     /// On or after.
     public var since: Date?
-    /// Rows with a smaller id only: those recorded before.
+    /// Rows with a smaller id only: those recorded before. Ids grow with recording, so what is recorded meanwhile does not shift
+    /// the pages of who goes on at the last id he has.
     public var beforeID: Int64?
 
     public init(
