@@ -141,7 +141,8 @@ final class Origin: Sendable {
             environment: environment, timestampWindow: configuration.api.timestampWindow.timeInterval,
             failures: failedSignatures)
         let router = Router(context: ConnectionRequestContext.self)
-        HealthRoute.add(to: router)
+        let readiness = Readiness(store: store, gate: gate, memory: memory)
+        HealthRoute(readiness: readiness).add(to: router)
         let routes = ControlRoutes(
             service: control, trustedProxies: configuration.http.trustedProxies, maximumBody: configuration.limits.body)
         routes.add(to: router)
@@ -171,7 +172,8 @@ final class Origin: Sendable {
             RTMPService(
                 server: server, stage: stage, pushes: pushes, drainTimeout: configuration.server.drainTimeout,
                 logger: logger),
-            HTTPService(listener: web, drainTimeout: configuration.server.drainTimeout),
+            HTTPService(
+                listener: web, readiness: readiness, drainTimeout: configuration.server.drainTimeout),
         ]
     }
 

@@ -39,11 +39,13 @@ struct RTMPService: Service {
 /// The HTTP listener as a service: accepts until the origin shuts down, then lets requests in progress be answered.
 struct HTTPService: Service {
     let listener: HTTPListener
+    let readiness: Readiness
     /// `server.drain_timeout`.
     let drainTimeout: Duration
 
     func run() async throws {
         try? await gracefulShutdown()
+        readiness.shutDown()
         await listener.drain(within: drainTimeout)
     }
 }
