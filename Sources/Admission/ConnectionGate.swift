@@ -196,6 +196,11 @@ public final class ConnectionGate: Sendable {
         }
     }
 
+    /// Whether another viewer would get in.
+    public var hasRoomForViewers: Bool {
+        state.withLock { $0.ordinary < forViewers && $0.total < total }
+    }
+
     /// How many connections there are.
     var connections: Int {
         state.withLock { $0.total }

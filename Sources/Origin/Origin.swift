@@ -71,7 +71,8 @@ final class Origin: Sendable {
         // One for all rooms: what one network causes is counted together.
         let log = LogLimiter(logger: logger)
         let memory = MemoryBudget(ceiling: configuration.limits.memory)
-        let stage = Stage(memory: memory, logger: logger)
+        let meters = DeliveryMeters()
+        let stage = Stage(memory: memory, logger: logger, meters: meters)
         let admissions = Admissions(
             store: store, configuration: configuration.admission, secret: secret, logger: logger)
         let pushes = PushSupervisor(
@@ -122,23 +123,26 @@ final class Origin: Sendable {
 
         let playback = PlaybackService(
             outputs: outputs, admission: admissions, configuration: configuration.delivery, logger: logger)
+        let usage = UsageLog(store: store, meters: meters, server: configuration.server.publicHost, logger: logger)
+        let viewers: UsageLog.ViewerCount = { address, connections in
+            // With tickets every viewer has a session, RTMP connections included; without there are none.
+            max(connections, admissions.viewerCount(app: address.app, stream: address.stream))
+                + playback.viewerCount(address)
+        }
         let environment = ControlEnvironment(
-            store: store, secret: secret, stage: stage, admissions: admissions, pushes: pushes,
+            store: store, secret: secret, stage: stage, admissions: admissions, pushes: pushes, usage: usage,
             addresses: PublicAddresses(
                 host: configuration.server.publicHost, rtmpPort: server.port,
                 httpPort: configuration.http.listen.port, publicURL: configuration.server.publicURL),
             version: PlayhouseVersion.current, logger: logger, threads: threads,
-            viewers: { address, connections in
-                // With tickets every viewer has a session, RTMP connections included; without there are none.
-                max(connections, admissions.viewerCount(app: address.app, stream: address.stream))
-                    + playback.viewerCount(address)
-            },
+            viewers: viewers,
             lastSegment: { outputs.output(at: $0)?.lastSequence })
         let control = ControlService(
             environment: environment, timestampWindow: configuration.api.timestampWindow.timeInterval,
             failures: failedSignatures)
         let router = Router(context: ConnectionRequestContext.self)
-        HealthRoute.add(to: router)
+        let readiness = Readiness(store: store, gate: gate, memory: memory)
+        HealthRoute(readiness: readiness).add(to: router)
         let routes = ControlRoutes(
             service: control, trustedProxies: configuration.http.trustedProxies, maximumBody: configuration.limits.body)
         routes.add(to: router)
@@ -160,12 +164,16 @@ final class Origin: Sendable {
             Housekeeping(
                 store: store, attemptRetention: configuration.storage.attemptRetention,
                 eventRetention: configuration.storage.eventRetention,
+                usageRetention: configuration.storage.usageRetention,
+                viewerRetention: configuration.storage.viewerRetention,
                 sessionTimeout: configuration.hls.sessionTimeout, logger: logger),
+            UsageService(usage: usage, viewers: viewers),
             AdmissionService(admissions: admissions),
             RTMPService(
                 server: server, stage: stage, pushes: pushes, drainTimeout: configuration.server.drainTimeout,
                 logger: logger),
-            HTTPService(listener: web, drainTimeout: configuration.server.drainTimeout),
+            HTTPService(
+                listener: web, readiness: readiness, drainTimeout: configuration.server.drainTimeout),
         ]
     }
 

@@ -39,11 +39,13 @@ struct RTMPService: Service {
 /// The HTTP listener as a service: accepts until the origin shuts down, then lets requests in progress be answered.
 struct HTTPService: Service {
     let listener: HTTPListener
+    let readiness: Readiness
     /// `server.drain_timeout`.
     let drainTimeout: Duration
 
     func run() async throws {
         try? await gracefulShutdown()
+        readiness.shutDown()
         await listener.drain(within: drainTimeout)
     }
 }
@@ -57,6 +59,19 @@ struct AdmissionService: Service {
             await admissions.run()
         }
         await admissions.writeUses()
+    }
+}
+
+/// Counts what viewers are sent for as long as the origin runs, and writes the rest at the end.
+struct UsageService: Service {
+    let usage: UsageLog
+    let viewers: UsageLog.ViewerCount
+
+    func run() async throws {
+        await cancelWhenGracefulShutdown {
+            await usage.run(viewers: viewers)
+        }
+        await usage.end(viewers: viewers)
     }
 }
 
@@ -85,11 +100,13 @@ struct MemoryService: Service {
     }
 }
 
-/// Removes what has outlived its time: attempts, sessions, tickets, origin events, remembered replies.
+/// Removes what has outlived its time: attempts, sessions, tickets, origin events, usage, remembered replies.
 struct Housekeeping: Service {
     let store: SQLiteStore
     let attemptRetention: Duration
     let eventRetention: Duration
+    let usageRetention: Duration
+    let viewerRetention: Duration
     /// `hls.session_timeout`: a session that was not used for this long is over.
     let sessionTimeout: Duration
     let logger: Logger
@@ -115,6 +132,12 @@ struct Housekeeping: Service {
             }
             if eventRetention > .zero {
                 try await store.removeEvents(before: now - eventRetention.timeInterval)
+            }
+            if usageRetention > .zero {
+                try await store.removeUsage(before: now - usageRetention.timeInterval)
+            }
+            if viewerRetention > .zero {
+                try await store.removeViewers(before: now - viewerRetention.timeInterval)
             }
         } catch is CancellationError {
             // The origin ends.

@@ -482,8 +482,7 @@ final class RTMPConnection: ChannelDuplexHandler, @unchecked Sendable {
         }
         let subscriber = RTMPSubscriber(role: .viewer, channel: context.channel, messageStreamID: use.streamID)
         subscriber.onEnd = { [weak self] ending in self?.subscriberEnded(use, ending) }
-        plays[use.streamID]?.running = RTMPPlay.Running(
-            hub: hub, subscriber: subscriber, session: admission)
+        plays[use.streamID]?.begin(hub, subscriber, session: admission)
         environment.log.log(.info, "viewer admitted", address: peer.address, lines: 1_000, ["stream": "\(stream)"])
         send()  // What is said about the stream goes before its media.
         Task {
@@ -495,8 +494,8 @@ final class RTMPConnection: ChannelDuplexHandler, @unchecked Sendable {
     }
 
     private func endPlay(_ streamID: UInt32) {
-        guard let ended = plays.removeValue(forKey: streamID)?.running else { return }
-        ended.hub.detach(ended.subscriber)
+        var play = plays.removeValue(forKey: streamID)
+        guard let ended = play?.end(environment.admissions) else { return }
         environment.leave(ended.session)
     }
 

@@ -58,12 +58,28 @@ struct RTMPPlay {
     /// nil while it is being decided whether it may.
     var running: Running?
 
+    mutating func begin(_ hub: StreamHub, _ subscriber: RTMPSubscriber, session: String) {
+        running = Running(hub: hub, subscriber: subscriber, session: session)
+        hub.meter.countConnections(by: 1)
+    }
+
     /// Tells what was sent since the last time.
     mutating func countSent(_ admissions: Admissions) {
         guard let running else { return }
         let bytes = running.subscriber.statistics.bytes
         admissions.sent(Int(bytes - running.counted), session: running.session)
+        running.hub.meter.count(rtmp: bytes - running.counted)
         self.running?.counted = bytes
+    }
+
+    /// Takes it off the stream, and gives what there was; nil when it had not begun.
+    mutating func end(_ admissions: Admissions) -> Running? {
+        guard let ended = running else { return nil }
+        countSent(admissions)
+        running = nil
+        ended.hub.meter.countConnections(by: -1)
+        ended.hub.detach(ended.subscriber)
+        return ended
     }
 
     /// A player that wants video again gets it from the next keyframe on.

@@ -243,6 +243,14 @@ extension ConfigurationKey {
             "storage.event_retention", \.storage.eventRetention,
             .duration(.zero ... .seconds(3650 * 86400), unit: .days),
             "How long the log of publishes and pushes is kept. 0: for ever."),
+        ConfigurationKey(
+            "storage.usage_retention", \.storage.usageRetention,
+            .duration(.zero ... .seconds(3650 * 86400), unit: .days),
+            "How long is kept what was delivered on each day. 0: for ever."),
+        ConfigurationKey(
+            "storage.viewer_retention", \.storage.viewerRetention,
+            .duration(.zero ... .seconds(3650 * 86400), unit: .days),
+            "How long is kept how many viewers each minute had. 0: for ever."),
     ]
 
     private static let api = [

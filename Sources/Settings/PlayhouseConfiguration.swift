@@ -190,6 +190,10 @@ extension PlayhouseConfiguration {
         public var attemptRetention = Duration.seconds(90 * 86400)
         /// Rows older than this are removed; zero: never.
         public var eventRetention = Duration.seconds(90 * 86400)
+        /// Days of usage older than this are removed; zero: never.
+        public var usageRetention = Duration.seconds(400 * 86400)
+        /// Minutes of viewers older than this are removed; zero: never.
+        public var viewerRetention = Duration.seconds(14 * 86400)
 
         public init() {}
     }

@@ -8,8 +8,8 @@ import Usher
 /// Every write is durable when its call returns (a `kill -9` afterwards loses nothing). Writes that arrive together share
 /// one transaction. Calls are safe from any task. All dates are kept with at least millisecond precision, in UTC.
 public protocol Store:
-    AccountStore, StreamStore, TicketStore, AttemptStore, PushStore, EventStore, ReplayStore, SequenceStore,
-    RetentionStore
+    AccountStore, StreamStore, TicketStore, AttemptStore, PushStore, EventStore, UsageStore, ReplayStore,
+    SequenceStore, RetentionStore
 {
     /// Finishes what is under way and closes; later calls throw `StoreError.closed`.
     func close() async throws
@@ -111,7 +111,7 @@ public protocol AttemptStore: Sendable {
     /// within the last `foldingWindow` seconds; further where there are very many (docs/tickets.md). Returns at once; the row is
     /// on disk within a second, and counted by the next question already.
     func recordRefusal(_ attempt: Attempt, foldingWindow: TimeInterval)
-    /// Newest first.
+    /// Newest first; by id, the largest first, when the filter has `beforeID`.
     func attempts(accountID: AccountID, filter: AttemptFilter, limit: Int, offset: Int) async throws -> [Attempt]
     /// How many attempts match, folded ones counted with their repeats.
     func countAttempts(accountID: AccountID, filter: AttemptFilter) async throws -> Int
@@ -130,7 +130,8 @@ public struct AttemptFilter: Sendable, Hashable {
     public var isSuccess: Bool?
     /// On or after.
     public var since: Date?
-    /// Rows with a smaller id only: those recorded before.
+    /// Rows with a smaller id only: those recorded before. Ids grow with recording, so what is recorded meanwhile does not shift
+    /// the pages of who goes on at the last id he has.
     public var beforeID: Int64?
 
     public init(
@@ -169,6 +170,17 @@ public protocol EventStore: Sendable {
     /// Newest first; `stream` nil: all of the app.
     func events(accountID: AccountID, app: String, stream: String?, limit: Int, offset: Int) async throws
         -> [OriginEvent]
+}
+
+/// What was delivered to viewers, and how many there were.
+public protocol UsageStore: Sendable {
+    /// Adds amounts to what is known, all or none: so any number of nodes add up, and none writes what another has.
+    func addUsage(_ usage: [UsageKey: UsageAmount], viewers: [ViewerMinute: ViewerAmount]) async throws
+    /// What was delivered, summed up by the columns given.
+    func usage(accountID: AccountID, filter: UsageFilter, by columns: Set<UsageKey.Column>) async throws
+        -> [UsageKey: UsageAmount]
+    /// By minute since 1970, for minutes that had viewers.
+    func viewers(accountID: AccountID, filter: ViewerFilter) async throws -> [Int: ViewerAmount]
 }
 
 /// Replies already given to signed requests that changed something.
@@ -236,4 +248,10 @@ public protocol RetentionStore: Sendable {
     func removeReplays(expiredBefore date: Date) async throws -> Int
     @discardableResult
     func removeEvents(before date: Date) async throws -> Int
+    /// Days of usage that ended before `date`.
+    @discardableResult
+    func removeUsage(before date: Date) async throws -> Int
+    /// Minutes of viewers that ended before `date`.
+    @discardableResult
+    func removeViewers(before date: Date) async throws -> Int
 }

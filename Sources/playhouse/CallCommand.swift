@@ -1,7 +1,7 @@
 import ArgumentParser
-import AsyncHTTPClient
 import ControlAPI
 import Foundation
+import NIOCore
 
 struct CallCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -97,18 +97,18 @@ struct CallCommand: AsyncParsableCommand {
         if CommandRegistry.description(of: command)?.isMutating ?? false, fields["request_id"] == nil {
             fields["request_id"] = .string(String(UInt64.random(in: .min ... .max), radix: 16))
         }
-        let text = SignedCall(accountID: profile.accountID, apiKey: profile.apiKey, privateKey: profile.privateKey)
-            .text(command: command, fields: fields, now: Date())
-        let reply = try await CallTransport.post(
-            text, as: php ? "php" : "json", to: profile.url, caFile: profile.caFile, timeout: .seconds(Int64(timeout)))
-        let isSuccess = ReplyText.isSuccess(reply.body, isPHP: php)
+        let reply = try await CallTransport.open(profile, timeout: timeout) { [fields] transport in
+            try await transport.call(command, fields, as: php ? "php" : "json")
+        }
+        let body = String(buffer: reply.body)
+        let isSuccess = ReplyText.isSuccess(body, isPHP: php)
         guard isSuccess != nil || reply.status == 200 else {
-            throw Failure("\(profile.url) answered HTTP \(reply.status): \(reply.body.prefix(500))")
+            throw Failure("\(profile.url) answered HTTP \(reply.status): \(body.prefix(500))")
         }
         if raw {
-            FileHandle.standardOutput.write(Data(reply.body.utf8))
+            FileHandle.standardOutput.write(Data(body.utf8))
         } else {
-            Terminal.print(php ? reply.body : ReplyText.indented(reply.body))
+            Terminal.print(php ? body : ReplyText.indented(body))
         }
         guard let isSuccess else { throw Failure("the reply has no status: is \(profile.url) the API?") }
         if !isSuccess { throw ExitCode.failure }

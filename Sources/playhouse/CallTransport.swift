@@ -1,35 +1,62 @@
 import AsyncHTTPClient
 import Basics
+import ControlAPI
 import Foundation
 import NIOCore
 import NIOSSL
 
-/// Carries a signed text to the API and the reply back.
-enum CallTransport {
+/// Carries signed texts to the API and the replies back.
+struct CallTransport: Sendable {
     /// Replies are lists of at most a thousand rows; what is longer than this is no reply.
     static let maximumReply = 64 << 20
 
-    /// Posts `text` as the form field `field`.
-    /// - Parameter caFile: the certificates that the server's has to be signed by; nil: those that this machine trusts.
-    static func post(
-        _ text: String, as field: String, to url: String, caFile: String?, timeout: TimeAmount
-    ) async throws -> (status: UInt, body: String) {
+    struct Answer: Sendable {
+        var status: UInt
+        /// Seconds, when the server says when to come again.
+        var retryAfter: Int?
+        var body: ByteBuffer
+    }
+
+    private let profile: Profile
+    private let timeout: TimeAmount
+    private let client: HTTPClient
+
+    /// Runs `body` with a way to the profile's server.
+    static func open<Value>(
+        _ profile: Profile, timeout: Int, _ body: (CallTransport) async throws -> Value
+    ) async throws -> Value {
         var tls = TLSConfiguration.makeClientConfiguration()
-        if let caFile { tls.trustRoots = .file(caFile) }
+        if let caFile = profile.caFile { tls.trustRoots = .file(caFile) }
         // A redirect would carry the signed request to a host the profile does not name.
         let client = HTTPClient(configuration: .init(tlsConfiguration: tls, redirectConfiguration: .disallow))
+        let transport = CallTransport(profile: profile, timeout: .seconds(Int64(timeout)), client: client)
+        do {
+            let value = try await body(transport)
+            try await client.shutdown()
+            return value
+        } catch {
+            try? await client.shutdown()
+            throw error
+        }
+    }
+
+    /// Signs a command and posts it as the form field `field`.
+    func call(_ command: String, _ fields: JSONObject, as field: String = "json") async throws -> Answer {
+        let text = SignedCall(accountID: profile.accountID, apiKey: profile.apiKey, privateKey: profile.privateKey)
+            .text(command: command, fields: fields, now: Date())
+        let url = profile.url
         do {
             var request = HTTPClientRequest(url: url)
             request.method = .POST
             request.headers.add(name: "Content-Type", value: "application/x-www-form-urlencoded")
             request.body = .bytes(ByteBuffer(string: "\(field)=\(PercentCoding.encode(text))"))
             let response = try await client.execute(request, timeout: timeout)
-            let body = try await response.body.collect(upTo: maximumReply)
-            try await client.shutdown()
-            return (response.status.code, String(buffer: body))
+            return Answer(
+                status: response.status.code,
+                retryAfter: response.headers.first(name: "Retry-After").flatMap { Int($0) },
+                body: try await response.body.collect(upTo: CallTransport.maximumReply))
         } catch {
-            try? await client.shutdown()
-            throw Failure("\(url) cannot be reached: \(reason(error, caFile))")
+            throw Failure("\(url) cannot be reached: \(CallTransport.reason(error, profile.caFile))")
         }
     }
 

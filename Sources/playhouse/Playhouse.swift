@@ -19,13 +19,13 @@ struct Playhouse: AsyncParsableCommand {
               78  wrong configuration; every mistake is on standard error
             Environment:
               PLAYHOUSE_CONFIG   the configuration file where no --config is given
-              PLAYHOUSE_PROFILE  the profile of `call` where no --profile is given
+              PLAYHOUSE_PROFILE  the profile of `call` and `attempts` where no --profile is given
               PLAYHOUSE_TOKEN_…  secret and salt of `token`
               PLAYHOUSE_…        settings, over the file (playhouse config print-default)
             """,
         version: PlayhouseVersion.current,
         subcommands: [
             ServeCommand.self, AccountCommand.self, KeyCommand.self, CallCommand.self, ExplainCommand.self,
-            TokenCommand.self, ConfigCommand.self, VersionCommand.self,
+            TokenCommand.self, AttemptsCommand.self, ConfigCommand.self, VersionCommand.self,
         ])
 }

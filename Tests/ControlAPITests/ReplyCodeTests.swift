@@ -110,6 +110,14 @@ struct ReplyCodeTests {
         .serverReachable: { try await $0.call("server.status", ["app": "demo-origin"]) },
         .serverNotReachable: { try await $0.call("server.status", ["origin_url": "elsewhere.example"]) },
         .appsListed: { try await $0.call("app.list") },
+        .viewersCounted: { try await $0.call("vsn.viewercount", ["app": "demo-origin", "url": "s"], key: $0.reader) },
+        .viewersListed: { try await $0.call("viewer.livedetailed", ["app": "demo-origin", "url": "s"]) },
+        .viewerHistoryListed: { try await $0.call("vsn.viewerhistorybyname", ["app": "demo-origin", "url": "s"]) },
+        .usageSummarized: { try await $0.call("usage.data") },
+        .usageListed: { try await $0.call("video.cdn", ["app": "demo-origin"]) },
+        .usedVideosListed: { try await $0.call("video.streams", ["app": "demo-origin"]) },
+        .appNumbersListed: { try await $0.call("video.getapps") },
+        .diskUsageListed: { try await $0.call("disk.usage", key: $0.reader) },
     ]
 
     private static let sevu: [ReplyCode: Provocation] = [

@@ -45,7 +45,9 @@ struct ScopeTests {
         arguments: [
             "sevu.addstreamuser", "sevu.liststreamusers", "sevu.retrievestreamuser", "sevu.removestreamuser",
             "sevu.updatestream", "stream.active", "stream.details", "stream.close", "pushpublish.add",
-            "pushpublish.connect", "pushpublish.disconnect", "log.origin", "server.status",
+            "pushpublish.connect", "pushpublish.disconnect", "log.origin", "server.status", "viewer.live",
+            "viewer.livedetailed", "vsn.viewercount", "vsn.viewerhistorybyname", "usage.all", "usage.vse",
+            "video.usage", "video.cdn", "video.cdnlong", "video.servers", "video.streams",
         ])
     func apps(command: String) async throws {
         try await TestAPI.run { (api: TestAPI) async throws in
@@ -55,7 +57,7 @@ struct ScopeTests {
                 [
                     "app": .string(app), "inst": "live", "stream": "s", "user": "u", "pass": "p",
                     "service_name": "rtmp",
-                    "url": "rtmp://live.example.com/app/secretkey", "entry_name": "tv",
+                    "url": "rtmp://live.example.com/app/secretkey", "entry_name": "tv", "year": 2026, "month": 11,
                 ]
             }
             let foreign = try await api.call(command, fields("demo-origin"), key: api.other)

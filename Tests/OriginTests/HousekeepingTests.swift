@@ -1,3 +1,4 @@
+import Admission
 import Basics
 import Foundation
 import Logging
@@ -17,9 +18,12 @@ import Usher
         let log = LogLines()
         let now = Date(timeIntervalSince1970: 1_700_000_000)
 
-        func housekeeping(attempts: Duration, events: Duration) -> Housekeeping {
+        func housekeeping(
+            attempts: Duration, events: Duration, usage: Duration = .zero, viewers: Duration = .zero
+        ) -> Housekeeping {
             Housekeeping(
-                store: store, attemptRetention: attempts, eventRetention: events, sessionTimeout: .seconds(7_200),
+                store: store, attemptRetention: attempts, eventRetention: events, usageRetention: usage,
+                viewerRetention: viewers, sessionTimeout: .seconds(7_200),
                 logger: Logger(label: "test") { _ in log })
         }
 
@@ -89,6 +93,40 @@ import Usher
             await scene.housekeeping(attempts: .zero, events: .zero).sweep(now: scene.now)
             #expect(try await scene.attempts.count == 3)
             #expect(try await scene.events == 3)
+        }
+    }
+
+    @Test("Usage and viewers go by retentions of their own")
+    func usage() async throws {
+        try await run { (scene: Scene) async throws in
+            let today = UsageLog.day(of: scene.now)
+            let minute = UsageLog.minute(of: scene.now)
+            for age in [0, 5, 20, 500] {
+                try await scene.store.addUsage(
+                    [
+                        UsageKey(accountID: 1, day: today - age, app: "demo-origin", stream: "s", instance: "live"):
+                            UsageAmount(bytes: 1)
+                    ],
+                    viewers: [
+                        ViewerMinute(
+                            accountID: 1, minute: minute - age, app: "demo-origin", stream: "s", instance: "live",
+                            server: ""): ViewerAmount(peak: 1)
+                    ])
+            }
+            func kept() async throws -> [Int] {
+                let days = try await scene.store.usage(
+                    accountID: 1, filter: UsageFilter(days: 0...1_000_000), by: [.day])
+                let minutes = try await scene.store.viewers(
+                    accountID: 1, filter: ViewerFilter(minutes: 0...1_000_000_000, apps: ["demo-origin"]))
+                return [days.count, minutes.count]
+            }
+            await scene.housekeeping(attempts: .zero, events: .zero).sweep(now: scene.now)
+            #expect(try await kept() == [4, 4])
+            await scene.housekeeping(
+                attempts: .zero, events: .zero, usage: .seconds(400 * 86_400), viewers: .seconds(10 * 60)
+            ).sweep(now: scene.now)
+            #expect(try await kept() == [3, 2])
+            #expect(scene.log.lines.isEmpty)
         }
     }
 

@@ -40,11 +40,15 @@ struct ListAttempts: Command {
     private static let limit = CommandField.optional(
         "limit", .integer(1...1_000), "Rows at most, 1 to 1,000; 25 by default.")
     private static let seek = CommandField.optional("seek", .integer(0...1_000_000_000), "Rows to skip; 0 by default.")
+    private static let before = CommandField.optional(
+        "before_id", .id,
+        "Rows with a smaller `id` only, and the largest first: with the last row's `id` the next page, which rows that are added "
+            + "meanwhile do not shift. An extension.")
 
     static let description = CommandDescription(
         name: "sevu.errorlog", isMutating: false, isForTickets: true,
         text: "Lists attempts to watch, admitted and refused, newest first. `sevu.attempts` is another name of it.",
-        fields: AttemptFields.descriptions + .list(since, limit, seek),
+        fields: AttemptFields.descriptions + .list(since, limit, seek, before),
         payload:
             "`attempts`, a list of rows with `id`, `datetime`, `key`, `pass`, `ip`, `video`, `app`, "
             + "`appinst`, `pageurl`, `refurl`, `success`, `reason`, `server_ip`, `repeats` (how many "
@@ -57,6 +61,7 @@ struct ListAttempts: Command {
     init?(_ fields: inout Fields) {
         filter = AttemptFields.read(&fields)
         filter.since = fields.read(Self.since)
+        filter.beforeID = fields.read(Self.before)
         limit = fields.read(Self.limit) ?? 25
         offset = fields.read(Self.seek) ?? 0
     }

@@ -37,6 +37,10 @@ public enum CommandRegistry {
         entry(ActiveStreams.self), entry(StreamDetails.self), entry(CloseStream.self), entry(AddPush.self),
         entry(UpdatePush.self), entry(RemovePush.self), entry(ListPushes.self), entry(ConnectPush.self),
         entry(DisconnectPush.self), entry(ListApps.self), entry(ServerStatus.self), entry(OriginLog.self),
+        entry(LiveViewers.self), entry(DetailedViewers.self), entry(CountViewers.self), entry(ViewerHistory.self),
+        entry(UsageSummary.self), entry(UsageData.self), entry(UsageOfAll.self), entry(UsageOfEdge.self),
+        entry(UsageOfVideos.self), entry(UsageOfMonth.self), entry(UsageOfQuarter.self), entry(UsageOfServers.self),
+        entry(UsedVideos.self), entry(AppNumbers.self), entry(DiskUsage.self),
     ]
 
     /// Other names of commands, as pages and clients spell them.

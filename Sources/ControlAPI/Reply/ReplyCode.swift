@@ -1,6 +1,6 @@
 /// Every code a reply may carry. Families: 0-99 and 1000 common, 20xx tickets, 21xx stream users, 22xx streams, 23xx
-/// pushes, 27xx log, server and apps. What each means stands in `entry` and nowhere else; the documentation is made
-/// from it.
+/// pushes, 27xx log, server, apps, viewers and usage. What each means stands in `entry` and nowhere else; the
+/// documentation is made from it.
 public enum ReplyCode: Int, Sendable, Hashable, CaseIterable {
     case unrecognizedCommand = 0
     case cdnAuthorizationFailed = 1
@@ -54,6 +54,14 @@ public enum ReplyCode: Int, Sendable, Hashable, CaseIterable {
     case originLogListed = 2700
     case serverReachable = 2701
     case appsListed = 2702
+    case viewersCounted = 2703
+    case viewersListed = 2704
+    case viewerHistoryListed = 2705
+    case usageSummarized = 2706
+    case usageListed = 2707
+    case usedVideosListed = 2708
+    case appNumbersListed = 2709
+    case diskUsageListed = 2710
     case serverNotReachable = 2740
 
     /// The message a reply has unless it says something more precise; whether the reply is a success; and when it is
@@ -169,6 +177,19 @@ public enum ReplyCode: Int, Sendable, Hashable, CaseIterable {
                 "`server.status` was asked about another server; the message names both."
             )
         case .appsListed: ("Applications found", true, "`app.list` listed the applications.")
+        case .viewersCounted: ("Viewers counted", true, "`vsn.viewercount` counted viewers, or none.")
+        case .viewersListed: ("Viewers found", true, "`viewer.live` or `viewer.livedetailed` listed viewers, or none.")
+        case .viewerHistoryListed:
+            ("Viewer history found", true, "`vsn.viewerhistorybyname` listed minutes with viewers, or none.")
+        case .usageSummarized: ("Usage found", true, "`usage.summary` or `usage.data` summed up a month.")
+        case .usageListed:
+            (
+                "Usage found", true,
+                "`usage.all`, `usage.vse`, `video.usage`, `video.cdn`, `video.cdnlong` or `video.servers` listed usage, or none."
+            )
+        case .usedVideosListed: ("Streams found", true, "`video.streams` listed streams that had viewers, or none.")
+        case .appNumbersListed: ("Applications found", true, "`video.getapps` listed the applications.")
+        case .diskUsageListed: ("Disk usage found", true, "`disk.usage` listed days.")
         }
     }
 

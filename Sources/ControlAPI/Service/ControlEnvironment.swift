@@ -70,6 +70,7 @@ public struct ControlEnvironment: Sendable {
     public var stage: Stage
     public var admissions: Admissions
     public var pushes: PushSupervisor
+    public var usage: UsageLog
     public var addresses: PublicAddresses
     public var version: String
     public var logger: Logger
@@ -77,7 +78,7 @@ public struct ControlEnvironment: Sendable {
     public var threads: NIOThreadPool
     public var now: @Sendable () -> Date
     /// All viewers of a stream, given how many of them are RTMP connections.
-    public var viewers: @Sendable (StreamAddress, _ connections: Int) -> Int
+    public var viewers: UsageLog.ViewerCount
     /// The newest segment's sequence.
     public var lastSegment: @Sendable (StreamAddress) -> Int64?
     /// Changes of stream settings read a row and write it back, so they go one by one.
@@ -87,9 +88,9 @@ public struct ControlEnvironment: Sendable {
 
     public init(
         store: any Store, secret: ServerSecret, stage: Stage, admissions: Admissions, pushes: PushSupervisor,
-        addresses: PublicAddresses, version: String, logger: Logger, threads: NIOThreadPool,
+        usage: UsageLog, addresses: PublicAddresses, version: String, logger: Logger, threads: NIOThreadPool,
         now: @escaping @Sendable () -> Date = { Date() },
-        viewers: @escaping @Sendable (StreamAddress, _ connections: Int) -> Int = { $1 },
+        viewers: @escaping UsageLog.ViewerCount = { $1 },
         lastSegment: @escaping @Sendable (StreamAddress) -> Int64? = { _ in nil }
     ) {
         self.store = store
@@ -97,6 +98,7 @@ public struct ControlEnvironment: Sendable {
         self.stage = stage
         self.admissions = admissions
         self.pushes = pushes
+        self.usage = usage
         self.addresses = addresses
         self.version = version
         self.logger = logger

@@ -170,6 +170,7 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
     private var bodyBytes = 0
     private var bytesWritten = 0
     private var held: [Held] = []
+    private var delivered: DeliveredBodies?
     private var timer: (task: Scheduled<Void>, deadline: NIODeadline)?
 
     /// - Parameter gate: holds the connection's place; nil: there are no limits.
@@ -205,6 +206,7 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
         network = address.map { IPNetwork.ofCustomer($0) }
+        delivered = DeliveredBodies(on: context.eventLoop)
         machine = HTTPConnection(limits: shared.limits, now: .now())
         arm()
     }
@@ -226,6 +228,7 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
         timer = nil
         giveBackBody()
         releaseHeld(written: bytesWritten)
+        delivered?.ended(waiting: machine.waiting)
     }
 
     private var address: IPAddress? {
@@ -399,6 +402,7 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
         context.write(wrapOutboundOut(.head(head)), promise: nil)
         if let body = reply.body, body.readableBytes > 0 {
             noteWritten(body, of: reply.accountID, isCounted: reply.isCounted)
+            if let meter = reply.meter { delivered?.sent(body.readableBytes, counting: meter) }
             context.write(wrapOutboundOut(.body(.byteBuffer(body))), promise: nil)
         }
         context.write(wrapOutboundOut(.end(nil)), promise: nil)

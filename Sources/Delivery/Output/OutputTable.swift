@@ -76,7 +76,7 @@ public final class OutputTable: StageObserver {
                 "no media sequence numbers reserved, tried again soon",
                 metadata: ["stream": "\(address)", "error": "\(error)"])
         }
-        let output = StreamOutput(address: address, accountID: hub.accountID, eventLoop: hub.eventLoop)
+        let output = StreamOutput(hub)
         insert(output)
         hub.attach(
             HLSPackager(

@@ -10,6 +10,7 @@ public final class StreamOutput: Sendable {
     public let address: StreamAddress
     /// Whose stream it is.
     let accountID: AccountID
+    let meter: DeliveryMeter
     /// The hub's; timers run on it.
     let eventLoop: any EventLoop
     private let state = Mutex(State())
@@ -22,10 +23,11 @@ public final class StreamOutput: Sendable {
         var lastWaiter: UInt64 = 0
     }
 
-    init(address: StreamAddress, accountID: AccountID, eventLoop: any EventLoop) {
-        self.address = address
-        self.accountID = accountID
-        self.eventLoop = eventLoop
+    init(_ hub: StreamHub) {
+        address = hub.address
+        accountID = hub.accountID
+        meter = hub.meter
+        eventLoop = hub.eventLoop
     }
 
     /// The latest playlist; nil before the first segment.

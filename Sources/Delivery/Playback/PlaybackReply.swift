@@ -1,5 +1,6 @@
 import Basics
 import HLS
+import Live
 import NIOCore
 import NIOHTTP1
 
@@ -11,6 +12,8 @@ struct PlaybackReply: Sendable {
     var body: ByteBuffer?
     /// Whose stream the body is of; nil for what is nobody's.
     var accountID: AccountID?
+    /// Counts the body as delivered; nil for what is no media, such as refusals.
+    var meter: DeliveryMeter?
     /// Whoever made the body's storage counts it for as long as anybody holds it, as with segments.
     var isCounted = false
 

@@ -98,6 +98,7 @@ public struct PlaybackService: Sendable {
                 case .file(let name): try await file(name, of: output, for: request)
                 }
             reply.accountID = output.accountID
+            if reply.status == .ok || reply.status == .partialContent { reply.meter = output.meter }
             return reply
         } catch {
             return failed(error, request, output.address)

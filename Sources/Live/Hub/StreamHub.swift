@@ -27,6 +27,8 @@ public final class StreamHub: @unchecked Sendable {
     /// The account that owns the app.
     public let accountID: AccountID
     public let settings: HubSettings
+    /// Counts what its viewers are sent.
+    public let meter: DeliveryMeter
     public let eventLoop: any EventLoop
     let memory: MemoryBudget
     private let loads: LoopLoads
@@ -52,13 +54,14 @@ public final class StreamHub: @unchecked Sendable {
     }
 
     init(
-        address: StreamAddress, accountID: AccountID, settings: HubSettings, eventLoop: any EventLoop,
-        memory: MemoryBudget, loads: LoopLoads = LoopLoads(), logger: Logger,
+        address: StreamAddress, accountID: AccountID, settings: HubSettings, meter: DeliveryMeter = DeliveryMeter(),
+        eventLoop: any EventLoop, memory: MemoryBudget, loads: LoopLoads = LoopLoads(), logger: Logger,
         onEnd: @escaping @Sendable (StreamHub, Publisher?) -> Void
     ) {
         self.address = address
         self.accountID = accountID
         self.settings = settings
+        self.meter = meter
         self.eventLoop = eventLoop
         self.memory = memory
         self.loads = loads

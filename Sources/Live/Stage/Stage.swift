@@ -7,12 +7,15 @@ public actor Stage {
     private var hubs: [StreamAddress: StreamHub] = [:]
     private var observers: [any StageObserver] = []
     private let memory: MemoryBudget
+    private let meters: DeliveryMeters
     private let loads = LoopLoads()
     private let logger: Logger
     private var isDraining = false
 
-    public init(memory: MemoryBudget, logger: Logger) {
+    /// - Parameter meters: where what viewers are sent is counted.
+    public init(memory: MemoryBudget, logger: Logger, meters: DeliveryMeters = DeliveryMeters()) {
         self.memory = memory
+        self.meters = meters
         self.logger = logger
     }
 
@@ -60,7 +63,9 @@ public actor Stage {
         -> StreamHub
     {
         let hub = StreamHub(
-            address: address, accountID: accountID, settings: settings, eventLoop: eventLoop, memory: memory,
+            address: address, accountID: accountID, settings: settings,
+            meter: meters.meter(of: .init(accountID: accountID, address: address)), eventLoop: eventLoop,
+            memory: memory,
             logger: logger
         ) { hub, last in
             Task { await self.closed(hub, last: last) }

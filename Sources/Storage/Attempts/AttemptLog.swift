@@ -146,6 +146,8 @@ extension AttemptLog.State {
         let isMeant = names.matching(question)
         var found = Found()
         var (skipped, left) = (max(0, offset), max(0, limit))
+        // The volumes' rows lie in the order of their ids, and who asks for ids wants the others so as well.
+        let tail = question.beforeID == nil ? tail : tail.sorted { $0.id < $1.id }
         for entry in tail.reversed() where isMeant[entry.name] && entry.id <= lastID && question.matches(entry) {
             if skipped > 0 {
                 skipped -= 1

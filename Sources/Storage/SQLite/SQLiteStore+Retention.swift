@@ -42,6 +42,26 @@ extension SQLiteStore {
             """, before: date)
     }
 
+    @discardableResult
+    public func removeUsage(before date: Date) async throws -> Int {
+        try await batcher.runInSteps(
+            """
+            DELETE FROM usage_days WHERE (cdn, day, app, stream, instance, delivery, server) IN (
+                SELECT cdn, day, app, stream, instance, delivery, server FROM usage_days WHERE day < ?
+                ORDER BY day LIMIT ?)
+            """, [date.stored / 86_400_000_000])
+    }
+
+    @discardableResult
+    public func removeViewers(before date: Date) async throws -> Int {
+        try await batcher.runInSteps(
+            """
+            DELETE FROM viewer_minutes WHERE (cdn, app, stream, minute, instance, server) IN (
+                SELECT cdn, app, stream, minute, instance, server FROM viewer_minutes WHERE minute < ?
+                ORDER BY minute LIMIT ?)
+            """, [date.stored / 60_000_000])
+    }
+
     private func remove(_ sql: String, before date: Date) async throws -> Int {
         try await batcher.runInSteps(sql, [date.stored])
     }

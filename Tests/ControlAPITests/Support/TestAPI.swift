@@ -27,6 +27,19 @@ final class TestClock: Sendable {
     }
 }
 
+/// HLS viewers, as a test says.
+final class Audience: Sendable {
+    private let counts = Mutex<[StreamAddress: Int]>([:])
+
+    func count(of address: StreamAddress) -> Int {
+        counts.withLock { $0[address] ?? 0 }
+    }
+
+    func set(_ count: Int, of address: StreamAddress) {
+        counts.withLock { $0[address] = count }
+    }
+}
+
 /// The whole API over a real store in a folder of its own, a real stage and a real push supervisor.
 ///
 /// Account 158 (`demo`) has the keys of the documentation's samples; account 200 (`other`) is the stranger.
@@ -40,6 +53,10 @@ struct TestAPI: Sendable {
     let stage: Stage
     let admissions: Admissions
     let pushes: PushSupervisor
+    let meters = DeliveryMeters()
+    let usage: UsageLog
+    /// HLS viewers without tickets.
+    let audience = Audience()
     let service: ControlService
     let demo: APIKey
     let reader: APIKey
@@ -75,7 +92,10 @@ struct TestAPI: Sendable {
         self.secret = secret
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         let clock = clock
-        stage = Stage(memory: MemoryBudget(ceiling: 1 << 30), logger: logger)
+        stage = Stage(memory: MemoryBudget(ceiling: 1 << 30), logger: logger, meters: meters)
+        usage = UsageLog(
+            store: store, meters: meters, server: "origin.example", logger: logger,
+            now: { Moment(steady: .uptimeNanoseconds(UInt64(clock.now.timeIntervalSince1970 * 1e9)), date: clock.now) })
         admissions = Admissions(
             store: store, secret: secret, logger: logger, now: { Moment(steady: .now(), date: clock.now) })
         pushes = PushSupervisor(
@@ -84,8 +104,10 @@ struct TestAPI: Sendable {
         await stage.add(pushes)
         let environment = ControlEnvironment(
             store: store, secret: secret, stage: stage, admissions: admissions, pushes: pushes,
-            addresses: PublicAddresses(host: "origin.example", rtmpPort: 1935, httpPort: 8080), version: "1.0",
-            logger: logger, threads: .singleton, now: { clock.now })
+            usage: usage, addresses: PublicAddresses(host: "origin.example", rtmpPort: 1935, httpPort: 8080),
+            version: "1.0",
+            logger: logger, threads: .singleton, now: { clock.now },
+            viewers: { [audience] in $1 + audience.count(of: $0) })
         service = ControlService(
             environment: environment, failures: FailureLimit(perMinute: failuresPerMinute), replayWait: replayWait)
 

@@ -17,6 +17,7 @@ struct TestStage {
     let stage: Stage
     let outputs: OutputTable
     let memory: MemoryBudget
+    let meters = DeliveryMeters()
     let loop = NIOAsyncTestingEventLoop()
 
     static let address = StreamAddress(app: "demo-origin", instance: "live", stream: "mystream")
@@ -31,7 +32,7 @@ struct TestStage {
     ) async {
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         memory = MemoryBudget(ceiling: ceiling)
-        stage = Stage(memory: memory, logger: logger)
+        stage = Stage(memory: memory, logger: logger, meters: meters)
         outputs = OutputTable(configuration: configuration, store: store, memory: memory, logger: logger)
         await stage.add(outputs)
     }
@@ -56,6 +57,13 @@ struct TestStage {
                 StreamSample(tag.type == .video ? .video : .audio, timestamp: tag.timestamp, body: tag.body))
         }
         try await settle()
+    }
+
+    /// Bytes that HLS viewers were sent since the last call.
+    func delivered() -> Int {
+        var bytes = 0
+        meters.take { _, hls, _ in bytes += Int(hls) }
+        return bytes
     }
 
     /// Returns when the event loop has done what it was given.

@@ -93,6 +93,35 @@ struct AttemptConformance {
         }
     }
 
+    @Test(
+        "Pages by id are not shifted by rows that come meanwhile, whatever their dates", arguments: StoreKind.allCases)
+    func pagesByID(kind: StoreKind) async throws {
+        try await kind.run { store in
+            func record(_ videos: String, at seconds: Double) async throws {
+                for video in videos {
+                    try await store.recordAdmission(.refusal(.sample(video: String(video)), date: at(seconds)))
+                }
+            }
+            func page(before id: Int64) async throws -> [Attempt] {
+                try await store.attempts(accountID: 1, filter: .init(beforeID: id), limit: 3, offset: 0)
+            }
+            // Recorded in this order, dated in another.
+            try await record("abc", at: 5)
+            try await record("def", at: 3)
+            try await record("g", at: 9)
+            var found = ""
+            var position = Int64.max
+            while let last = try await page(before: position).last {
+                found += try await page(before: position).map(\.video).joined()
+                position = last.id
+                try await record("x", at: 4)
+            }
+            #expect(found == "gfedcba")
+            let count = try await store.countAttempts(accountID: 1, filter: .init(beforeID: position + 1))
+            #expect(count == 1)
+        }
+    }
+
     private static let filters: [(AttemptFilter, String)] = [
         (AttemptFilter(), "abcdef"),
         (AttemptFilter(key: "k1"), "abdef"),

@@ -21,6 +21,7 @@ enum Migrations {
             try database.execute(sql: "CREATE INDEX tickets_by_expiry ON tickets (expires)")
         }
         migrator.registerMigration("006 attempts in volumes", migrate: attemptsInVolumes)
+        migrator.registerMigration("020 usage", migrate: usage)
         migrator.registerMigration("030 secrets of signed tokens") { database in
             try database.execute(
                 sql: """
