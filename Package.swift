@@ -168,7 +168,8 @@ let package = Package(
         .testTarget(
             name: "EndToEndTests",
             dependencies: [
-                "TestSupport", "Basics", "ControlAPI", "Media", "RTMP", "Storage", "Usher", httpClient, grdb, nio, nioPosix,
+                "TestSupport", "Basics", "ControlAPI", "Media", "RTMP", "Storage", "Usher", httpClient, grdb, nio,
+                nioPosix,
             ],
             exclude: ["Fixtures"]),
     ],
