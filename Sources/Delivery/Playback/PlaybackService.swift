@@ -263,7 +263,7 @@ public struct PlaybackService: Sendable {
             switch protection {
             case .sevu: SessionPath.uri(session: session, key: ticket.key, pass: ticket.pass)
             case .hmac: SessionPath.uri(session: session, token: ticket.token)
-            case .open: SessionPath.uri(session: session)
+            case .geoip, .open: SessionPath.uri(session: session)
             }
         return request.path.session == nil ? uri : "../\(uri)"
     }
