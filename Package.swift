@@ -49,6 +49,7 @@ let package = Package(
         .systemLibrary(name: "CCrypt"),
         .systemLibrary(name: "CZlib"),
         .systemLibrary(name: "CMalloc"),
+        .systemLibrary(name: "CMaxMindDB"),
         .target(name: "Basics", dependencies: [nio]),
         .target(name: "Media", dependencies: ["Basics", nio]),
         .target(name: "RTMP", dependencies: ["Basics", "Media", nio, crypto]),
@@ -60,7 +61,9 @@ let package = Package(
         .target(name: "Live", dependencies: ["Basics", "Media", "RTMP", nio, logging, collections]),
         .target(
             name: "Admission",
-            dependencies: ["Basics", "RTMP", "Usher", "Storage", "Live", crypto, nio, nioPosix, logging]),
+            dependencies: [
+                "CMaxMindDB", "Basics", "RTMP", "Usher", "Storage", "Live", crypto, nio, nioPosix, logging,
+            ]),
         .target(
             name: "RTMPServer",
             dependencies: [

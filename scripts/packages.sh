@@ -1,7 +1,7 @@
 # Debian packages, by what they are for. Sourced by the other scripts.
 
 # To build.
-BUILD_PACKAGES="libsqlite3-dev zlib1g-dev libcrypt-dev libc6-dev pkg-config git ca-certificates"
+BUILD_PACKAGES="libsqlite3-dev zlib1g-dev libmaxminddb-dev libcrypt-dev libc6-dev pkg-config git ca-certificates"
 # To run the demo.
 DEMO_PACKAGES="ffmpeg nginx-light libnginx-mod-rtmp curl jq"
 # To run the tests: the demo's, and the programs that publish, play, receive pushes and sign.

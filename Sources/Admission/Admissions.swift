@@ -6,50 +6,6 @@ import Storage
 import Synchronization
 import Usher
 
-/// What a server of playlists asks of admission: `Admissions`, or a stand-in in tests. Every method may be called from any task.
-public protocol ViewerAdmission: Sendable {
-    /// How viewers are let in to a stream.
-    func protection(app: String, stream: String) async throws -> Protection
-
-    /// Whether the viewer would be admitted now, and the session to play under: a running one or one on offer. Nothing is
-    /// charged. A refusal is logged as an attempt.
-    func offer(_ facts: ViewerFacts) async throws -> Verdict<String>
-
-    /// Admits the viewer, or keeps the session going: called for each media playlist that is given out. The first call for a
-    /// session charges its use. A refusal is logged as an attempt.
-    ///
-    /// - Parameter session: the id presented; nil: none was.
-    /// - Returns: the session that plays now. It is another one than `session` when that is unknown, over, or somebody else's;
-    ///   then the viewer belongs on the path of the granted one, for what is asked for under the presented one is refused.
-    func admit(_ facts: ViewerFacts, session: String?) async throws -> Verdict<String>
-
-    /// Whether a session runs and may be used by this viewer for this stream. For every segment, so it never waits.
-    func permits(_ facts: ViewerFacts, session: String) -> Bool
-
-    /// Counts bytes that go out in a session.
-    func sent(_ bytes: Int, session: String)
-
-    /// The token for the cookie of a viewer who was let in with one; nil where the stream asks for none.
-    /// - Returns: the cookie's name and value, and when it runs out.
-    func sessionCookie(for facts: ViewerFacts) async throws -> (text: String, expires: Date)?
-}
-
-/// Why a viewing session was ended by this side.
-public enum EndReason: Sendable, Hashable {
-    /// The ticket was revoked or removed, or no longer covers the viewer.
-    case revoked
-    case expired
-}
-
-public enum AdmissionError: Error, Sendable, Hashable, CustomStringConvertible {
-    /// `AdmissionConfiguration.maximumSessions` is reached. Nothing was charged; another try later may succeed.
-    case tooManySessions
-
-    public var description: String {
-        "this node has as many viewers as it may have"
-    }
-}
-
 /// Who may watch, the same for every protocol, and the viewing sessions that run on this node because of it.
 ///
 /// The store decides and counts, so any number of nodes agree; this keeps what must be answered at once, and hears of
@@ -69,6 +25,7 @@ public final class Admissions: ViewerAdmission {
     private let configuration: AdmissionConfiguration
     /// Opens what is sealed in stream settings.
     private let secret: ServerSecret?
+    private let countries: CountryDatabase?
     private let logger: Logger
     private let log: LogLimiter
     let now: @Sendable () -> Moment
@@ -79,15 +36,18 @@ public final class Admissions: ViewerAdmission {
     private let touches = Mutex<[String: Date]>([:])
     private let protectedStreams: [WildcardPattern]
 
-    /// - Parameter secret: without it no token is good, for nothing can be said of secrets in the store.
+    /// - Parameters:
+    ///   - secret: without it no token is good, for nothing can be said of secrets in the store.
+    ///   - countries: without it lists of countries admit nobody.
     public init(
         store: any Store, configuration: AdmissionConfiguration = AdmissionConfiguration(),
-        secret: ServerSecret? = nil,
+        secret: ServerSecret? = nil, countries: CountryDatabase? = nil,
         logger: Logger = Logger(label: "admission"), now: @escaping @Sendable () -> Moment = { .now() }
     ) {
         self.store = store
         self.configuration = configuration
         self.secret = secret
+        self.countries = countries
         self.logger = logger
         log = LogLimiter(logger: logger)
         self.now = now
@@ -126,18 +86,38 @@ public final class Admissions: ViewerAdmission {
     /// How viewers are let in to a stream whose settings come from these rows.
     public func rule(app: String, stream: String, settings: [StreamSettings]) -> ViewingRule {
         let protection = protectionInForce(app: app, stream: stream, settings: settings).protection
-        return ViewingRule(protection: protection, tokens: protection == .hmac ? tokenRule(settings) : nil)
+        return ViewingRule(
+            protection: protection, tokens: protection == .hmac ? tokenRule(settings) : nil,
+            places: settings.placesInForce)
     }
 
     /// What is in force for a stream and lets nobody in, in sentences.
     public func warnings(app: String, stream: String, settings: [StreamSettings]) -> [String] {
         let rule = rule(app: app, stream: stream, settings: settings)
-        guard rule.protection == .hmac, rule.tokens?.secrets.isEmpty ?? true else { return [] }
-        return [
-            rule.tokens == nil
-                ? "no hmac_secrets are set, for the stream or for the app's *, so nobody can watch"
-                : "the hmac_secrets cannot be opened with this server's key file, so nobody can watch; set them again"
-        ]
+        var warnings: [String] = []
+        if rule.protection == .hmac, rule.tokens?.secrets.isEmpty ?? true {
+            warnings.append(
+                rule.tokens == nil
+                    ? "no hmac_secrets are set, for the stream or for the app's *, so nobody can watch"
+                    : "the hmac_secrets cannot be opened with this server's key file, so nobody can watch; set them again"
+            )
+        }
+        if let places = rule.places {
+            if rule.protection == .open {
+                warnings.append("protection is none, so the lists of countries and networks are not looked at")
+            } else if places.namesCountries, !(countries?.isLoaded ?? false) {
+                warnings.append(
+                    "there is no country database (usher.country_database), so who is in no network of allow_networks cannot watch"
+                )
+            }
+        } else if rule.protection == .geoip {
+            warnings.append("no countries or networks are set, for the stream or for the app's *, so nobody can watch")
+        }
+        return warnings
+    }
+
+    func country(of address: IPAddress) -> PlaceRule.Country {
+        countries?.country(of: address) ?? .noDatabase
     }
 
     /// What tokens are signed with: the first row that has secrets says it. Secrets that cannot be opened make no token good.
@@ -192,7 +172,10 @@ public final class Admissions: ViewerAdmission {
         }
         for stream in sessions.streams {
             let rule = try await readRule(of: stream)
-            for end in sessions.end(of: stream, where: { _, grounds in !rule.sustains(grounds) }) { end() }
+            let ends = sessions.end(of: stream) { facts, grounds in
+                !rule.sustains(grounds) || rule.place(of: facts.address, country: country) == .denied
+            }
+            for end in ends { end() }
         }
         state.withLock { $0.reviewedRevision = revision }
     }
@@ -385,6 +368,7 @@ public final class Admissions: ViewerAdmission {
     private func judge(_ facts: inout ViewerFacts, now: Moment) async throws -> Verdict<ViewingRule.Grant>? {
         let rule = try await rule(app: facts.app, stream: facts.video)
         facts.token = rule.protection == .hmac ? facts.token : nil
+        facts.place = rule.place(of: facts.address, country: country)
         guard rule.protection != .sevu, rule.protection != .open else { return nil }
         let accountID = try await owner(ofApp: facts.app)
         guard let decision = rule.decide(facts, accountID: accountID, now: now.date) else { return nil }
@@ -489,6 +473,12 @@ public final class Admissions: ViewerAdmission {
                     try? await Task.sleep(for: self.configuration.pollInterval)
                 }
             }
+            group.addTask {
+                while !Task.isCancelled {
+                    await self.refreshCountries()
+                    try? await Task.sleep(for: self.configuration.touchInterval)
+                }
+            }
             // In tasks of their own: revocations are heard of however long the store takes to write, and however many streams'
             // rules are to be looked at.
             group.addTask {
@@ -506,6 +496,15 @@ public final class Admissions: ViewerAdmission {
             }
         }
         await writeUses()
+    }
+
+    /// Reads the country database when its file was replaced, on a thread of its own. Sessions are then held against it.
+    private func refreshCountries() async {
+        guard let countries else { return }
+        let isNew = await withCheckedContinuation { continuation in
+            DispatchQueue.global().async { continuation.resume(returning: countries.refresh()) }
+        }
+        if isNew { state.withLock { $0.reviewedRevision = nil } }
     }
 
     /// One round of `run`: ends what has run out, lets go of idle sessions, and hears of changed tickets. Writes nothing.

@@ -25,6 +25,8 @@ public struct Explanation: Sendable, Hashable {
         case joins(Ticket)
         /// By a signed token, until then.
         case signed(until: Date)
+        /// By the stream's lists of countries and networks.
+        case inPlace
         case refused(RefusalReason)
     }
 
@@ -53,8 +55,11 @@ extension Admissions {
     private func answer(_ facts: ViewerFacts, accountID: AccountID) async throws -> Explanation.Answer {
         let moment = now()
         let rule = try await rule(app: facts.app, stream: facts.video)
+        var facts = facts
+        facts.place = rule.place(of: facts.address, country: country)
         if let decision = rule.decide(facts, accountID: accountID, now: moment.date) {
             switch decision.verdict {
+            case .granted(let grant) where grant.grounds == .place: return .inPlace
             case .granted(let grant): return .signed(until: grant.ticket.expires)
             case .refused(let reason): return .refused(reason)
             }

@@ -199,8 +199,13 @@ final class ViewingSessions: Sendable {
         onEnd: OnEnd? = nil
     ) -> Int64? {
         let address = IPAddress(facts.address) ?? IPAddress(v4: 0)
+        var network = TicketDecision.sessionNetwork(for: address, ticket: ticket)
+        // Next door may be another country, and segments are not asked where they go.
+        if facts.place == .admitted {
+            network = IPNetwork(address, prefix: max(network.prefix, IPNetwork.ofCustomer(address).prefix))
+        }
         let session = Session(
-            facts: facts, viewer: Viewer(facts), network: TicketDecision.sessionNetwork(for: address, ticket: ticket),
+            facts: facts, viewer: Viewer(facts), network: network,
             expires: ticket.expires, lastSeen: now.steady, started: now.date,
             written: grounds == .ticket ? now.steady : .distantFuture, grounds: grounds, onEnd: onEnd)
         let locked = locked(id)

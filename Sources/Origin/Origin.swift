@@ -73,8 +73,10 @@ final class Origin: Sendable {
         let memory = MemoryBudget(ceiling: configuration.limits.memory)
         let meters = DeliveryMeters()
         let stage = Stage(memory: memory, logger: logger, meters: meters)
+        let countries = configuration.countries(logger: logger)
+        countries?.refresh()
         let admissions = Admissions(
-            store: store, configuration: configuration.admission, secret: secret, logger: logger)
+            store: store, configuration: configuration.admission, secret: secret, countries: countries, logger: logger)
         let pushes = PushSupervisor(
             configuration: configuration.pushing, store: store, group: group, logger: logger)
         let outputs = OutputTable(

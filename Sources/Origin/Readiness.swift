@@ -26,15 +26,17 @@ final class Readiness: Sendable {
     private let state = Mutex(State())
 
     /// A trial write is good for so long, so that whoever asks often costs no more.
-    private static let lifetime = Duration.seconds(1)
+    private let lifetime: Duration
 
     init(
-        store: any SequenceStore, gate: ConnectionGate, memory: MemoryBudget, patience: Duration = .seconds(2)
+        store: any SequenceStore, gate: ConnectionGate, memory: MemoryBudget, patience: Duration = .seconds(2),
+        lifetime: Duration = .seconds(1)
     ) {
         self.store = store
         self.gate = gate
         self.memory = memory
         self.patience = patience
+        self.lifetime = lifetime
     }
 
     /// From here on nobody is to be sent here.
@@ -67,7 +69,7 @@ final class Readiness: Sendable {
                 if let began = state.writing {
                     return (now - began < patience ? nil : .some("a write has not ended for \(patience)"), false)
                 }
-                if let written = state.written, written.at >= asked || now - written.at < Self.lifetime {
+                if let written = state.written, written.at >= asked || now - written.at < lifetime {
                     return (.some(written.problem), false)
                 }
                 state.writing = now

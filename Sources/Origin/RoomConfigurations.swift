@@ -3,6 +3,7 @@ import Admission
 import Delivery
 import HLS
 import Live
+import Logging
 import Media
 import NIOCore
 import PushPublish
@@ -16,6 +17,11 @@ extension PlayhouseConfiguration {
         AdmissionConfiguration(
             sessionTimeout: hls.sessionTimeout.timeInterval, defaultProtection: usher.defaultProtection,
             protectedStreams: usher.protected.map(\.description))
+    }
+
+    /// What says which country an address is in; nil: nothing does. Nothing is read yet.
+    public func countries(logger: Logger) -> CountryDatabase? {
+        usher.countryDatabase.isEmpty ? nil : CountryDatabase(path: usher.countryDatabase, logger: logger)
     }
 
     var delivery: DeliveryConfiguration {

@@ -192,7 +192,8 @@ extension ConfigurationKey {
     private static let usher = [
         ConfigurationKey(
             "usher.default_protection", \.usher.defaultProtection, .choice,
-            "Of streams without settings of their own: open to everybody, or only with a ticket or a signed token."),
+            "Of streams without settings of their own: open to everybody, or only with a ticket, a signed token, or from some countries and networks."
+        ),
         ConfigurationKey(
             "usher.protected", \.usher.protected, .streamPatterns,
             "Streams that need a ticket whatever their own settings say, such as demo-origin/paid*."),
@@ -201,6 +202,13 @@ extension ConfigurationKey {
             """
             Refuses viewers of protected streams who come with X-Forwarded-For from a proxy that is not in http.trusted_proxies. \
             Otherwise all of them have the proxy's address, and the log warns of it.
+            """),
+        ConfigurationKey(
+            "usher.country_database", \.usher.countryDatabase, .pathOrEmpty,
+            """
+            A file in MaxMind's format (GeoLite2-Country.mmdb, DB-IP and others) that says which country an address is in, read again \
+            within seconds when it is replaced. Without it streams with lists of countries admit nobody but their allowed networks. \
+            A relative path starts where that of storage.path does.
             """),
     ]
 

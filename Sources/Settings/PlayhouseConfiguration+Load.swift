@@ -54,7 +54,7 @@ extension PlayhouseConfiguration {
         problems += environmentProblems
         problems += configuration.conflicts(origins)
         guard problems.isEmpty else { throw ConfigurationProblems(problems) }
-        configuration.complete(file: file?.name, pathOrigin: origins["storage.path"])
+        configuration.complete(file: file?.name, origins: origins)
         return configuration
     }
 
@@ -102,7 +102,7 @@ extension PlayhouseConfiguration {
     }
 
     /// Fills in what depends on the machine: the host's name, its cores and memory, and where relative paths start.
-    private mutating func complete(file: String?, pathOrigin: ConfigurationProblem.Origin?) {
+    private mutating func complete(file: String?, origins: [String: ConfigurationProblem.Origin]) {
         if server.publicHost.isEmpty {
             let name = ProcessInfo.processInfo.hostName
             server.publicHost = name.isEmpty || name == "localhost" ? "127.0.0.1" : name
@@ -112,13 +112,19 @@ extension PlayhouseConfiguration {
         if limits.connectionsReserved == nil {
             limits.connectionsReserved = limits.connections > 1 ? max(1, limits.connections / 50) : 0
         }
-        var base = URL(fileURLWithPath: FileManager.default.currentDirectoryPath, isDirectory: true)
-        if let file {
-            var isFromEnvironment = false
-            if case .variable = pathOrigin { isFromEnvironment = true }
-            if !isFromEnvironment { base = URL(fileURLWithPath: file).deletingLastPathComponent() }
+        func absolute(_ path: String, _ key: String, isFolder: Bool) -> String {
+            var base = URL(fileURLWithPath: FileManager.default.currentDirectoryPath, isDirectory: true)
+            if let file {
+                var isFromEnvironment = false
+                if case .variable = origins[key] { isFromEnvironment = true }
+                if !isFromEnvironment { base = URL(fileURLWithPath: file).deletingLastPathComponent() }
+            }
+            return URL(fileURLWithPath: path, isDirectory: isFolder, relativeTo: base).standardizedFileURL.path
         }
-        storage.path = URL(fileURLWithPath: storage.path, isDirectory: true, relativeTo: base).standardizedFileURL.path
+        storage.path = absolute(storage.path, "storage.path", isFolder: true)
+        if !usher.countryDatabase.isEmpty {
+            usher.countryDatabase = absolute(usher.countryDatabase, "usher.country_database", isFolder: false)
+        }
     }
 }
 

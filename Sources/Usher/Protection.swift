@@ -6,4 +6,6 @@ public enum Protection: String, Sendable, Hashable, CaseIterable {
     case sevu
     /// With a token that was signed with one of the stream's secrets.
     case hmac
+    /// From where the stream's lists of countries and networks say, without anything else.
+    case geoip
 }

@@ -5,7 +5,8 @@ import Foundation
 /// May this viewer watch? The one place where tickets are judged, for every protocol. Pure: it reads no clock and
 /// stores nothing.
 public enum TicketDecision {
-    /// Checks in the decided order: key, pass, active, expiry, app, video, address, uses.
+    /// Checks in the decided order: key, pass, active, expiry, app, video, address (then the stream's own lists of countries and
+    /// networks), uses.
     ///
     /// - Parameters:
     ///   - ticket: what the store holds under `facts.key`; nil when it holds nothing.
@@ -28,6 +29,7 @@ public enum TicketDecision {
         case .claims(_, let network): claim = network
         case .denied: return .refused(.addressNotAllowed)
         }
+        guard facts.place != .denied else { return .refused(.countryNotAllowed) }
         guard !countsUse || ticket.uses == 0 || ticket.usedCount < ticket.uses else {
             return .refused(.noUsesRemaining)
         }

@@ -1,5 +1,12 @@
 /// What is known of somebody who asks to watch, whatever the protocol: the input of every decision.
 public struct ViewerFacts: Sendable, Hashable {
+    public enum Place: Sendable, Hashable {
+        /// There are no lists, or nobody has looked.
+        case unasked
+        case admitted
+        case denied
+    }
+
     /// Ticket key as presented; nil when none was.
     public var key: String?
     public var pass: String?
@@ -12,6 +19,8 @@ public struct ViewerFacts: Sendable, Hashable {
     public var address: String
     /// The address is a proxy's that nobody vouches for, and such a viewer is to be let in nowhere.
     public var isAddressHidden: Bool
+    /// What the stream's lists of countries and networks say of the address.
+    public var place: Place
     public var app: String
     public var instance: String
     /// Stream name or VOD path, prefixes `mp4:`/`flv:`/`smil:` already removed.
@@ -25,7 +34,7 @@ public struct ViewerFacts: Sendable, Hashable {
     public init(
         key: String?, pass: String?, token: String? = nil, path: String = "", address: String,
         isAddressHidden: Bool = false,
-        app: String, instance: String, video: String,
+        place: Place = .unasked, app: String, instance: String, video: String,
         pageURL: String = "", referrerURL: String = "", serverAddress: String = ""
     ) {
         self.key = key
@@ -34,6 +43,7 @@ public struct ViewerFacts: Sendable, Hashable {
         self.path = path
         self.address = address
         self.isAddressHidden = isAddressHidden
+        self.place = place
         self.app = app
         self.instance = instance
         self.video = video

@@ -6,10 +6,20 @@ public struct ViewingRule: Sendable, Hashable {
     public var protection: Protection
     /// For `hmac`; nil, or without a secret: nobody is admitted.
     public var tokens: TokenRule?
+    /// For `geoip`, where nil admits nobody, and beside `sevu` and `hmac`, where nil is everywhere.
+    public var places: PlaceRule?
 
-    public init(protection: Protection, tokens: TokenRule? = nil) {
+    public init(protection: Protection, tokens: TokenRule? = nil, places: PlaceRule? = nil) {
         self.protection = protection
         self.tokens = tokens
+        self.places = places
+    }
+
+    /// What the stream's lists say of an address. Streams that are open have none.
+    public func place(of address: String, country: (IPAddress) -> PlaceRule.Country) -> ViewerFacts.Place {
+        guard protection != .open else { return .unasked }
+        guard let places else { return protection == .geoip ? .denied : .unasked }
+        return places.admits(IPAddress(address), country: country) ? .admitted : .denied
     }
 
     /// By what a viewer was admitted: what a session stands on when the stream's rule changes.
@@ -18,6 +28,8 @@ public struct ViewingRule: Sendable, Hashable {
         case ticket
         /// A token, signed with the secret of that name.
         case token(signer: String)
+        /// The stream's lists of countries and networks alone.
+        case place
     }
 
     /// What a viewer is admitted with where no stored ticket is asked for.
@@ -45,7 +57,20 @@ public struct ViewingRule: Sendable, Hashable {
         switch protection {
         case .open, .sevu: nil
         case .hmac: decideToken(facts, accountID: accountID, now: now)
+        case .geoip: decidePlace(facts, accountID: accountID, now: now)
         }
+    }
+
+    private func decidePlace(_ facts: ViewerFacts, accountID: AccountID, now: Date) -> Decision {
+        var known = facts
+        // A name for what the log and sessions call a key.
+        (known.key, known.pass, known.token) = (Protection.geoip.rawValue, "", nil)
+        guard !facts.isAddressHidden else { return Decision(verdict: .refused(.addressNotAllowed), facts: known) }
+        guard facts.place != .denied else { return Decision(verdict: .refused(.countryNotAllowed), facts: known) }
+        let ticket = Ticket(
+            accountID: accountID, key: known.key ?? "", pass: "", ip: "0.0.0.0/0", app: facts.app, video: facts.video,
+            uses: 0, created: now, expires: Self.date(.max))
+        return Decision(verdict: .granted(Grant(ticket: ticket, grounds: .place)), facts: known)
     }
 
     private func decideToken(_ facts: ViewerFacts, accountID: AccountID, now: Date) -> Decision {
@@ -67,6 +92,7 @@ public struct ViewingRule: Sendable, Hashable {
             return Decision(verdict: .refused(.invalidToken), facts: known)
         }
         guard !facts.isAddressHidden else { return Decision(verdict: .refused(.addressNotAllowed), facts: known) }
+        guard facts.place != .denied else { return Decision(verdict: .refused(.countryNotAllowed), facts: known) }
         let ticket = Ticket(
             accountID: accountID, key: known.key ?? "", pass: known.pass ?? "", ip: token.address ?? "0.0.0.0/0",
             app: facts.app, video: facts.video, uses: 0, created: now, expires: Self.date(token.expires))
@@ -88,10 +114,10 @@ public struct ViewingRule: Sendable, Hashable {
         Date(timeIntervalSince1970: Double(min(seconds ?? 0, 253_402_300_799)))
     }
 
-    /// Whether a session that was admitted on these grounds may go on under this rule.
+    /// Whether a session that was admitted on these grounds may go on under this rule, as far as its place is not the question.
     public func sustains(_ grounds: Grounds) -> Bool {
         switch (protection, grounds) {
-        case (.open, _), (.sevu, .ticket): true
+        case (.open, _), (.sevu, .ticket), (.geoip, .place): true
         case (.hmac, .token(let signer)):
             tokens.map { tokens in tokens.secrets.contains { tokens.signer($0) == signer } } ?? false
         default: false

@@ -1,3 +1,4 @@
+import Admission
 import ArgumentParser
 import ControlAPI
 import Foundation
@@ -25,19 +26,22 @@ struct ConfigCheck: ParsableCommand {
 
     @OptionGroup var settings: ConfigurationOption
 
-    @Flag(help: "Print {\"valid\":…,\"problems\":[{\"code\",\"origin\",\"key\",\"message\"}]}.")
+    @Flag(help: "Print {\"valid\":…,\"problems\":[{\"code\",\"origin\",\"key\",\"message\"}],\"warnings\":[…]}.")
     var json = false
 
     func run() throws {
         guard json else {
-            _ = try settings.load()
+            let configuration = try settings.load()
             Terminal.print("\(settings.path ?? "defaults and environment"): ok")
+            for warning in warnings(configuration) { Terminal.print("note: \(warning)") }
             return
         }
         var problems: [ConfigurationProblem] = []
+        var warnings: [String] = []
         do throws(ConfigurationProblems) {
-            _ = try PlayhouseConfiguration.load(
-                file: settings.path, environment: ProcessInfo.processInfo.environment)
+            warnings = self.warnings(
+                try PlayhouseConfiguration.load(
+                    file: settings.path, environment: ProcessInfo.processInfo.environment))
         } catch {
             problems = error.problems
         }
@@ -47,8 +51,27 @@ struct ConfigCheck: ParsableCommand {
                 "key": problem.key.map(JSONValue.string) ?? .null, "message": .string(problem.sentence),
             ])
         }
-        Terminal.print(Terminal.json(.object(["valid": .bool(problems.isEmpty), "problems": .array(rows)])))
+        Terminal.print(
+            Terminal.json(
+                .object([
+                    "valid": .bool(problems.isEmpty), "problems": .array(rows),
+                    "warnings": .array(warnings.map(JSONValue.string)),
+                ])))
         if !problems.isEmpty { throw ExitCode.configuration }
+    }
+
+    /// What the server would start with, and somebody may not mean.
+    private func warnings(_ configuration: PlayhouseConfiguration) -> [String] {
+        let path = configuration.usher.countryDatabase
+        guard !path.isEmpty else {
+            return ["usher.country_database: there is none, so lists of countries admit nobody"]
+        }
+        do throws(CountryDatabase.Failure) {
+            try CountryDatabase.check(path: path)
+            return []
+        } catch {
+            return ["usher.country_database: \(error); until it can be read, lists of countries admit nobody"]
+        }
     }
 }
 

@@ -2,6 +2,7 @@ import Admission
 import ArgumentParser
 import Basics
 import Foundation
+import Logging
 import Origin
 import Storage
 import Usher
@@ -63,8 +64,11 @@ struct ExplainCommand: AsyncParsableCommand {
         let folder = configuration.storage.path
         let explanation = try await StoreAccess.with(configuration) { store in
             let secret = ServerSecret.exists(folder: folder) ? try ServerSecret.load(folder: folder) : nil
-            return try await Admissions(store: store, configuration: configuration.admission, secret: secret).explain(
-                facts)
+            let countries = configuration.countries(logger: Logger(label: "playhouse"))
+            countries?.refresh()
+            return try await Admissions(
+                store: store, configuration: configuration.admission, secret: secret, countries: countries
+            ).explain(facts)
         }
         Terminal.print(text(explanation, name))
         if case .refused = explanation.answer, isAboutViewer { throw ExitCode.failure }
@@ -105,6 +109,7 @@ struct ExplainCommand: AsyncParsableCommand {
             case .open: "anybody"
             case .sevu: "with a ticket"
             case .hmac: "with a signed token"
+            case .geoip: "by country and network"
             }
         switch explanation.authority {
         case .pattern(let pattern): return "\(rule), says \(pattern) of usher.protected"
@@ -120,6 +125,7 @@ struct ExplainCommand: AsyncParsableCommand {
         guard isAboutViewer else { return nil }
         switch answer {
         case .open: return "admitted, no ticket is asked for"
+        case .inPlace: return "admitted, by country or network"
         case .signed(let date): return "admitted: the token is good until \(Terminal.date(date))"
         case .joins: return "admitted: a session of the ticket runs from there, which costs no use"
         case .refused(let reason): return "refused: \(reason.rawValue)"

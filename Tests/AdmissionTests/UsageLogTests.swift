@@ -50,6 +50,8 @@ import Usher
             try await eventually("the write") { store.isHolding }
             node.show.count(hls: 1_000, stripe: 1)
             let asked = Task { try await node.bytes() }
+            // It waits for the write, and has every chance not to.
+            for _ in 0..<1_000 where store.reads == 1 { await Task.yield() }
             store.letGo()
             #expect(try await asked.value == 1_111)
             await writing.value
@@ -71,8 +73,8 @@ import Usher
             let store = HeldStore(scene.store)
             let node = Node(store, scene.clock)
             node.show.count(hls: 100, stripe: 0)
-            // The question has been answered by the store, which knew of nothing, when the write comes.
-            store.afterReading { await node.log.write() }
+            // What was not written has been looked at, and the store has not been asked, when the write comes.
+            store.beforeReading { await node.log.write() }
             #expect(try await node.bytes() == 100)
         }
     }
@@ -192,8 +194,9 @@ private final class HeldStore: UsageStore {
         var isFailing = false
         var isHeld = false
         var waiting: CheckedContinuation<Void, Never>?
-        var afterReading: (@Sendable () async -> Void)?
+        var beforeReading: (@Sendable () async -> Void)?
         var written = 0
+        var reads = 0
     }
 
     private let store: any UsageStore
@@ -210,6 +213,8 @@ private final class HeldStore: UsageStore {
 
     /// Writes that were made.
     var written: Int { state.withLock { $0.written } }
+    /// Questions that were answered.
+    var reads: Int { state.withLock { $0.reads } }
 
     /// Writes wait from now on.
     func hold() { state.withLock { $0.isHeld = true } }
@@ -223,9 +228,9 @@ private final class HeldStore: UsageStore {
         }?.resume()
     }
 
-    /// Once, when a question has been answered and before the answer is given.
-    func afterReading(_ work: @escaping @Sendable () async -> Void) {
-        state.withLock { $0.afterReading = work }
+    /// Once, before a question is answered.
+    func beforeReading(_ work: @escaping @Sendable () async -> Void) {
+        state.withLock { $0.beforeReading = work }
     }
 
     func addUsage(_ usage: [UsageKey: UsageAmount], viewers: [ViewerMinute: ViewerAmount]) async throws {
@@ -240,12 +245,13 @@ private final class HeldStore: UsageStore {
     func usage(accountID: AccountID, filter: UsageFilter, by columns: Set<UsageKey.Column>) async throws
         -> [UsageKey: UsageAmount]
     {
-        let usage = try await store.usage(accountID: accountID, filter: filter, by: columns)
         let work = state.withLock { state in
-            defer { state.afterReading = nil }
-            return state.afterReading
+            defer { state.beforeReading = nil }
+            return state.beforeReading
         }
         await work?()
+        let usage = try await store.usage(accountID: accountID, filter: filter, by: columns)
+        state.withLock { $0.reads += 1 }
         return usage
     }
 

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @Suite struct ConfigCommandTests {
@@ -34,10 +35,14 @@ import Testing
         #expect(
             outcome.output == """
                 {"valid":false,"problems":[{"code":"value","origin":"c.yaml:1","key":"hls.window","message":"expected a whole \
-                number from 3 to 120, found \\"two\\""}]}
+                number from 3 to 120, found \\"two\\""}],"warnings":[]}
 
                 """)
-        #expect(try await program.run("config", "check", "--json").output == "{\"valid\":true,\"problems\":[]}\n")
+        #expect(
+            try await program.run("config", "check", "--json").output == """
+                {"valid":true,"problems":[],"warnings":["usher.country_database: there is none, so lists of countries admit nobody"]}
+
+                """)
     }
 
     @Test func `a variable nobody knows stops the start`() async throws {
@@ -57,7 +62,33 @@ import Testing
         defer { program.remove() }
         try program.write(try await program.run("config", "print-default").output, to: "c.yaml")
         let outcome = try await program.run("config", "check", "--config", "c.yaml")
-        #expect(outcome == .init(code: 0, output: "c.yaml: ok\n", errors: ""))
+        #expect(
+            outcome
+                == .init(
+                    code: 0,
+                    output:
+                        "c.yaml: ok\nnote: usher.country_database: there is none, so lists of countries admit nobody\n",
+                    errors: ""))
+    }
+
+    @Test("The check says whether the country database can be read, beside the configuration's folder")
+    func countryDatabase() async throws {
+        let program = try Program()
+        defer { program.remove() }
+        try program.write("usher.country_database: countries.mmdb\n", to: "c.yaml")
+        let path = program.folder.appending(path: "countries.mmdb").path
+        func check() async throws -> Program.Outcome { try await program.run("config", "check", "--config", "c.yaml") }
+        #expect(
+            try await check()
+                == .init(
+                    code: 0,
+                    output:
+                        "c.yaml: ok\nnote: usher.country_database: \(path): No such file or directory; until it can be read, "
+                        + "lists of countries admit nobody\n", errors: ""))
+        try program.write("text", to: "countries.mmdb")
+        #expect(try await check().output.contains("note: usher.country_database: \(path): it is no MaxMind DB: "))
+        try CountryFile.write([CountryFile.v4(192, 0, 2, 0, prefix: 24, "DE")], to: path)
+        #expect(try await check() == .init(code: 0, output: "c.yaml: ok\n", errors: ""))
     }
 
     @Test func `a file that is not there`() async throws {

@@ -1,5 +1,6 @@
 import Foundation
 import Storage
+import TestSupport
 import Testing
 import Usher
 
@@ -125,6 +126,33 @@ import Usher
                     "\(outcome.output)\(outcome.errors)")
             }
             #expect(try await store.attempts(accountID: 7, filter: AttemptFilter(), limit: 10, offset: 0) == [])
+        }
+    }
+
+    @Test("It says what would become of a viewer by his country")
+    func places() async throws {
+        try await withStore { program, store in
+            try CountryFile.write(
+                [CountryFile.v4(192, 0, 2, 0, prefix: 24, "DE")],
+                to: program.folder.appending(path: "countries.mmdb").path)
+            _ = try await store.upsertStream(
+                StreamSettings(
+                    accountID: 7, app: "demo-origin", stream: "near", protection: .geoip, allowedCountries: ["DE"],
+                    created: Self.now))
+            for (variable, ip, code, answer) in [
+                ("countries.mmdb", "192.0.2.1", 0, "admitted, by country or network"),
+                ("countries.mmdb", "192.0.3.1", 1, "refused: Country Not Allowed"),
+                ("", "192.0.2.1", 1, "refused: Country Not Allowed"),
+            ] as [(String, String, Int32, String)] {
+                let outcome = try await program.run(
+                    "explain", "demo-origin/near", "--ip", ip, "--config", "c.yaml",
+                    environment: ["PLAYHOUSE_USHER_COUNTRY_DATABASE": variable])
+                #expect(outcome.code == code)
+                #expect(
+                    outcome.output.hasSuffix(
+                        "watch    by country and network, say the stream's settings\nviewer   \(answer)\n"),
+                    "\(outcome.output)\(outcome.errors)")
+            }
         }
     }
 

@@ -209,6 +209,57 @@ struct CommandTests {
         }
     }
 
+    @Test("Lists of countries and networks are set, shown and taken away, and inherited one by one")
+    func placeLists() async throws {
+        try await TestAPI.run { (api: TestAPI) async throws in
+            func set(_ stream: String, _ fields: JSONObject) async throws -> TestReply {
+                var all: JSONObject = ["app": "demo-origin", "stream": .string(stream)]
+                for member in fields.members { all[member.name] = member.value }
+                return try await api.call("sevu.updatestream", all)
+            }
+            for stream in ["*", "show"] {
+                let added = try await api.call(
+                    "sevu.addstreamuser",
+                    ["app": "demo-origin", "stream": .string(stream), "user": nil, "pass": nil, "protection": "geoip"])
+                #expect(
+                    added["warnings"] == [
+                        "no countries or networks are set, for the stream or for the app's *, so nobody can watch"
+                    ])
+            }
+            let all = try await set("*", ["allow_countries": "de, fr|AT", "deny_networks": ["10.0.0.0/8", "::1"]])
+            #expect(all["allow_countries"] == ["DE", "FR", "AT"])
+            #expect(all["deny_networks"] == ["10.0.0.0/8", "::1/128"])
+            #expect(
+                all["warnings"] == [
+                    "there is no country database (usher.country_database), so who is in no network of allow_networks cannot watch"
+                ])
+            let own = try await set("show", ["deny_countries": ["CH"], "deny_networks": "none"])
+            #expect(own["allow_countries"] == ["DE", "FR", "AT"])
+            #expect(own["deny_countries"] == ["CH"])
+            #expect(own["deny_networks"] == [])
+            let inherited = try await set("show", ["deny_networks": "inherit", "allow_networks": "192.0.2.7"])
+            #expect(inherited["deny_networks"] == ["10.0.0.0/8", "::1/128"])
+            #expect(inherited["allow_networks"] == ["192.0.2.7/32"])
+            #expect(
+                try await set("show", ["protection": "none"])["warnings"] == [
+                    "protection is none, so the lists of countries and networks are not looked at"
+                ])
+
+            let countries =
+                "must be up to 512 ISO 3166-1 country codes such as DE (Great Britain's is GB), or none, or inherit"
+            let networks = "must be up to 512 IPv4 or IPv6 addresses or CIDR blocks, or none, or inherit"
+            for (field, value, expected) in [
+                ("allow_countries", "UK", countries), ("deny_countries", ["DE", "Germany"], countries),
+                ("allow_networks", "10.0.0.0/33", networks), ("deny_networks", [5], networks),
+                ("allow_countries", .array((0..<513).map { _ in "DE" }), countries),
+            ] as [(String, JSONValue, String)] {
+                let reply = try await set("show", [field: value])
+                #expect(reply.code == 7)
+                #expect(reply.text.contains("\(field) \(expected)"), "\(reply.text)")
+            }
+        }
+    }
+
     @Test("Many tickets are made at once, for passes in a list or in lines, all or none")
     func manyTickets() async throws {
         try await TestAPI.run { (api: TestAPI) async throws in

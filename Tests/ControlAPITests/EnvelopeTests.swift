@@ -126,6 +126,9 @@ struct EnvelopeTests {
             "sevu.status", "sevu.list", "sevu.sessions", "sevu.errorlog", "sevu.errorcount", "sevu.liststreamusers",
             "sevu.retrievestreamuser",
             "stream.active", "stream.details", "pushpublish.services", "app.list", "server.status", "log.origin",
+            "viewer.live", "viewer.livedetailed", "vsn.viewercount", "vsn.viewerhistorybyname", "usage.summary",
+            "usage.data", "usage.all", "usage.vse", "video.usage", "video.cdn", "video.cdnlong", "video.servers",
+            "video.streams", "video.getapps", "disk.usage",
         ]
         try await TestAPI.run { (api: TestAPI) async throws in
             for command in CommandRegistry.descriptions.map(\.name) {

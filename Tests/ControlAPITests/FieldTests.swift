@@ -80,7 +80,7 @@ struct FieldTests {
                 "sevu.liststreamusers", "stream", "a/b",
                 "must be 1 to 128 letters, digits, - _ . or ~, or * for every stream"
             ),
-            ("sevu.updatestream", "protection", "password", "must be one of none, sevu, hmac, inherit"),
+            ("sevu.updatestream", "protection", "password", "must be one of none, sevu, hmac, geoip, inherit"),
             ("stream.details", "app", "demo", "must be an application of the account, which begins with demo-"),
             ("stream.details", "app", "demo-a b", "must be an application of the account, which begins with demo-"),
             ("pushpublish.add", "service_name", "icecast", "icecast is not available on this server yet"),

@@ -44,9 +44,11 @@ import Testing
 
     @Test("Nothing is wrong, and whoever asks often has nothing more written")
     func ready() async {
+        let readiness = Readiness(
+            store: store, gate: gate, memory: memory, patience: .seconds(60), lifetime: .seconds(3_600))
         #expect(await readiness.problems().map(\.part) == [.store, .connections, .memory, .shutdown])
         await withTaskGroup(of: [String].self) { group in
-            for _ in 0..<50 { group.addTask { await self.ill() } }
+            for _ in 0..<50 { group.addTask { await readiness.problems().compactMap(\.problem) } }
             for await ill in group { #expect(ill.isEmpty) }
         }
         #expect(store.state.withLock { $0.writes } == 1)

@@ -43,6 +43,12 @@ import Testing
             Case(method: "HEAD", path: "/healthz", status: 200, body: "", headers: ["content-length": "3"]),
             Case(method: "GET", path: "/healthz/", status: 200, body: "ok\n"),
             Case(method: "GET", path: "/healthz?x=1", status: 200, body: "ok\n"),
+            Case(
+                method: "GET", path: "/readyz", status: 200,
+                body: #"{"status":"ready","parts":{"store":{"status":"ok"},"connections":{"status":"ok"},"#
+                    + #""memory":{"status":"ok"},"shutdown":{"status":"ok"}}}"# + "\n", headers: json),
+            Case(method: "HEAD", path: "/readyz", status: 200, body: "", headers: ["content-type": "application/json"]),
+            Case(method: "GET", path: "/usher/check", status: 403, body: "Forbidden.\n", headers: plain),
         ]
         + ["/stable", "/stable/", "/dev", "/dev/", "/stable/?a=b"].map {
             Case(method: "POST", path: $0, status: 200, body: failure(6, noBody), headers: json)

@@ -5,7 +5,7 @@ import Usher
 /// The stream settings that `sevu.addstreamuser` and `sevu.updatestream` take; only what is given changes.
 struct StreamSettingsFields: Sendable {
     private enum ProtectionChoice: String, CaseIterable {
-        case none, sevu, hmac, inherit
+        case none, sevu, hmac, geoip, inherit
 
         var protection: Protection? { Protection(rawValue: rawValue) }
     }
@@ -16,7 +16,8 @@ struct StreamSettingsFields: Sendable {
         RecordField(
             .optional(
                 "protection", .choice,
-                "Whether viewers need a ticket (`sevu`), a signed token (`hmac`) or nothing (`none`); `inherit`: as the app's `*` "
+                "Whether viewers need a ticket (`sevu`), a signed token (`hmac`), to be where the lists below say "
+                    + "(`geoip`), or nothing (`none`); `inherit`: as the app's `*` "
                     + "says, or the configuration."
             )
         ) { (row: inout StreamSettings, choice: ProtectionChoice) in row.protection = choice.protection },
@@ -60,8 +61,29 @@ struct StreamSettingsFields: Sendable {
         "What is signed with the token and not sent in it, for signers that have one; it goes with `hmac_secrets` of the "
             + "stream's own. Empty: none.")
 
+    private static let places: [RecordField<StreamSettings>] = [
+        RecordField(
+            .optional(
+                "allow_countries", .countries,
+                "Only from these countries: ISO 3166-1 codes such as `DE`, as a list or with commas; `none`; `inherit`: those of the "
+                    + "app's `*`. Beside `sevu` and `hmac` too.")
+        ) { (row: inout StreamSettings, list: PlaceList<String>) in row.allowedCountries = list.values },
+        RecordField(.optional("deny_countries", .countries, "From anywhere but these countries, likewise.")) {
+            (row: inout StreamSettings, list: PlaceList<String>) in row.deniedCountries = list.values
+        },
+        RecordField(
+            .optional(
+                "allow_networks", .networks,
+                "From these addresses and CIDR blocks, likewise, whatever their country; without `allow_countries` from nowhere else."
+            )
+        ) { (row: inout StreamSettings, list: PlaceList<IPNetwork>) in row.allowedNetworks = list.values },
+        RecordField(.optional("deny_networks", .networks, "Not from these, whatever the other lists say.")) {
+            (row: inout StreamSettings, list: PlaceList<IPNetwork>) in row.deniedNetworks = list.values
+        },
+    ]
+
     static let descriptions =
-        [all[0].description] + [CommandDescription.Field].list(secrets, salt)
+        [all[0].description] + [CommandDescription.Field].list(secrets, salt) + places.map(\.description)
         + all.dropFirst().map(\.description)
 
     private let changes: [RecordField<StreamSettings>.Change]
@@ -70,7 +92,7 @@ struct StreamSettingsFields: Sendable {
     private let salt: String?
 
     init(_ fields: inout Fields) {
-        changes = Self.all.compactMap { $0.read(&fields) }
+        changes = (Self.all + Self.places).compactMap { $0.read(&fields) }
         secrets = fields.read(Self.secrets)
         let salt = fields.read(Self.salt)
         self.salt = salt ?? (fields.object[Self.salt.name] == .string("") ? "" : nil)
@@ -138,6 +160,57 @@ extension FieldKind<TokenSecretsChange> {
     }
 }
 
+/// A list of countries or networks as given.
+enum PlaceList<Element: Sendable>: Sendable {
+    /// None where it is empty.
+    case list([Element])
+    case inherit
+
+    var values: [Element]? {
+        if case .list(let values) = self { values } else { nil }
+    }
+}
+
+extension FieldKind<PlaceList<String>> {
+    static var countries: FieldKind {
+        places("ISO 3166-1 country codes such as DE (Great Britain's is GB)", CountryCode.normalized)
+    }
+}
+
+extension FieldKind<PlaceList<IPNetwork>> {
+    static var networks: FieldKind {
+        places("IPv4 or IPv6 addresses or CIDR blocks") { IPNetwork($0) }
+    }
+}
+
+extension FieldKind {
+    /// Most entries of a list.
+    private static var most: Int { 512 }
+
+    /// - Parameter what: what the list must be of.
+    fileprivate static func places<Element>(
+        _ what: String, _ parse: @escaping @Sendable (String) -> Element?
+    ) -> FieldKind where Value == PlaceList<Element> {
+        FieldKind { fields, name in
+            var texts: [String]
+            switch fields.object[name] {
+            case nil, .null?, .string("")?: return nil
+            case .string("inherit")?: return .inherit
+            case .string("none")?: texts = []
+            case .string(let text)?: texts = text.split { ", |".contains($0) }.map(String.init)
+            case .array(let values)?: texts = values.map { $0.stringValue ?? "" }
+            default: texts = [""]
+            }
+            let values = texts.prefix(most + 1).compactMap(parse)
+            guard values.count == texts.count, values.count <= most else {
+                fields.invalid(name, "up to \(most) \(what), or none, or inherit")
+                return nil
+            }
+            return .list(values)
+        }
+    }
+}
+
 extension JSONObject {
     mutating func add(warnings: [String]) {
         if !warnings.isEmpty { self["warnings"] = .array(warnings.map { .string($0) }) }
@@ -152,6 +225,9 @@ extension JSONObject {
         func text(_ setting: KeyPath<StreamSettings, String?>) -> JSONValue {
             rows.inForce(setting).map { .string($0) } ?? .null
         }
+        func list<Element: CustomStringConvertible>(_ setting: KeyPath<StreamSettings, [Element]?>) -> JSONValue {
+            .array((rows.inForce(setting) ?? []).map { .string($0.description) })
+        }
         func integer(_ setting: KeyPath<StreamSettings, Int?>) -> JSONValue {
             rows.inForce(setting).map { .int($0) } ?? .null
         }
@@ -162,7 +238,10 @@ extension JSONObject {
             "stream_id": .integer(row.id), "app": .string(row.app), "stream": .string(row.stream),
             "protection": .string(protection.rawValue),
             "hmac_secrets": .array((tokens?.secrets ?? []).map { .string($0.hint) }),
-            "hmac_salt": .bool(tokens?.salt != nil), "reconnect_window": integer(\.reconnectWindow),
+            "hmac_salt": .bool(tokens?.salt != nil),
+            "allow_countries": list(\.allowedCountries), "deny_countries": list(\.deniedCountries),
+            "allow_networks": list(\.allowedNetworks), "deny_networks": list(\.deniedNetworks),
+            "reconnect_window": integer(\.reconnectWindow),
             "end_on_unpublish": flag(\.endsOnUnpublish, true), "playlist_count": integer(\.playlistCount),
             "record": flag(\.record, false), "record_type": text(\.recordType),
             "segment_type": text(\.segmentType), "segment_value": text(\.segmentValue),

@@ -135,7 +135,7 @@ public struct PlaybackService: Sendable {
     }
 
     private func check(_ request: PlaybackRequest) async -> PlaybackReply {
-        guard output(for: request) != nil else {
+        guard let output = output(for: request) else {
             // Copies of segments outlive their stream; playlists are of nobody.
             guard case .file = request.path.resource, let address = request.path.addresses.first else {
                 return PlaybackReply.edge(offline, isKept: false)
@@ -149,6 +149,7 @@ public struct PlaybackService: Sendable {
         }
         let own = await answer(request)
         let isForbidden = own.status == .forbidden
+        let isInSession = request.path.session.map { SessionID.isWellFormed($0) } ?? false
         let isKept: Bool =
             switch request.path.resource {
             // It is for one viewer, and no session runs yet.
@@ -157,11 +158,15 @@ public struct PlaybackService: Sendable {
                 // Without a session a refusal is that of a key, and a request for headers opens none: neither says anything of
                 // the next one.
                 own.status != .found && own.status != .notFound && !request.isHead
-                    && (!isForbidden || request.path.session != nil)
+                    && (!isForbidden || isInSession)
             // A session that is not known here may be known again with the next playlist.
             case .file: !isForbidden
             }
-        return PlaybackReply.edge(own, isKept: isKept)
+        guard isKept, !isInSession else { return PlaybackReply.edge(own, isKept: isKept) }
+        // Outside of sessions an answer is kept for everybody.
+        let address = output.address
+        let protection = try? await admission.protection(app: address.app, stream: address.stream)
+        return PlaybackReply.edge(own, isKept: protection == .open)
     }
 
     /// Whether the viewer may have a segment of the stream.
@@ -263,7 +268,7 @@ public struct PlaybackService: Sendable {
             switch protection {
             case .sevu: SessionPath.uri(session: session, key: ticket.key, pass: ticket.pass)
             case .hmac: SessionPath.uri(session: session, token: ticket.token)
-            case .open: SessionPath.uri(session: session)
+            case .geoip, .open: SessionPath.uri(session: session)
             }
         return request.path.session == nil ? uri : "../\(uri)"
     }

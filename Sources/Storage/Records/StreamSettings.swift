@@ -16,6 +16,11 @@ public struct StreamSettings: Sendable, Hashable {
     public var sealedTokenSecrets: String?
     /// What goes with these secrets, sealed by `setTokenSalt`; nil: none.
     public var sealedTokenSalt: String?
+    /// From where it may be watched, or not: ISO 3166-1 codes and networks. An empty list is one of the stream's own.
+    public var allowedCountries: [String]?
+    public var deniedCountries: [String]?
+    public var allowedNetworks: [IPNetwork]?
+    public var deniedNetworks: [IPNetwork]?
     /// Seconds a dropped encoder has to return, 0-1800.
     public var reconnectWindow: Int?
     /// Whether an orderly unpublish ends the stream at once (true) or waits out `reconnectWindow` as well.
@@ -38,6 +43,8 @@ public struct StreamSettings: Sendable, Hashable {
     public init(
         id: Int64 = 0, accountID: AccountID, app: String, stream: String, protection: Protection? = nil,
         sealedTokenSecrets: String? = nil, sealedTokenSalt: String? = nil,
+        allowedCountries: [String]? = nil, deniedCountries: [String]? = nil, allowedNetworks: [IPNetwork]? = nil,
+        deniedNetworks: [IPNetwork]? = nil,
         reconnectWindow: Int? = nil, endsOnUnpublish: Bool? = nil, playlistCount: Int? = nil, record: Bool? = nil,
         recordType: String? = nil, segmentType: String? = nil, segmentValue: String? = nil, saveFolder: String? = nil,
         enableDVR: Bool? = nil, gaKey: String? = nil, created: Date
@@ -49,6 +56,10 @@ public struct StreamSettings: Sendable, Hashable {
         self.protection = protection
         self.sealedTokenSecrets = sealedTokenSecrets
         self.sealedTokenSalt = sealedTokenSalt
+        self.allowedCountries = allowedCountries
+        self.deniedCountries = deniedCountries
+        self.allowedNetworks = allowedNetworks
+        self.deniedNetworks = deniedNetworks
         self.reconnectWindow = reconnectWindow
         self.endsOnUnpublish = endsOnUnpublish
         self.playlistCount = playlistCount
@@ -75,6 +86,13 @@ extension StreamSettings {
 }
 
 extension [StreamSettings] {
+    /// The lists of countries and networks that are in force; nil when there are none.
+    public var placesInForce: PlaceRule? {
+        PlaceRule(
+            allowedCountries: inForce(\.allowedCountries) ?? [], deniedCountries: inForce(\.deniedCountries) ?? [],
+            allowedNetworks: inForce(\.allowedNetworks) ?? [], deniedNetworks: inForce(\.deniedNetworks) ?? [])
+    }
+
     /// The value that is in force, in the rows that a stream's settings come from; nil: the configured one.
     public func inForce<Value>(_ setting: KeyPath<StreamSettings, Value?>) -> Value? {
         for row in self {

@@ -19,8 +19,9 @@ extension SQLiteStore {
                 INSERT INTO streams (
                     cdn, app, stream, protection, reconnect_window, ends_on_unpublish, playlist_count, record,
                     record_type, segment_type, segment_value, save_folder, enable_dvr, ga_key, created,
-                    sealed_token_secrets, sealed_token_salt
-                ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                    sealed_token_secrets, sealed_token_salt, allowed_countries, denied_countries, allowed_networks,
+                    denied_networks
+                ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                 ON CONFLICT (app, stream) DO UPDATE SET
                     protection = excluded.protection, reconnect_window = excluded.reconnect_window,
                     ends_on_unpublish = excluded.ends_on_unpublish, playlist_count = excluded.playlist_count,
@@ -28,14 +29,19 @@ extension SQLiteStore {
                     segment_type = excluded.segment_type, segment_value = excluded.segment_value,
                     save_folder = excluded.save_folder, enable_dvr = excluded.enable_dvr, ga_key = excluded.ga_key,
                     sealed_token_secrets = excluded.sealed_token_secrets,
-                    sealed_token_salt = excluded.sealed_token_salt
+                    sealed_token_salt = excluded.sealed_token_salt,
+                    allowed_countries = excluded.allowed_countries, denied_countries = excluded.denied_countries,
+                    allowed_networks = excluded.allowed_networks, denied_networks = excluded.denied_networks
                 """,
                 [
                     settings.accountID, settings.app, settings.stream, settings.protection?.rawValue,
                     settings.reconnectWindow, settings.endsOnUnpublish, settings.playlistCount, settings.record,
                     settings.recordType, settings.segmentType, settings.segmentValue, settings.saveFolder,
                     settings.enableDVR, settings.gaKey, settings.created.stored, settings.sealedTokenSecrets,
-                    settings.sealedTokenSalt,
+                    settings.sealedTokenSalt, settings.allowedCountries?.joined(separator: "|"),
+                    settings.deniedCountries?.joined(separator: "|"),
+                    settings.allowedNetworks?.map(\.description).joined(separator: "|"),
+                    settings.deniedNetworks?.map(\.description).joined(separator: "|"),
                 ])
         }
         _ = try Self.reserve(name: settingsRevision, count: 1, startingAt: 1, in: database)
@@ -163,6 +169,10 @@ extension StreamSettings {
             stream: try row.text("stream"), protection: try row.optionalChoice("protection"),
             sealedTokenSecrets: try row.optionalText("sealed_token_secrets"),
             sealedTokenSalt: try row.optionalText("sealed_token_salt"),
+            allowedCountries: try row.optionalText("allowed_countries").map(Self.list),
+            deniedCountries: try row.optionalText("denied_countries").map(Self.list),
+            allowedNetworks: try row.optionalText("allowed_networks").map(Self.networks),
+            deniedNetworks: try row.optionalText("denied_networks").map(Self.networks),
             reconnectWindow: try row.optionalInt("reconnect_window"),
             endsOnUnpublish: try row.optionalFlag("ends_on_unpublish"),
             playlistCount: try row.optionalInt("playlist_count"), record: try row.optionalFlag("record"),
@@ -170,6 +180,19 @@ extension StreamSettings {
             segmentValue: try row.optionalText("segment_value"), saveFolder: try row.optionalText("save_folder"),
             enableDVR: try row.optionalFlag("enable_dvr"), gaKey: try row.optionalText("ga_key"),
             created: try row.date("created"))
+    }
+}
+
+extension StreamSettings {
+    private static func list(_ text: String) -> [String] {
+        text.split(separator: "|").map(String.init)
+    }
+
+    private static func networks(_ text: String) throws -> [IPNetwork] {
+        try list(text).map { text in
+            guard let network = IPNetwork(text) else { throw StoreError.failed("streams: no network: \(text)") }
+            return network
+        }
     }
 }
 

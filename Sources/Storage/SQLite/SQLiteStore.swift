@@ -98,6 +98,9 @@ public final class SQLiteStore: Store {
         configuration.readonly = true
         configuration.busyMode = .timeout(5)
         configuration.maximumReaderCount = 4
+        configuration.prepareDatabase { database in
+            SQLiteFunctions.add(to: database)
+        }
         return configuration
     }
 
@@ -135,6 +138,17 @@ public final class SQLiteStore: Store {
     }
 
     func read<Value: Sendable>(_ work: @escaping @Sendable (Database) throws -> Value) async throws -> Value {
+        try await read(in: pool, work)
+    }
+
+    /// On a reader that only reports use, so that the door never waits for one.
+    func report<Value: Sendable>(_ work: @escaping @Sendable (Database) throws -> Value) async throws -> Value {
+        try await read(in: reports, work)
+    }
+
+    private func read<Value: Sendable>(
+        in pool: DatabasePool, _ work: @escaping @Sendable (Database) throws -> Value
+    ) async throws -> Value {
         do {
             return try await pool.read(work)
         } catch let error as CancellationError {

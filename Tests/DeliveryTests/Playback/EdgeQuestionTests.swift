@@ -42,6 +42,11 @@ import Usher
         #expect(try verdict(await ask(player, "\(path)/media_2.ts")) == "403 0")
         #expect(try verdict(await ask(player, "\(path)/chunklist.m3u8")) == "403 1")
         #expect(try verdict(await ask(player, "\(path)/chunklist.m3u8?key=k&pass=wrong")) == "403 1")
+        // What is no session is nobody's, and would be kept for all.
+        for name in ["sess_", "sess_x"] {
+            #expect(try verdict(await ask(player, "\(folder)/\(name)/chunklist.m3u8?key=k&pass=wrong")) == "403 0")
+            #expect(try verdict(await ask(player, "\(folder)/\(name)/chunklist.m3u8?key=k&pass=p")) == "403 0")
+        }
         #expect(try verdict(await ask(player, "\(path)/chunklist.m3u8?key=k&pass=p", method: "HEAD")) == "204 0")
         #expect(try verdict(await ask(player, "\(path)/chunklist.m3u8?key=k&pass=p", method: "OPTIONS")) == "204 0")
         #expect(try verdict(await ask(player, "\(folder)/playlist.m3u8?key=k&pass=p")) == "204 0")

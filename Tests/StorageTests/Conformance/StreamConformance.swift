@@ -7,7 +7,8 @@ struct StreamConformance {
     private func settings(_ stream: String, accountID: AccountID = 1, app: String = "demo-origin") -> StreamSettings {
         StreamSettings(
             accountID: accountID, app: app, stream: stream, protection: .sevu, sealedTokenSecrets: "1:a",
-            sealedTokenSalt: "1:b", reconnectWindow: 30,
+            sealedTokenSalt: "1:b", allowedCountries: ["DE", "FR"], deniedCountries: [],
+            allowedNetworks: [IPNetwork(IPAddress(v4: 0x7F00_0001))], deniedNetworks: [], reconnectWindow: 30,
             endsOnUnpublish: false,
             playlistCount: 6, record: true, recordType: "stream", segmentType: "duration", segmentValue: "3600",
             saveFolder: "shows/é", enableDVR: true, gaKey: "UA-1", created: at(0))

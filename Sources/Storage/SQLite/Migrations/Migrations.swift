@@ -51,6 +51,11 @@ enum Migrations {
                     CREATE INDEX object_changes_by_age ON object_changes (expires);
                     """)
         }
+        migrator.registerMigration("031 countries and networks of streams") { database in
+            for column in ["allowed_countries", "denied_countries", "allowed_networks", "denied_networks"] {
+                try database.execute(sql: "ALTER TABLE streams ADD COLUMN \(column) TEXT")
+            }
+        }
         guard try !pool.read(migrator.hasBeenSuperseded) else {
             throw StoreError.failed("the database was written by a newer version of Playhouse")
         }

@@ -1,0 +1,46 @@
+import Foundation
+import Usher
+
+/// What a server of playlists asks of admission: `Admissions`, or a stand-in in tests. Every method may be called from any task.
+public protocol ViewerAdmission: Sendable {
+    /// How viewers are let in to a stream.
+    func protection(app: String, stream: String) async throws -> Protection
+
+    /// Whether the viewer would be admitted now, and the session to play under: a running one or one on offer. Nothing is
+    /// charged. A refusal is logged as an attempt.
+    func offer(_ facts: ViewerFacts) async throws -> Verdict<String>
+
+    /// Admits the viewer, or keeps the session going: called for each media playlist that is given out. The first call for a
+    /// session charges its use. A refusal is logged as an attempt.
+    ///
+    /// - Parameter session: the id presented; nil: none was.
+    /// - Returns: the session that plays now. It is another one than `session` when that is unknown, over, or somebody else's;
+    ///   then the viewer belongs on the path of the granted one, for what is asked for under the presented one is refused.
+    func admit(_ facts: ViewerFacts, session: String?) async throws -> Verdict<String>
+
+    /// Whether a session runs and may be used by this viewer for this stream. For every segment, so it never waits.
+    func permits(_ facts: ViewerFacts, session: String) -> Bool
+
+    /// Counts bytes that go out in a session.
+    func sent(_ bytes: Int, session: String)
+
+    /// The token for the cookie of a viewer who was let in with one; nil where the stream asks for none.
+    /// - Returns: the cookie's name and value, and when it runs out.
+    func sessionCookie(for facts: ViewerFacts) async throws -> (text: String, expires: Date)?
+}
+
+/// Why a viewing session was ended by this side.
+public enum EndReason: Sendable, Hashable {
+    /// The ticket was revoked or removed, or no longer covers the viewer.
+    case revoked
+    case expired
+}
+
+public enum AdmissionError: Error, Sendable, Hashable, CustomStringConvertible {
+    /// `AdmissionConfiguration.maximumSessions` is reached. Nothing was charged; another try later may succeed.
+    case tooManySessions
+
+    public var description: String {
+        "this node has as many viewers as it may have"
+    }
+}
