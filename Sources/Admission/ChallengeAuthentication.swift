@@ -8,8 +8,8 @@ import Usher
 /// The server's side of Adobe's challenge authentication (`authmod=adobe`), which takes place at connect.
 ///
 /// A connection is challenged when it asks for it (`authmod=adobe` on its app), or when it is an encoder without
-/// credentials and its app is among `rtmp.challenge_apps`: nothing in a connect tells whether an encoder holds a user name
-/// for this or will show `?user=&pass=` on its stream name later, so which apps challenge is the operator's choice.
+/// credentials, and its app is among `rtmp.challenge_apps` or it was just refused for want of a login: nothing in a connect
+/// tells whether an encoder holds a user name for this or will show `?user=&pass=` on its stream name later.
 public struct ChallengeAuthentication: Sendable {
     public enum Step: Sendable, Equatable {
         /// Nothing to do with this authentication, or nothing asked for.
@@ -36,7 +36,8 @@ public struct ChallengeAuthentication: Sendable {
         guard request.parameter("authmod") == "adobe" else {
             let isAsked =
                 request.isPublisher && request.parameter("user") == nil
-                && apps.contains { $0.matches(request.path.app) }
+                && (authorizer.wantedLogins.take(address, app: request.path.app)
+                    || apps.contains { $0.matches(request.path.app) })
             return isAsked ? .rejected(.needAuthentication) : .notNeeded
         }
         guard let user = request.parameter("user"), !user.isEmpty else { return .rejected(.needAuthentication) }

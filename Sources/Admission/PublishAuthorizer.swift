@@ -10,16 +10,20 @@ public struct PublishAuthorizer: Sendable {
     private let secret: ServerSecret
     private let passwords: PasswordChecker
     let failures: FailureLimit
+    /// Encoders that were refused for want of a login.
+    let wantedLogins: WantedLogins
     private let logger: Logger
 
     public init(
-        store: any Store, secret: ServerSecret, passwords: PasswordChecker, failures: FailureLimit, logger: Logger
+        store: any Store, secret: ServerSecret, passwords: PasswordChecker, failures: FailureLimit, logger: Logger,
+        wantedLogins: WantedLogins = WantedLogins()
     ) {
         self.store = store
         self.secret = secret
         self.passwords = passwords
         self.failures = failures
         self.logger = logger
+        self.wantedLogins = wantedLogins
     }
 
     /// - Parameter address: the encoder's, without port.
@@ -37,6 +41,7 @@ public struct PublishAuthorizer: Sendable {
             return .success(grant)
         } catch {
             if !error.isSuspicious { failures.takeBack(entry) }
+            if error == .missingCredentials { wantedLogins.add(address, app: stream.app) }
             return .failure(error)
         }
     }
@@ -105,7 +110,11 @@ public struct PublishAuthorizer: Sendable {
         guard let users = try? await store.challengeUsers(app: app, user: user, limit: 10_000) else { return [:] }
         var verifiers: [Int64: String] = [:]
         for user in users where user.challengeSalt == users.first?.challengeSalt {
-            if let sealed = user.sealedChallengeVerifier { verifiers[user.id] = try? secret.open(sealed) }
+            do {
+                verifiers[user.id] = try user.challengeVerifier(with: secret)
+            } catch {
+                logger.error("a login by challenge cannot be checked", metadata: ["error": "\(error)"])
+            }
         }
         return verifiers
     }

@@ -25,31 +25,20 @@ final class Origin: Sendable {
     /// that a restart continues, then RTMP, then what they work with.
     let services: [any Service]
 
-    /// Whether anything in the store was sealed with the server's secret.
-    private static func holdsSealed(_ store: any Store) async throws -> Bool {
-        for account in try await store.accounts() {
-            let users = try await store.streamUsers(accountID: account.id, app: nil, stream: nil)
-            if users.contains(where: { $0.sealedChallengeVerifier != nil }) { return true }
-            let streams = try await store.streams(accountID: account.id)
-            if streams.contains(where: { $0.sealedTokenSecrets != nil }) { return true }
-        }
-        return false
-    }
-
     init(configuration: PlayhouseConfiguration, logger: Logger) async throws {
         let folder = configuration.storage.path
         let store: SQLiteStore
         let secret: ServerSecret
         do {
-            store = try await SQLiteStore.open(folder: folder)
             let isNew = !ServerSecret.exists(folder: folder)
+            store = try await SQLiteStore.open(folder: folder)
             secret = try ServerSecret.load(folder: folder)
-            if isNew, try await Self.holdsSealed(store) {
+            if isNew, try await store.holdsSealed() {
                 logger.warning(
                     """
-                    the key file is new, and what was sealed with the former one cannot be opened: encoders that log in by \
-                    challenge are refused until their stream users are added again, and signed tokens until their secrets are set again, \
-                    or the file is restored
+                    the key file is new, and what was sealed with the former one cannot be opened: calls with the API keys of \
+                    before fail, stored pushes and signed tokens do not work, and encoders that log in by challenge are refused, \
+                    until the file is restored, or all of these are made anew
                     """, metadata: ["file": "\(folder)/\(ServerSecret.fileName)"])
             }
         } catch {

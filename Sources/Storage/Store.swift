@@ -57,6 +57,8 @@ public protocol StreamStore: Sendable {
     func publishers(app: String, stream: String) async throws -> [StreamUser]
     /// Users of an app's streams with that name who can log in by Adobe's challenge, by id, at most `limit`.
     func challengeUsers(app: String, user: String, limit: Int) async throws -> [StreamUser]
+    /// Another password, with all that verifies it. False when there is no such user.
+    func updateStreamUser(_ user: StreamUser) async throws -> Bool
     func removeStreamUser(id: Int64) async throws -> Bool
 }
 

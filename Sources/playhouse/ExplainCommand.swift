@@ -63,7 +63,7 @@ struct ExplainCommand: AsyncParsableCommand {
             address: ip ?? "", app: name.app, instance: "play", video: name.stream)
         let folder = configuration.storage.path
         let explanation = try await StoreAccess.with(configuration) { store in
-            let secret = ServerSecret.exists(folder: folder) ? try ServerSecret.load(folder: folder) : nil
+            let secret = try ServerSecret.load(folder: folder)
             let countries = configuration.countries(logger: Logger(label: "playhouse"))
             countries?.refresh()
             return try await Admissions(

@@ -31,11 +31,11 @@ private struct Logins: Sendable {
             let secret = try ServerSecret.load(folder: folder.path)
             let salt = "0123456789abcdef"
             let verifier = AdobeAuthentication.verifier(user: "ann", salt: salt, password: "wonderland")
-            _ = try await scene.store.insertStreamUser(
-                StreamUser(
-                    accountID: 7, app: "demo-origin", stream: "show", user: "ann",
-                    passwordHash: try Password.hash("wonderland"), sealedChallengeVerifier: try secret.seal(verifier),
-                    challengeSalt: salt, created: scene.clock.now))
+            var ann = StreamUser(
+                accountID: 7, app: "demo-origin", stream: "show", user: "ann",
+                passwordHash: try Password.hash("wonderland"), challengeSalt: salt, created: scene.clock.now)
+            try ann.setChallengeVerifier(verifier, with: secret)
+            _ = try await scene.store.insertStreamUser(ann)
             _ = try await scene.store.insertStreamUser(
                 StreamUser(
                     accountID: 7, app: "demo-origin", stream: "open", user: nil, passwordHash: nil,
@@ -82,12 +82,14 @@ private struct Logins: Sendable {
         return nil
     }
 
-    func connect(_ app: String, flashVersion: String = "FMLE/3.0") async throws -> ChallengeAuthentication.Step {
+    func connect(
+        _ app: String, flashVersion: String = "FMLE/3.0", address: String? = nil
+    ) async throws -> ChallengeAuthentication.Step {
         let command = RTMPCommand(
             "connect", transactionID: 1,
             object: .object(["app": .string(app), "flashVer": .string(flashVersion)]))
         let request = try ConnectRequest(command, maxNameSize: 4_096)
-        return await challenges.step(request, address: address, now: scene.clock.now)
+        return await challenges.step(request, address: address ?? self.address, now: scene.clock.now)
     }
 }
 
@@ -253,6 +255,29 @@ private struct Logins: Sendable {
                 steps == [
                     .rejected(.needAuthentication), .notNeeded, .notNeeded, .notNeeded, .rejected(.needAuthentication),
                 ])
+        }
+    }
+
+    @Test("An encoder that was refused for want of a login is asked for it once, when it comes again")
+    func askedAfterRefusal() async throws {
+        try await Logins.run { (logins: Logins) async throws in
+            func next(_ app: String = "demo-origin/live", flashVersion: String = "FMLE/3.0", address: String? = nil)
+                async throws -> ChallengeAuthentication.Step
+            {
+                try await logins.connect(app, flashVersion: flashVersion, address: address)
+            }
+            #expect(try await next() == .notNeeded)
+            #expect(await logins.refusal(user: "ann", pass: "guess") == .wrongCredentials)
+            #expect(try await next() == .notNeeded)
+            #expect(await logins.refusal() == .missingCredentials)
+            #expect(try await next(address: "192.0.2.8") == .notNeeded)
+            #expect(try await next("demo-vod/live") == .notNeeded)
+            #expect(try await next(flashVersion: "LNX 9") == .notNeeded)
+            #expect(try await next("demo-origin/live?user=ann&pass=x") == .notNeeded)
+            #expect(try await next() == .rejected(.needAuthentication))
+            // Who has no answer may have its login on the stream's name by now.
+            #expect(try await next() == .notNeeded)
+            #expect(await logins.user(user: "ann", pass: "wonderland") == "ann")
         }
     }
 

@@ -1,4 +1,6 @@
 import Foundation
+import RTMP
+import Storage
 import Testing
 
 @testable import ControlAPI
@@ -73,6 +75,113 @@ struct PlainAnswerTests {
             let reply = try await api.call(name)
             #expect(reply.code == 0)
             #expect(reply.message == message)
+        }
+    }
+
+    @Test("Fields that are kept without effect are named in the reply, and marked in the documentation")
+    func notYet() async throws {
+        try await TestAPI.run { (api: TestAPI) async throws in
+            let name: JSONObject = ["app": "demo-origin", "stream": "s"]
+            let added = try await api.call(
+                "sevu.addstreamuser",
+                [
+                    "app": "demo-origin", "stream": "s", "user": "u", "pass": "p", "record": 1, "enable_dvr": true,
+                    "ga_key": "", "playlist_count": 5,
+                ])
+            #expect(added["not_yet"] == ["record", "enable_dvr"])
+            var fields = name
+            for (field, value) in [
+                ("record_type", "stream"), ("segment_type", "size"), ("segment_value", "5"), ("save_folder", "f"),
+                ("ga_key", "k"), ("reconnect_window", 5),
+            ] as [(String, JSONValue)] {
+                fields[field] = value
+            }
+            let updated = try await api.call("sevu.updatestream", fields)
+            #expect(
+                updated["not_yet"] == ["record_type", "segment_type", "segment_value", "save_folder", "ga_key"])
+            #expect(try await api.call("sevu.updatestream", name)["not_yet"] == nil)
+            let push: JSONObject = [
+                "service_name": "rtmp", "url": "rtmp://live.example.com/app/key", "adaptive_group": "g",
+                "push_source": false,
+            ]
+            #expect(try await api.call("pushpublish.add", push)["not_yet"] == ["adaptive_group", "push_source"])
+            let changed = try await api.call("pushpublish.update", ["push_service_id": 1, "push_source": true])
+            #expect(changed["not_yet"] == ["push_source"])
+        }
+        let row = CommandRegistry.markdown.split(separator: "\n").first { $0.hasPrefix("| `enable_dvr` |") }
+        #expect(row?.hasSuffix("Whether viewers may rewind. **Not yet**: kept, and without effect. |") == true)
+    }
+
+    @Test(
+        "A ticket that is hardly meant is made, and the reply says why it is hardly meant",
+        arguments: [
+            ("s", "demo-origin", "+1 day", nil),
+            ("s", "demo-origin", "2020-01-01", ["the ticket has expired already"]),
+            ("mysteram", "demo-origin", "+1 day", ["nobody may publish a stream mysteram yet"]),
+            ("mysteram", "demo-live", "", ["nobody may publish a stream mysteram yet"]),
+            ("s|t", "demo-origin", "+1 day", ["nobody may publish a stream t yet"]),
+            ("s|anything", "demo-origin|demo-chorigin", "+1 day", nil),
+            ("s_360p", "demo-origin", "+1 day", nil), ("mp4:s", "demo-origin", "", nil),
+            ("s*", "demo-origin", "", nil), ("film.mp4", "demo-vod", "", nil), ("t", "demo-*", "", nil),
+        ] as [(String, String, String, JSONValue?)])
+    func warnings(video: String, app: String, expire: String, expected: JSONValue?) async throws {
+        try await TestAPI.run { (api: TestAPI) async throws in
+            for (app, stream) in [("demo-origin", "s"), ("demo-chorigin", "*")] {
+                try await api.call(
+                    "sevu.addstreamuser", ["app": .string(app), "stream": .string(stream), "user": "u", "pass": "p"])
+            }
+            let fields: JSONObject = [
+                "app": .string(app), "video": .string(video), "pass": "p", "ip": "auto", "uses": 1,
+                "expire": .string(expire),
+            ]
+            // Twice, since what is known of streams is kept.
+            for _ in 1...2 {
+                let reply = try await api.call("sevu.request", fields)
+                #expect(reply.code == 2000)
+                #expect(reply["warnings"] == expected, "\(reply.text)")
+            }
+            let many = try await api.call(
+                "sevu.requestmany",
+                [
+                    "app": .string(app), "video": .string(video), "passes": ["a", "b"], "ip": "auto", "uses": 1,
+                    "expire": .string(expire),
+                ])
+            #expect(many["warnings"] == expected)
+        }
+    }
+
+    @Test("A stream user gets another password in its place")
+    func otherPassword() async throws {
+        try await TestAPI.run { (api: TestAPI) async throws in
+            let name: JSONObject = ["app": "demo-origin", "stream": "s", "user": "ann"]
+            var fields = name
+            fields["pass"] = "wonderland"
+            let id = try #require(try await api.call("sevu.addstreamuser", fields)["streamuser_id"])
+            let before = try #require(try await api.store.streamUser(id: 1))
+            fields["pass"] = "looking-glass"
+            #expect(try await api.call("sevu.updatestreamuser", fields).code == 2105)
+            let after = try #require(try await api.store.streamUser(id: 1))
+            #expect(Password.verify("looking-glass", hash: after.passwordHash ?? ""))
+            #expect(!Password.verify("wonderland", hash: after.passwordHash ?? ""))
+            #expect(after.challengeSalt == before.challengeSalt)
+            let salt = try #require(after.challengeSalt)
+            #expect(
+                try after.challengeVerifier(with: api.service.environment.secret)
+                    == AdobeAuthentication.verifier(user: "ann", salt: salt, password: "looking-glass"))
+
+            #expect(try await api.call("sevu.updatestreamuser", ["streamuser_id": id, "pass": "third"]).code == 2105)
+            let third = try #require(try await api.store.streamUser(id: 1))
+            #expect(Password.verify("third", hash: third.passwordHash ?? ""))
+            #expect(try await api.call("sevu.updatestreamuser", name).message?.hasSuffix(": pass") == true)
+            fields["user"] = "bob"
+            #expect(try await api.call("sevu.updatestreamuser", fields).code == 2140)
+            let foreign = try await api.call(
+                "sevu.updatestreamuser", ["streamuser_id": id, "pass": "stolen"], key: api.other)
+            #expect(foreign.code == 2140)
+            try await api.call(
+                "sevu.addstreamuser", ["app": "demo-origin", "stream": "open", "user": .null, "pass": .null])
+            let open = try await api.call("sevu.updatestreamuser", ["streamuser_id": 2, "pass": "p"])
+            #expect(open.code == 7)
         }
     }
 }

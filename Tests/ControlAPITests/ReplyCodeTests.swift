@@ -151,6 +151,12 @@ struct ReplyCodeTests {
             let id = try #require(try await api.call("sevu.addstreamuser", user)["streamuser_id"])
             return try await api.call("sevu.retrievestreamuser", ["streamuser_id": id])
         },
+        .streamUserUpdated: { api in
+            try await api.call("sevu.addstreamuser", user)
+            var fields = user
+            fields["pass"] = "looking-glass"
+            return try await api.call("sevu.updatestreamuser", fields)
+        },
         .streamUserRemoved: { api in
             try await api.call("sevu.addstreamuser", user)
             return try await api.call("sevu.removestreamuser", user)

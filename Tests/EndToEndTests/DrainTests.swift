@@ -43,20 +43,23 @@ import Testing
     @Test("A key file that is lost is warned of, if anything was sealed with it")
     func aLostKeyFile() async throws {
         let first = try await OriginProcess()
-        let account = try await first.account()
         let warning = "the key file is new"
         let file = first.folder.file("data/secret.key")
         try await first.stop()
         try FileManager.default.removeItem(atPath: file)
-        // Accounts alone are sealed with nothing.
         let second = try await OriginProcess(folder: first.folder, ports: (first.httpPort, first.rtmpPort))
         #expect(second.logLines(warning) == 0)
-        try await account.succeed(
-            "sevu.addstreamuser", ["app": "demo-origin", "stream": "show", "user": "cam1", "pass": "secret"])
+        let account = try await second.account()
         try await second.stop()
         try FileManager.default.removeItem(atPath: file)
         let third = try await OriginProcess(folder: first.folder)
         #expect(third.logLines("warning", warning, "file=\(file)") == 1)
+        // Its key cannot be opened; the log says what would help.
+        let reply = try await TestAccount(
+            name: account.name, keys: account.keys, url: "http://127.0.0.1:\(third.httpPort)/stable/"
+        ).call("app.list")
+        #expect(reply["code"] == 4)
+        #expect(third.logLines("the private key of API key", "cannot be opened with \(file)") == 1)
         try await third.stop()
         let fourth = try await OriginProcess(folder: first.folder)
         #expect(fourth.logLines(warning) == 0)

@@ -198,4 +198,30 @@ import Testing
         #expect(rows.first?["user"] == "cam1")
         #expect(rows.first?["stream"] == "")
     }
+
+    @Test("An encoder that has its login for the challenge only is let in at its second try, without configuration")
+    func challengeWithoutConfiguration() async throws {
+        let source = try await SourceMedia.h264AAC()
+        let origin = try await OriginProcess()
+        let account = try await origin.account()
+        try await account.succeed(
+            "sevu.addstreamuser", ["app": "demo-origin", "stream": "cam", "user": "cam1", "pass": "secret"])
+        let url = { (login: String) in "rtmp://\(login)127.0.0.1:\(origin.rtmpPort)/demo-origin/live/cam" }
+
+        let first = try await Encoder.ffmpeg(source, to: url("cam1:secret@"), seconds: 1).result()
+        #expect(first.status != 0)
+        #expect(first.errors.contains("user and pass are required to publish this stream"), "\(first.errors)")
+        let second = try await Encoder.ffmpeg(source, to: url("cam1:secret@"), seconds: 1).result()
+        #expect(second.status == 0, "\(second.errors)")
+        #expect(origin.publishers("cam") == 1)
+        // Refused for want of a login once, an encoder that shows it on the stream's name is asked once and then let in.
+        let without = try await Encoder.ffmpeg(source, to: url(""), seconds: 1).result()
+        #expect(without.errors.contains("user and pass are required to publish this stream"), "\(without.errors)")
+        let named = url("") + "?user=cam1&pass=secret"
+        let asked = try await Encoder.ffmpeg(source, to: named, seconds: 1).result()
+        #expect(asked.status != 0)
+        let right = try await Encoder.ffmpeg(source, to: named, seconds: 1).result()
+        #expect(right.status == 0, "\(right.errors)")
+        #expect(origin.publishers("cam") == 2)
+    }
 }

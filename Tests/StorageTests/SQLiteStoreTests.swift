@@ -24,6 +24,7 @@ struct SQLiteStoreTests {
                 files == [
                     "attempts", "playhouse.sqlite", "playhouse.sqlite-shm", "playhouse.sqlite-wal",
                     "playhouse.sqlite.lock",
+                    "secret.key",
                 ])
             for file in files {
                 #expect(try mode("\(folder)/\(file)") == (file == "attempts" ? 0o700 : 0o600), "\(file)")
@@ -298,7 +299,9 @@ struct SQLiteStoreTests {
                 PushService(accountID: 1, name: "", service: "", destination: [:], created: at(0), updated: at(0)))
             try await store.write { database in
                 try database.run("UPDATE api_keys SET rights = 'everything'")
-                try database.run("UPDATE pushes SET destination = 'not JSON'")
+                try database.run(
+                    "UPDATE pushes SET destination = ?",
+                    [try store.secret.seal("not JSON", context: PushService.sealContext(id: push.id))])
             }
             await #expect(throws: StoreError.failed("column rights holds what it should not")) {
                 try await store.key(apiKey: key.apiKey)

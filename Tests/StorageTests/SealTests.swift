@@ -15,22 +15,22 @@ struct SealTests {
             #expect((attributes[.posixPermissions] as? NSNumber)?.intValue == 0o700)
             let other = try ServerSecret.load(folder: parent + "/two")
             #expect(other.hmac("x") != first.hmac("x"))
-            #expect(throws: StoreError.self) { try other.open(first.seal("text")) }
+            #expect(throws: StoreError.self) { try other.open(first.seal("text", context: "c"), context: "c") }
         }
     }
 
     @Test("A sealed text that was changed anywhere does not open", arguments: ["", "text", "ü\u{0}🎬"])
     func changed(text: String) throws {
         let secret = try #require(secret)
-        let sealed = try secret.seal(text)
-        #expect(try secret.open(sealed) == text)
+        let sealed = try secret.seal(text, context: "c")
+        #expect(try secret.open(sealed, context: "c") == text)
         let box = try #require(Data(base64Encoded: String(sealed.dropFirst(2))))
         for index in box.indices {
             var changed = box
             changed[index] ^= 1
-            #expect(throws: StoreError.self) { try secret.open("1:" + changed.base64EncodedString()) }
+            #expect(throws: StoreError.self) { try secret.open("1:" + changed.base64EncodedString(), context: "c") }
         }
-        #expect(throws: StoreError.self) { try secret.open("2:" + sealed.dropFirst(2)) }
+        #expect(throws: StoreError.self) { try secret.open("2:" + sealed.dropFirst(2), context: "c") }
     }
 
     @Test("A stream's secrets and salt open for that stream and that use only")

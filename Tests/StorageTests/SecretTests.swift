@@ -53,7 +53,7 @@ import Testing
             let second = try ServerSecret.load(folder: folder)
             #expect(first.hmac("x") == second.hmac("x"))
             #expect(first.hmac("x") != first.hmac("y"))
-            #expect(try second.open(first.seal("verifier")) == "verifier")
+            #expect(try second.open(first.seal("verifier", context: "c"), context: "c") == "verifier")
         }
     }
 

@@ -17,6 +17,8 @@ public struct CommandDescription: Sendable {
         public var aliases: [String] = []
         public var isRequired: Bool
         public var text: String
+        /// It is checked and kept, and nothing comes of it in this version: replies name it in `not_yet`.
+        public var isNotYet = false
     }
 
     public var name: String

@@ -11,6 +11,8 @@ struct CommandField<Value: Sendable>: Sendable {
     /// The sentence of the documentation.
     let text: String
     let kind: FieldKind<Value>
+    /// It is checked and kept, and nothing comes of it in this version.
+    var isNotYet = false
 
     static func required(
         _ name: String, _ kind: FieldKind<Value>, aliases: [String] = [], _ text: String
@@ -22,6 +24,13 @@ struct CommandField<Value: Sendable>: Sendable {
         _ name: String, _ kind: FieldKind<Value>, aliases: [String] = [], _ text: String
     ) -> CommandField {
         CommandField(name: name, aliases: aliases, isRequired: false, text: text, kind: kind)
+    }
+
+    /// The field is checked and kept, and nothing comes of it in this version.
+    var notYet: CommandField {
+        var field = self
+        field.isNotYet = true
+        return field
     }
 
     /// The same field of another command, which says something else of it.
@@ -155,7 +164,9 @@ struct RecordField<Record: Sendable>: Sendable {
 
 extension CommandDescription.Field {
     init<Value>(_ field: CommandField<Value>) {
-        self.init(name: field.name, aliases: field.aliases, isRequired: field.isRequired, text: field.text)
+        self.init(
+            name: field.name, aliases: field.aliases, isRequired: field.isRequired, text: field.text,
+            isNotYet: field.isNotYet)
     }
 }
 

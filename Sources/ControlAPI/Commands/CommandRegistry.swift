@@ -17,6 +17,8 @@ public enum CommandRegistry {
             guard let command else { throw CommandFailure(.fieldInvalid) }
             var reply = try await command.run(context)
             // Clients send what they have; who mistyped a name is told so.
+            let notYet = Kind.description.fields.filter { $0.isNotYet && fields.isGiven($0.name) }.map(\.name)
+            if !notYet.isEmpty { reply.payload["not_yet"] = .array(notYet.map { .string($0) }) }
             let ignored = Kind.description.unknownFields(in: object.members.map(\.name))
             if !Kind.description.hasFixedReply, !ignored.isEmpty {
                 reply.payload["ignored"] = .array(ignored.prefix(mostIgnored).map { .string($0.cut()) })
@@ -33,7 +35,8 @@ public enum CommandRegistry {
         entry(UpdateTicket.self), entry(ListTickets.self), entry(RequestTickets.self),
         entry(ListSessions.self), entry(EndSession.self), entry(ListAttempts.self),
         entry(CountAttempts.self), entry(AddStreamUser.self), entry(ListStreamUsers.self),
-        entry(RetrieveStreamUser.self), entry(RemoveStreamUser.self), entry(UpdateStream.self),
+        entry(RetrieveStreamUser.self), entry(UpdateStreamUser.self), entry(RemoveStreamUser.self),
+        entry(UpdateStream.self),
         entry(ActiveStreams.self), entry(StreamDetails.self), entry(CloseStream.self), entry(AddPush.self),
         entry(UpdatePush.self), entry(RemovePush.self), entry(ListPushes.self), entry(ConnectPush.self),
         entry(DisconnectPush.self), entry(ListApps.self), entry(ServerStatus.self), entry(OriginLog.self),
@@ -83,7 +86,8 @@ public enum CommandRegistry {
                 lines += ["| field | required | meaning |", "| --- | --- | --- |"]
                 lines += command.fields.map { field in
                     // A bar would end the cell, also in code.
-                    let text = field.text.replacing("|", with: "\\|")
+                    let text = (field.text + (field.isNotYet ? " **Not yet**: kept, and without effect." : ""))
+                        .replacing("|", with: "\\|")
                     return "| `\(field.name)` | \(field.isRequired ? "yes" : "") | \(text) |"
                 }
                 lines.append("")

@@ -86,11 +86,12 @@ enum StoredPushFields {
             \.stream, isTakenAway: true),
         RecordField(.optional("autopush", .boolean, "Connect whenever the source is published."), \.autopush),
         RecordField(
-            .optional("adaptive_group", .text(maximum: 128), "Kept for adaptive sets."), \.adaptiveGroup,
+            .optional("adaptive_group", .text(maximum: 128), "For adaptive sets.").notYet, \.adaptiveGroup,
             isTakenAway: true),
         RecordField(
             .optional(
-                "push_source", .boolean, "Whether the untranscoded source goes out as well; true by default."),
+                "push_source", .boolean, "Whether the untranscoded source goes out as well; true by default."
+            ).notYet,
             \.pushSource),
     ]
 }
@@ -140,7 +141,8 @@ struct UpdatePush: Command {
             + StoredPushFields.kept.map(\.description).map { field in
                 let none = ["app", "stream"].contains(field.name) ? "; null: none" : ""
                 return CommandDescription.Field(
-                    name: field.name, isRequired: false, text: "As in `pushpublish.add`\(none).")
+                    name: field.name, isRequired: false, text: "As in `pushpublish.add`\(none).",
+                    isNotYet: field.isNotYet)
             },
         payload: "nothing more.")
 

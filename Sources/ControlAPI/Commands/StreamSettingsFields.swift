@@ -34,22 +34,24 @@ struct StreamSettingsFields: Sendable {
                 "playlist_count", .integer(StreamSettings.playlistCounts), "Segments in the HLS playlist, 3 to 120."),
             \.playlistCount),
         RecordField(
-            .optional("record", .boolean, "Whether it is recorded on publish (kept for the recording commands)."),
+            .optional("record", .boolean, "Whether it is recorded on publish.").notYet,
             \.record),
         RecordField(
-            .optional("record_type", .word(of: RecordType.self), "`stream` or `event`."), \.recordType),
+            .optional("record_type", .word(of: RecordType.self), "`stream` or `event`.").notYet, \.recordType),
         RecordField(
             .optional(
-                "segment_type", .word(of: SegmentType.self), "`disabled`, `schedule`, `duration` or `size`."),
+                "segment_type", .word(of: SegmentType.self), "`disabled`, `schedule`, `duration` or `size`."
+            ).notYet,
             \.segmentType),
         RecordField(
             .optional(
-                "segment_value", .text(maximum: 128), "Megabytes, minutes or a cron line, as `segment_type` says."),
+                "segment_value", .text(maximum: 128), "Megabytes, minutes or a cron line, as `segment_type` says."
+            ).notYet,
             \.segmentValue),
         RecordField(
-            .optional("save_folder", .text(maximum: 512), "Where recordings go."), \.saveFolder),
-        RecordField(.optional("enable_dvr", .boolean, "Whether viewers may rewind."), \.enableDVR),
-        RecordField(.optional("ga_key", .text(maximum: 128), "Google Analytics key."), \.gaKey),
+            .optional("save_folder", .text(maximum: 512), "Where recordings go.").notYet, \.saveFolder),
+        RecordField(.optional("enable_dvr", .boolean, "Whether viewers may rewind.").notYet, \.enableDVR),
+        RecordField(.optional("ga_key", .text(maximum: 128), "Google Analytics key.").notYet, \.gaKey),
     ]
 
     private static let secrets = CommandField.optional(

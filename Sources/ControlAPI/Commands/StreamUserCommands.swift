@@ -67,6 +67,19 @@ extension CommandContext {
         for name in StreamSettings.inheritance(of: stream) { touched.concern(.stream(app: app, stream: name)) }
     }
 
+    /// Gives a user who logs in a password.
+    func setPassword(_ password: String, of user: inout StreamUser) async throws {
+        let name = user.user ?? ""
+        user.passwordHash = try await environment.hash(password)
+        // The challenge comes before the stream's name does, so an app's users of one name share a salt.
+        let namesakes = try await store.streamUsers(accountID: account.id, app: user.app, stream: nil)
+        let salt =
+            namesakes.first { $0.user == name }?.challengeSalt ?? String(UInt64.random(in: .min ... .max), radix: 16)
+        let verifier = AdobeAuthentication.verifier(user: name, salt: salt, password: password)
+        user.challengeSalt = salt
+        try user.setChallengeVerifier(verifier, with: environment.secret)
+    }
+
     /// The settings in force for a row's stream.
     func describe(_ row: StreamSettings) async throws -> JSONObject {
         let rows = try await store.streamSettings(app: row.app, stream: row.stream)
@@ -155,17 +168,7 @@ struct AddStreamUser: Command {
 
         var user = StreamUser(
             accountID: context.account.id, app: app, stream: stream, user: login?.user, passwordHash: nil, created: now)
-        if let login {
-            user.passwordHash = try await context.environment.hash(login.pass)
-            // The challenge comes before the stream's name does, so an app's users of one name share a salt.
-            let namesakes = try await context.store.streamUsers(accountID: context.account.id, app: app, stream: nil)
-            let salt =
-                namesakes.first { $0.user == login.user }?.challengeSalt
-                ?? String(UInt64.random(in: .min ... .max), radix: 16)
-            let verifier = AdobeAuthentication.verifier(user: login.user, salt: salt, password: login.pass)
-            user.challengeSalt = salt
-            user.sealedChallengeVerifier = try context.environment.secret.seal(verifier)
-        }
+        if let login { try await context.setPassword(login.pass, of: &user) }
         var row = known ?? StreamSettings(accountID: context.account.id, app: app, stream: stream, created: now)
         try settings.apply(to: &row, sealing: context.environment.secret)
         let hasChanged = row != known
@@ -248,6 +251,42 @@ struct RetrieveStreamUser: Command {
         var settings: JSONObject = [:]
         if let row = try await context.store.stream(id: user.streamID) { settings = try await context.describe(row) }
         return Reply(.streamUserFound, payload: context.describe(user, settings))
+    }
+}
+
+/// `sevu.updatestreamuser`: another password.
+struct UpdateStreamUser: Command {
+    private static let pass = CommandField.required("pass", .text(maximum: 72), "The new password, at most 72 bytes.")
+
+    static let description = CommandDescription(
+        name: "sevu.updatestreamuser", isMutating: true,
+        text:
+            "Gives a stream user another password, with no moment in which the stream has no user. An encoder that publishes goes "
+            + "on; at its next login the old password is wrong. An extension: the documents have no such command.",
+        fields: StreamUserSelector.descriptions + .list(pass), payload: "nothing more.")
+
+    private let selector: StreamUserSelector
+    private let pass: String
+
+    init?(_ fields: inout Fields) {
+        let pass = fields.read(Self.pass)
+        guard let selector = StreamUserSelector(&fields), let pass else { return nil }
+        (self.selector, self.pass) = (selector, pass)
+    }
+
+    func run(_ context: CommandContext) async throws -> Reply {
+        try await context.environment.settingsGate.run { try await change(context) }
+    }
+
+    private func change(_ context: CommandContext) async throws -> Reply {
+        var user = try await selector.find(context)
+        guard user.user != nil else {
+            throw CommandFailure(invalid: [.invalid("pass", expected: "must be absent: this user logs in without one")])
+        }
+        try await context.setPassword(pass, of: &user)
+        guard try await context.store.updateStreamUser(user) else { throw CommandFailure(.streamUserNotFound) }
+        context.touched.change(.streamUser(app: user.app, stream: user.stream, user: user.user))
+        return Reply(.streamUserUpdated)
     }
 }
 

@@ -109,7 +109,8 @@ struct RequestTicket: Command {
             TicketFields.maximumSessions, TicketFields.expires),
         payload:
             "`ticket` with `key`, `pass`, `ip`, `video`, `app`, `uses`, `active`, `created_date`, "
-            + "`expire_date`, `used_date`, and `max_sessions` where there is such a limit, all strings."
+            + "`expire_date`, `used_date`, and `max_sessions` where there is such a limit, all strings; `warnings`, a list, where "
+            + "the ticket has expired already, or names streams that nobody may publish yet."
     )
 
     private let ticket: Ticket
@@ -125,7 +126,9 @@ struct RequestTicket: Command {
     func run(_ context: CommandContext) async throws -> Reply {
         context.touched.concern(.ticket(key: ticket.key))
         let stored = try await context.store.insertTicket(ticket)
-        return Reply(.ticketCreated, payload: ["ticket": .object(JSONObject(stored, uses: stored.uses))])
+        var payload: JSONObject = ["ticket": .object(JSONObject(stored, uses: stored.uses))]
+        payload.add(warnings: await context.warnings(stored))
+        return Reply(.ticketCreated, payload: payload)
     }
 }
 
@@ -161,9 +164,9 @@ struct RequestTickets: Command {
     func run(_ context: CommandContext) async throws -> Reply {
         for ticket in tickets { context.touched.concern(.ticket(key: ticket.key)) }
         let stored = try await context.store.insertTickets(tickets)
-        return Reply(
-            .ticketsCreated,
-            payload: ["tickets": .array(stored.map { .object(JSONObject($0, uses: $0.uses)) })])
+        var payload: JSONObject = ["tickets": .array(stored.map { .object(JSONObject($0, uses: $0.uses)) })]
+        if let first = stored.first { payload.add(warnings: await context.warnings(first)) }
+        return Reply(.ticketsCreated, payload: payload)
     }
 }
 
@@ -175,6 +178,29 @@ extension WildcardList {
 }
 
 extension CommandContext {
+    /// What of a new ticket is hardly meant. The ticket is good all the same: streams may come later.
+    fileprivate func warnings(_ ticket: Ticket) async -> [String] {
+        var warnings: [String] = []
+        if ticket.expires <= environment.now() { warnings.append("the ticket has expired already") }
+        let apps = WildcardList.names(ticket.app).map { AppName.published($0) }
+        let videos = WildcardList.names(ticket.video).map { VideoName.normalized($0) }
+        // Of files and of patterns nobody knows what there will be.
+        let areStreams = apps.allSatisfy { $0.hasSuffix("-origin") || $0.hasSuffix("-chorigin") }
+        guard areStreams, videos.allSatisfy(StreamAddress.isValidName), apps.count * videos.count <= 16 else {
+            return warnings
+        }
+        for video in videos {
+            var isKnown = false
+            for app in apps where !isKnown {
+                for name in [video, VideoName.source(of: video)].compactMap({ $0 }) where !isKnown {
+                    isKnown = await environment.knownStreams.has(app: app, stream: name, in: store)
+                }
+            }
+            if !isKnown { warnings.append("nobody may publish a stream \(video) yet") }
+        }
+        return warnings
+    }
+
     /// A ticket as it stands.
     fileprivate func describe(_ ticket: Ticket) async throws -> JSONObject {
         var object = JSONObject(ticket, uses: ticket.remainingUses ?? 0)

@@ -32,6 +32,7 @@ public enum ReplyCode: Int, Sendable, Hashable, CaseIterable {
     case streamUserFound = 2102
     case streamUserRemoved = 2103
     case streamUpdated = 2104
+    case streamUserUpdated = 2105
     case streamUserNotFound = 2140
     case streamUserExists = 2141
     case streamNotFound = 2142
@@ -145,6 +146,8 @@ public enum ReplyCode: Int, Sendable, Hashable, CaseIterable {
         case .streamUserFound: ("Stream user found", true, "`sevu.retrievestreamuser` found the user.")
         case .streamUserRemoved: ("Stream user removed", true, "`sevu.removestreamuser` removed the user.")
         case .streamUpdated: ("Stream updated", true, "`sevu.updatestream` stored the settings.")
+        case .streamUserUpdated:
+            ("Stream user updated", true, "`sevu.updatestreamuser` stored the new password.")
         case .streamUserNotFound: ("Stream user not found", false, "The account has no such stream user.")
         case .streamUserExists:
             ("Stream user exists already", false, "The stream has a user of that name; remove it first.")

@@ -6,6 +6,7 @@ import Logging
 import NIOPosix
 import PushPublish
 import Storage
+import Synchronization
 
 /// Where this origin is reached, for the URLs that replies show.
 public struct PublicAddresses: Sendable, Hashable {
@@ -83,6 +84,7 @@ public struct ControlEnvironment: Sendable {
     public var lastSegment: @Sendable (StreamAddress) -> Int64?
     /// Changes of stream settings read a row and write it back, so they go one by one.
     let settingsGate = SerialGate()
+    let knownStreams = KnownStreams()
     /// When the origin began.
     public let started: Date
 
@@ -132,5 +134,28 @@ actor SerialGate {
         }
         last = Task { _ = try? await task.value }
         return task
+    }
+}
+
+/// Streams that somebody may publish, as last heard of: shops ask for thousands of tickets for one.
+final class KnownStreams: Sendable {
+    private struct Name: Sendable, Hashable {
+        var app, stream: String
+    }
+
+    private static let maximum = 10_000
+    private let names = Mutex<Set<Name>>([])
+
+    /// Asks the store unless it said yes before. Yes when the store does not answer.
+    func has(app: String, stream: String, in store: any StreamStore) async -> Bool {
+        let name = Name(app: app, stream: stream)
+        if names.withLock({ $0.contains(name) }) { return true }
+        guard let users = try? await store.publishers(app: app, stream: stream) else { return true }
+        guard !users.isEmpty else { return false }
+        names.withLock { names in
+            if names.count >= Self.maximum { names = [] }
+            names.insert(name)
+        }
+        return true
     }
 }

@@ -56,7 +56,8 @@ extension SQLiteStore {
     }
 
     public func insertKey(_ key: APIKey) async throws -> APIKey {
-        try await write { database in
+        let sealed = try secret.seal(key.privateKey, context: APIKey.sealContext(key.apiKey))
+        return try await write { database in
             try StoreError.duplicate("API key") {
                 try database.run(
                     """
@@ -64,7 +65,7 @@ extension SQLiteStore {
                     VALUES (?, ?, ?, ?, ?, ?, ?)
                     """,
                     [
-                        key.accountID, key.apiKey, key.privateKey, key.rights.rawValue, key.label, key.created.stored,
+                        key.accountID, key.apiKey, sealed, key.rights.rawValue, key.label, key.created.stored,
                         key.revoked?.stored,
                     ])
             }
@@ -75,16 +76,22 @@ extension SQLiteStore {
     }
 
     public func key(apiKey: String) async throws -> APIKey? {
-        try await readBriefly { database in
-            let found = try database.first("SELECT * FROM api_keys WHERE api_key = ?", [apiKey]).map(APIKey.init)
+        let secret = secret
+        return try await readBriefly { database in
+            let found = try database.first("SELECT * FROM api_keys WHERE api_key = ?", [apiKey]).map {
+                try APIKey($0, secret)
+            }
             // SQLite looks for what stands before a NUL.
             return found?.apiKey == apiKey ? found : nil
         }
     }
 
     public func keys(accountID: AccountID) async throws -> [APIKey] {
-        try await read { database in
-            try database.all("SELECT * FROM api_keys WHERE cdn = ? ORDER BY id", [accountID]).map(APIKey.init)
+        let secret = secret
+        return try await read { database in
+            try database.all("SELECT * FROM api_keys WHERE cdn = ? ORDER BY id", [accountID]).map {
+                try APIKey($0, secret)
+            }
         }
     }
 
@@ -105,10 +112,12 @@ extension Account {
 }
 
 extension APIKey {
-    init(_ row: StoredRow) throws {
+    init(_ row: StoredRow, _ secret: ServerSecret) throws {
+        let apiKey = try row.text("api_key")
         self.init(
-            id: try row.integer("id"), accountID: try row.account("cdn"), apiKey: try row.text("api_key"),
-            privateKey: try row.text("private_key"), rights: try row.choice("rights"), label: try row.text("label"),
+            id: try row.integer("id"), accountID: try row.account("cdn"), apiKey: apiKey,
+            privateKey: try secret.open(try row.text("private_key"), context: APIKey.sealContext(apiKey)),
+            rights: try row.choice("rights"), label: try row.text("label"),
             created: try row.date("created"), revoked: try row.optionalDate("revoked"))
     }
 }

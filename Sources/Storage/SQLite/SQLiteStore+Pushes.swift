@@ -4,7 +4,8 @@ import GRDB
 
 extension SQLiteStore {
     public func insertPush(_ push: PushService) async throws -> PushService {
-        try await write { database in
+        let secret = secret
+        return try await write { database in
             try StoreError.duplicate("push") {
                 try database.run(
                     """
@@ -15,30 +16,39 @@ extension SQLiteStore {
                     """,
                     [
                         push.accountID, push.name, push.service, push.app, push.instance, push.stream, push.autopush,
-                        push.adaptiveGroup, push.pushSource, try push.destination.stored(), push.created.stored,
-                        push.updated.stored,
+                        push.adaptiveGroup, push.pushSource, "", push.created.stored, push.updated.stored,
                     ])
             }
             var push = push
             push.id = database.lastInsertedRowID
+            // It is sealed for the row's number.
+            try database.run(
+                "UPDATE pushes SET destination = ? WHERE id = ?", [try push.sealedDestination(with: secret), push.id])
             return push
         }
     }
 
     public func push(id: Int64, accountID: AccountID) async throws -> PushService? {
-        try await read { database in
-            try database.first("SELECT * FROM pushes WHERE id = ? AND cdn = ?", [id, accountID]).map(PushService.init)
+        let secret = secret
+        return try await read { database in
+            try database.first("SELECT * FROM pushes WHERE id = ? AND cdn = ?", [id, accountID]).map {
+                try PushService($0, secret)
+            }
         }
     }
 
     public func pushes(accountID: AccountID) async throws -> [PushService] {
-        try await read {
-            try $0.all("SELECT * FROM pushes WHERE cdn = ? ORDER BY id", [accountID]).map(PushService.init)
+        let secret = secret
+        return try await read { database in
+            try database.all("SELECT * FROM pushes WHERE cdn = ? ORDER BY id", [accountID]).map {
+                try PushService($0, secret)
+            }
         }
     }
 
     public func autopushes(app: String, instance: String, stream: String) async throws -> [PushService] {
-        try await read { database in
+        let secret = secret
+        return try await read { database in
             guard let account = try Self.account(owningApp: app, in: database) else { return [] }
             return try database.all(
                 """
@@ -48,12 +58,13 @@ extension SQLiteStore {
                 ORDER BY id
                 """,
                 [account.id, app, instance, stream]
-            ).map(PushService.init)
+            ).map { try PushService($0, secret) }
         }
     }
 
     public func updatePush(_ push: PushService) async throws -> Bool {
-        try await write { database in
+        let sealed = try push.sealedDestination(with: secret)
+        return try await write { database in
             try database.run(
                 """
                 UPDATE pushes SET name = ?, service = ?, app = ?, instance = ?, stream = ?, autopush = ?,
@@ -62,7 +73,7 @@ extension SQLiteStore {
                 """,
                 [
                     push.name, push.service, push.app, push.instance, push.stream, push.autopush, push.adaptiveGroup,
-                    push.pushSource, try push.destination.stored(), push.updated.stored, push.id, push.accountID,
+                    push.pushSource, sealed, push.updated.stored, push.id, push.accountID,
                 ]) > 0
         }
     }
@@ -73,13 +84,15 @@ extension SQLiteStore {
 }
 
 extension PushService {
-    init(_ row: StoredRow) throws {
+    init(_ row: StoredRow, _ secret: ServerSecret) throws {
+        let id = try row.integer("id")
+        let destination = try secret.open(try row.text("destination"), context: PushService.sealContext(id: id))
         self.init(
-            id: try row.integer("id"), accountID: try row.account("cdn"), name: try row.text("name"),
+            id: id, accountID: try row.account("cdn"), name: try row.text("name"),
             service: try row.text("service"), app: try row.optionalText("app"),
             instance: try row.optionalText("instance"), stream: try row.optionalText("stream"),
             autopush: try row.flag("autopush"), adaptiveGroup: try row.optionalText("adaptive_group"),
-            pushSource: try row.flag("push_source"), destination: try row.map("destination"),
+            pushSource: try row.flag("push_source"), destination: try StoredRow.map(destination, of: "destination"),
             created: try row.date("created"), updated: try row.date("updated"))
     }
 }

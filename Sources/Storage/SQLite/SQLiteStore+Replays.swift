@@ -3,7 +3,8 @@ import GRDB
 
 extension SQLiteStore {
     public func beginReplay(digest: String, now: Date, expires: Date) async throws -> ReplayClaim {
-        try await write { database in
+        let secret = secret
+        return try await write { database in
             // The number of the next change: those that come while the request is carried out count as well.
             let claimed = try database.run(
                 """
@@ -17,8 +18,9 @@ extension SQLiteStore {
                 [digest, now.stored, expires.stored, now.addingTimeInterval(-ReplayClaim.patience).stored])
             if claimed > 0 { return .new }
             guard let row = try database.first("SELECT reply, objects, change FROM replays WHERE digest = ?", [digest]),
-                let reply = try row.optionalText("reply")
+                let sealed = try row.optionalText("reply")
             else { return .running }
+            let reply = try secret.open(sealed, context: ReplayClaim.sealContext(digest: digest))
             for object in try row.text("objects").split(separator: "\n") {
                 let change = try database.first(
                     "SELECT 1 FROM object_changes WHERE object = ? AND change >= ? AND digest <> ?",
@@ -30,6 +32,7 @@ extension SQLiteStore {
     }
 
     public func finishReplay(digest: String, reply: String, touch: ReplayTouch) async throws {
+        let reply = try secret.seal(reply, context: ReplayClaim.sealContext(digest: digest))
         try await write { database in
             // A reply once given stays, also when a run that was taken for lost ends after all.
             let finished = try database.run(

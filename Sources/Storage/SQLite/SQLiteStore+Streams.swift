@@ -155,6 +155,15 @@ extension SQLiteStore {
         }
     }
 
+    public func updateStreamUser(_ user: StreamUser) async throws -> Bool {
+        try await write { database in
+            try database.run(
+                """
+                UPDATE stream_users SET password_hash = ?, sealed_challenge_verifier = ?, challenge_salt = ? WHERE id = ?
+                """, [user.passwordHash, user.sealedChallengeVerifier, user.challengeSalt, user.id]) > 0
+        }
+    }
+
     public func removeStreamUser(id: Int64) async throws -> Bool {
         try await write { try $0.run("DELETE FROM stream_users WHERE id = ?", [id]) > 0 }
     }

@@ -17,8 +17,12 @@ public final class SQLiteStore: Store {
     let refusals: RefusalLog
     let packer: AttemptPacker
 
+    /// What private keys, destinations of pushes and replies are sealed with.
+    let secret: ServerSecret
+
     private init(folder: String, path: String) throws {
-        let pool = try Self.openPool(path)
+        secret = try ServerSecret.load(folder: folder)
+        let pool = try Self.openPool(path, secret)
         self.pool = pool
         reports = try DatabasePool(path: path, configuration: Self.reading(label: "playhouse reports"))
         questions = try ReadBatcher(path: path, Self.reading(label: "playhouse questions"))
@@ -46,8 +50,8 @@ public final class SQLiteStore: Store {
         FileManager.default.fileExists(atPath: URL(fileURLWithPath: folder).appendingPathComponent(fileName).path)
     }
 
-    /// Opens the database in `folder`, creating both when missing (the folder 0700, the file 0600), and brings its tables
-    /// up to date. Throws `StoreError.failed`, also for a database that a newer version wrote.
+    /// Opens the database in `folder`, creating both and the server's secret when missing (the folder 0700, the files 0600), and
+    /// brings its tables up to date. Throws `StoreError.failed`, also for a database that a newer version wrote.
     public static func open(folder: String) async throws -> SQLiteStore {
         try await onThread {
             try DataFolder.prepare(folder)
@@ -73,7 +77,7 @@ public final class SQLiteStore: Store {
         DataFolder.claim(URL(fileURLWithPath: folder).appendingPathComponent("server.lock").path)
     }
 
-    private static func openPool(_ path: String) throws -> DatabasePool {
+    private static func openPool(_ path: String, _ secret: ServerSecret) throws -> DatabasePool {
         try DataFolder.prepareFile(path)
         var configuration = Configuration()
         configuration.label = "playhouse store"
@@ -88,7 +92,7 @@ public final class SQLiteStore: Store {
             // After opening: the pool itself sets NORMAL, with which a power cut may lose the last commits.
             try database.execute(sql: "PRAGMA synchronous = FULL")
         }
-        try Migrations.migrate(pool)
+        try Migrations.migrate(pool, secret: secret)
         return pool
     }
 
@@ -102,6 +106,18 @@ public final class SQLiteStore: Store {
             SQLiteFunctions.add(to: database)
         }
         return configuration
+    }
+
+    /// Whether anything was sealed: without the secret it was sealed with that cannot be read.
+    public func holdsSealed() async throws -> Bool {
+        try await read { database in
+            try database.first(
+                """
+                SELECT 1 WHERE EXISTS (SELECT 1 FROM api_keys) OR EXISTS (SELECT 1 FROM pushes)
+                    OR EXISTS (SELECT 1 FROM stream_users WHERE sealed_challenge_verifier IS NOT NULL)
+                    OR EXISTS (SELECT 1 FROM streams WHERE sealed_token_secrets IS NOT NULL)
+                """) != nil
+        }
     }
 
     /// How many transactions were committed for how many writes.

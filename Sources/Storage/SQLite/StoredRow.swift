@@ -15,6 +15,11 @@ struct StoredRow {
         return value?.storage ?? .null
     }
 
+    /// A column's value as it is, for another statement.
+    func value(_ column: String) -> DatabaseValue? {
+        row[column]
+    }
+
     func integer(_ column: String) throws -> Int64 {
         guard case .int64(let value) = storage(column) else { throw Self.wrong(column) }
         return value
@@ -68,8 +73,13 @@ struct StoredRow {
     }
 
     func map(_ column: String) throws -> [String: String] {
-        guard let map = try? JSONDecoder().decode([String: String].self, from: Data(try text(column).utf8)) else {
-            throw Self.wrong(column)
+        try Self.map(try text(column), of: column)
+    }
+
+    /// - Parameter column: for the error.
+    static func map(_ text: String, of column: String) throws -> [String: String] {
+        guard let map = try? JSONDecoder().decode([String: String].self, from: Data(text.utf8)) else {
+            throw wrong(column)
         }
         return map
     }

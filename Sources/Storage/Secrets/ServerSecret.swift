@@ -7,6 +7,8 @@ import Foundation
 public struct ServerSecret: Sendable {
     private let sealingKey: SymmetricKey
     private let signingKey: SymmetricKey
+    /// For messages.
+    private var path = "this server's secret"
 
     public static let fileName = "secret.key"
     private static let length = 32
@@ -35,9 +37,10 @@ public struct ServerSecret: Sendable {
         try DataFolder.prepare(folder)
         let path = URL(fileURLWithPath: folder).appendingPathComponent(fileName).path
         if !FileManager.default.fileExists(atPath: path) { try create(path) }
-        guard let bytes = FileManager.default.contents(atPath: path), let secret = ServerSecret(bytes: bytes) else {
+        guard let bytes = FileManager.default.contents(atPath: path), var secret = ServerSecret(bytes: bytes) else {
             throw StoreError.failed("\(path) does not hold a secret of \(length) bytes, or cannot be read")
         }
+        secret.path = path
         return secret
     }
 
@@ -56,19 +59,23 @@ public struct ServerSecret: Sendable {
     ///
     /// - Parameter context: what it is, such as `challenge verifier of user 5`; it must be given again to open it, so that
     ///   one sealed text cannot stand in for another.
-    public func seal(_ text: String, context: String = "") throws -> String {
+    public func seal(_ text: String, context: String) throws -> String {
         let box = try AES.GCM.seal(Data(text.utf8), using: sealingKey, authenticating: Data(context.utf8))
         guard let combined = box.combined else { throw StoreError.failed("sealing gave nothing") }
         return "1:" + combined.base64EncodedString()
     }
 
     /// The text inside; throws when it was sealed with another secret or context, or was changed.
-    public func open(_ sealed: String, context: String = "") throws -> String {
+    public func open(_ sealed: String, context: String) throws -> String {
         guard sealed.hasPrefix("1:"), let combined = Data(base64Encoded: String(sealed.dropFirst(2))),
             let box = try? AES.GCM.SealedBox(combined: combined),
             let opened = try? AES.GCM.open(box, using: sealingKey, authenticating: Data(context.utf8)),
             let text = String(validating: opened, as: UTF8.self)
-        else { throw StoreError.failed("a sealed text cannot be opened with this server's secret") }
+        else {
+            throw StoreError.failed(
+                "the \(context) cannot be opened with \(path): it was sealed with another key; restore that file from a backup"
+            )
+        }
         return text
     }
 

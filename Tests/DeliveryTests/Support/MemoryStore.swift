@@ -55,5 +55,6 @@ final class MemoryStore: SequenceStore, StreamStore {
     func streamUsers(accountID: AccountID, app: String?, stream: String?) async throws -> [StreamUser] { [] }
     func publishers(app: String, stream: String) async throws -> [StreamUser] { [] }
     func challengeUsers(app: String, user: String, limit: Int) async throws -> [StreamUser] { [] }
+    func updateStreamUser(_ user: StreamUser) async throws -> Bool { false }
     func removeStreamUser(id: Int64) async throws -> Bool { false }
 }

@@ -3,7 +3,8 @@ import GRDB
 /// The steps by which databases of every age come to today's tables. A step that has been released is never changed;
 /// what is different now is a new step at the end.
 enum Migrations {
-    static func migrate(_ pool: DatabasePool) throws {
+    /// - Parameter secret: what is sealed is sealed with.
+    static func migrate(_ pool: DatabasePool, secret: ServerSecret) throws {
         var migrator = DatabaseMigrator()
         migrator.registerMigration("001 first tables", migrate: firstTables)
         migrator.registerMigration("002 stream users by name") { database in
@@ -56,9 +57,13 @@ enum Migrations {
                 try database.execute(sql: "ALTER TABLE streams ADD COLUMN \(column) TEXT")
             }
         }
+        migrator.registerMigration("051 sealed secrets") { try sealedSecrets($0, secret) }
         guard try !pool.read(migrator.hasBeenSuperseded) else {
             throw StoreError.failed("the database was written by a newer version of Playhouse")
         }
+        guard try !pool.read(migrator.hasCompletedMigrations) else { return }
         try migrator.migrate(pool)
+        // What was sealed does not stay behind in the log.
+        pool.writeWithoutTransaction { _ = try? $0.checkpoint(.truncate) }
     }
 }
