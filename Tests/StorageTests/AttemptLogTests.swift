@@ -1,5 +1,6 @@
 import Basics
 import Foundation
+import GRDB
 import Testing
 import Usher
 
@@ -357,6 +358,95 @@ struct AttemptLogTests {
                 _ = try? await model.store.countAttempts(accountID: 1, filter: filter)
                 _ = try? await model.store.attempts(accountID: 1, filter: filter, limit: 25, offset: 3)
             }
+        }
+    }
+
+    @Test("A question ends when nobody waits for its answer any more, and when it takes too long")
+    func patience() async throws {
+        try await withModel(seed: 6) { model in
+            try await model.record(10)
+            try await model.store.packer.pack(atLeast: 1, now: model.date)
+            _ = try await model.store.countAttempts(accountID: 1, filter: AttemptFilter())
+            let state = try model.store.log.takeIn(AttemptLog.News(generation: 0, after: 0))
+            let left = QuestionPatience(.seconds(3_600))
+            func question(_ patience: QuestionPatience) throws -> AttemptQuestion {
+                try #require(
+                    AttemptQuestion(
+                        accountID: 1, filter: AttemptFilter(), hash: model.store.attemptHash, patience: patience))
+            }
+            #expect(try state.count(question(left)) > 0)
+            left.end()
+            #expect(throws: CancellationError.self) { try state.count(question(left)) }
+            #expect(throws: StoreError.unavailable("the question took too long")) {
+                try state.count(question(QuestionPatience(.zero)))
+            }
+        }
+    }
+
+    @Test("Attempts of a database from before there were volumes are all there, and numbers go on behind theirs")
+    func before() async throws {
+        try await withTemporaryFolder { folder in
+            let old = try DatabaseQueue(path: "\(folder)/\(SQLiteStore.fileName)")
+            try await old.write { database in
+                try Migrations.firstTables(database)
+                try database.execute(
+                    sql: """
+                        CREATE TABLE grdb_migrations (identifier TEXT NOT NULL PRIMARY KEY);
+                        INSERT INTO grdb_migrations VALUES ('001 first tables');
+                        INSERT INTO accounts (cdn, user, created) VALUES (1, 'demo', 0);
+                        """)
+                for id in [3, 4, 9] {
+                    try database.execute(
+                        sql: """
+                            INSERT INTO attempts (
+                                id, cdn, date, key, pass, address, address_key, video, app, instance, page_url, referrer_url,
+                                is_success, reason, server_address, repeats, folding_key
+                            ) VALUES (
+                                ?, 1, ?, 'k', 'p', '192.0.2.1', x'00', 'show', 'demo-origin', 'play', 'page', 'from', 0,
+                                'Ticket Revoked', '192.0.2.9', 5, 7)
+                            """, arguments: [id, at(Double(id)).stored])
+                }
+            }
+            try old.close()
+
+            let store = try await SQLiteStore.open(folder: folder)
+            let filter = AttemptFilter(address: "192.0.2.0/24")
+            #expect(try await store.countAttempts(accountID: 1, filter: filter) == 15)
+            let rows = try await store.attempts(accountID: 1, filter: filter, limit: 9, offset: 0)
+            #expect(rows.map(\.id) == [9, 4, 3])
+            #expect(rows.map(\.referrerURL) == ["from", "from", "from"])
+            #expect(try await store.removeAttempts(before: at(100)) == 3)
+            #expect(try await store.write { try SQLiteStore.insert(.refusal(), in: $0) } == 10)
+            try await store.close()
+        }
+    }
+
+    @Test("What an earlier process left unpacked is packed when the next one records", arguments: [true, false])
+    func leftOver(isRefusal: Bool) async throws {
+        try await withTemporaryFolder { folder in
+            let first = try await SQLiteStore.open(folder: folder)
+            try await first.insertAccount(.demo)
+            _ = try await first.insertTicket(.sample())
+            try await first.write { database in
+                for index in 0..<AttemptPacker.rows {
+                    try SQLiteStore.insert(.refusal(date: at(Double(index) / 100)), in: database)
+                }
+            }
+            try await first.close()
+            let second = try await SQLiteStore.open(folder: folder)
+            if isRefusal {
+                second.recordRefusal(.refusal(), foldingWindow: 10)
+                #expect(try await second.countAttempts(accountID: 1, filter: AttemptFilter()) == AttemptPacker.rows + 1)
+            } else {
+                #expect(try await second.admit(.sample()).openedTicket != nil)
+            }
+            var volumes = 0
+            while volumes == 0 {
+                volumes =
+                    try await second.read { try $0.first("SELECT count(*) AS n FROM attempt_volumes")?.int("n") } ?? 0
+            }
+            #expect(try await second.countAttempts(accountID: 1, filter: AttemptFilter()) == AttemptPacker.rows + 1)
+            try await second.close()
         }
     }
 }

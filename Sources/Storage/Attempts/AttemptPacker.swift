@@ -9,8 +9,9 @@ import Synchronization
 /// What is killed half-way leaves a file that no row of `attempt_volumes` names, and the rows where they were.
 final class AttemptPacker: Sendable {
     private struct State {
-        /// Rows that were recorded since the table was last looked at.
-        var recorded = 0
+        /// Rows that were recorded since the table was last looked at. It is looked at with the first, for an earlier process may
+        /// have left many.
+        var recorded = AttemptPacker.rows / 4
         var work: Task<Void, Never>?
         var isClosed = false
         /// Volumes that cannot be merged with the next.

@@ -36,10 +36,13 @@ public final class SQLiteStore: Store {
         let volumes = URL(fileURLWithPath: folder).appendingPathComponent("attempts").path
         try DataFolder.prepare(volumes)
         log = AttemptLog(folder: volumes)
+        let packer = AttemptPacker(folder: volumes, hash: attemptHash, reports: reports, batcher: batcher)
+        self.packer = packer
         refusals = RefusalLog { rows in
-            try await batcher.run(.refusals) { try SQLiteStore.record(rows.map(\.attempt), in: $0) }
+            let ids = try await batcher.run(.refusals) { try SQLiteStore.record(rows.map(\.attempt), in: $0) }
+            packer.recorded(rows.count)
+            return ids
         }
-        packer = AttemptPacker(folder: volumes, hash: attemptHash, reports: reports, batcher: batcher)
     }
 
     /// The database's file name.
