@@ -25,7 +25,7 @@ struct StormTests {
         var answered: Set<String> = []
         for round in 1...Self.setting("PLAYHOUSE_STORM_ROUNDS", or: 8) {
             let storm = try ForeignProgram([Self.program, "storm", data, "\(tickets)", "\(round)"])
-            try await eventually("the storm: \(storm.errors)") { storm.output.contains("ready") }
+            try await eventually("the storm: \(storm.errors)", within: .seconds(300)) { storm.output.contains("ready") }
             // The moment is what is tested, so it is one of chance.
             try await Task.sleep(for: .milliseconds(Int.random(in: 1...700)))
             storm.signal(SIGKILL)
