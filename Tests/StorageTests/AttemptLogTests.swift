@@ -450,4 +450,43 @@ struct AttemptLogTests {
             try await second.close()
         }
     }
+
+    @Test("Questions of another process are answered exactly while volumes are made, merged and removed under them")
+    func underway() async throws {
+        try await withTemporaryFolder { folder in
+            let one = try await SQLiteStore.open(folder: folder)
+            let two = try await SQLiteStore.open(folder: folder)
+            try await one.write { database in
+                for index in 0..<40 { try SQLiteStore.insert(.refusal(date: at(Double(index))), in: database) }
+            }
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask {
+                    for _ in 0..<40 {
+                        try await one.packer.pack(atLeast: 1, now: at(100))
+                        try await one.write { try SQLiteStore.insert(.refusal(accountID: 2, date: at(50)), in: $0) }
+                    }
+                }
+                for _ in 0..<300 {
+                    #expect(try await two.countAttempts(accountID: 1, filter: AttemptFilter()) == 40)
+                }
+                try await group.waitForAll()
+            }
+            try await two.close()
+            try await one.close()
+        }
+    }
+
+    @Test("A volume that is not there is an error that names it")
+    func missing() async throws {
+        try await withModel(seed: 4) { model in
+            try await model.record(20)
+            try await model.store.packer.pack(atLeast: 1, now: model.date)
+            let file = try #require(try await Self.files(model.store).first)
+            let path = "\(model.store.log.folder)/\(file)"
+            try FileManager.default.removeItem(atPath: path)
+            await #expect(throws: StoreError.unavailable("\(path) is not there")) {
+                try await model.store.countAttempts(accountID: 1, filter: AttemptFilter())
+            }
+        }
+    }
 }

@@ -16,6 +16,11 @@ final class AttemptLog: Sendable {
         var newest: Int64
     }
 
+    /// The file of a volume that the database listed is not there.
+    struct VolumeGone: Error {
+        var path: String
+    }
+
     /// A volume, open.
     struct Part: Sendable {
         var row: VolumeRow
@@ -101,14 +106,16 @@ final class AttemptLog: Sendable {
         state.withLock { $0.position }
     }
 
-    /// Takes news in, and gives what is known then.
+    /// Takes news in, and gives what is known then. Throws `VolumeGone`, and what a damaged volume throws.
     func takeIn(_ news: News) throws -> State {
         var opened: [Part]?
         if let rows = news.volumes {
             let known = state.withLock { $0.parts }.reduce(into: [:]) { $0[$1.row.file] = $1 }
-            opened = try rows.map { row in
-                try known[row.file]
-                    ?? Part(row: row, volume: AttemptVolume(path: "\(folder)/\(row.file)"), numbers: [])
+            opened = try rows.map { row -> Part in
+                if let part = known[row.file] { return part }
+                let path = "\(folder)/\(row.file)"
+                guard FileManager.default.fileExists(atPath: path) else { throw VolumeGone(path: path) }
+                return Part(row: row, volume: try AttemptVolume(path: path), numbers: [])
             }.sorted { $0.row.lastID > $1.row.lastID }
         }
         return state.withLock { state in

@@ -96,16 +96,24 @@ extension SQLiteStore {
         }
         let (log, reports) = (log, reports)
         return try await withTaskCancellationHandler {
-            do {
-                return try await reports.read { database in
-                    var lastID: Int64 = 0
-                    let state = try log.takeIn(Self.news(in: database, since: log.position, hash: hash, last: &lastID))
-                    return try work(database, lastID, state, question)
+            var tries = 0
+            while true {
+                do {
+                    return try await reports.read { database in
+                        var lastID: Int64 = 0
+                        let state = try log.takeIn(
+                            Self.news(in: database, since: log.position, hash: hash, last: &lastID))
+                        return try work(database, lastID, state, question)
+                    }
+                } catch let error as CancellationError {
+                    throw error
+                } catch let gone as AttemptLog.VolumeGone {
+                    // Its volume was merged or removed after the list was read; the next reading has the list without it.
+                    tries += 1
+                    guard tries < 10 else { throw StoreError.unavailable("\(gone.path) is not there") }
+                } catch {
+                    throw StoreError(error)
                 }
-            } catch let error as CancellationError {
-                throw error
-            } catch {
-                throw StoreError(error)
             }
         } onCancel: {
             patience.end()
