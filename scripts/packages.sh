@@ -8,6 +8,8 @@ DEMO_PACKAGES="ffmpeg nginx-light libnginx-mod-rtmp curl jq"
 TEST_PACKAGES="$DEMO_PACKAGES php-cli php-curl ruby perl libwww-perl libjson-perl python3 python3-pip \
 rtmpdump gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad \
 gstreamer1.0-plugins-ugly gstreamer1.0-libav chromium unzip procps openssl fonts-dejavu-core"
+# To run scripts/try-obs: OBS Studio, a screen that nobody sees, OpenGL without a graphics card.
+OBS_PACKAGES="obs-studio xvfb libgl1-mesa-dri"
 
 # install_packages NAME…: installs those that are missing, after saying which. Without root it says what to type.
 install_packages() {

@@ -31,6 +31,12 @@ public struct ChallengeAuthentication: Sendable {
         issuer = AdobeChallengeIssuer(secret: SymmetricKey(data: secret.hmac("adobe challenge")))
     }
 
+    /// An encoder that has shown its login by challenge is gone: when it comes again soon, it is asked at once, without being
+    /// refused for want of a login first.
+    public func remember(_ app: String, address: String) {
+        authorizer.wantedLogins.add(address, app: app)
+    }
+
     /// What to answer a connect with. Looks at the store only when a user has been named.
     public func step(_ request: ConnectRequest, address: String, now: Date) async -> Step {
         guard request.parameter("authmod") == "adobe" else {
@@ -68,6 +74,8 @@ public struct ChallengeAuthentication: Sendable {
                 return .accepted(user: ChallengedUser(name: user, ids: Set(right.keys)))
             }
         }
+        // Who answers has its login for the challenge alone, and will answer again.
+        remember(app, address: address)
         return .rejected(.authenticationFailed(opaque: opaque))
     }
 }

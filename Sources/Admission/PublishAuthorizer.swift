@@ -49,7 +49,7 @@ public struct PublishAuthorizer: Sendable {
     private func decide(_ stream: StreamAddress, _ credentials: PublishCredentials, _ address: String)
         async throws(PublishRefusal) -> PublishGrant
     {
-        guard stream.isValid else { throw .invalidName }
+        if let fault = stream.fault { throw .invalidName(fault: fault) }
         guard stream == stream.forPlayback else { throw .playbackName }
         let account: Account
         let users: [StreamUser]

@@ -1,6 +1,9 @@
+import Basics
+
 /// Why an encoder may not publish: what it is told, and what the log says.
 public enum PublishRefusal: Error, Sendable, Hashable {
-    case invalidName
+    /// - Parameter fault: what is wrong with which name; nothing of the name itself.
+    case invalidName(fault: String)
     /// Instance `play`, or an app's name for playback: nobody could watch what is published there.
     case playbackName
     /// No account has an app of that name.
@@ -20,8 +23,8 @@ public enum PublishRefusal: Error, Sendable, Hashable {
     /// The sentence for the encoder and the event log. It does not tell which of user and password was wrong.
     public var message: String {
         switch self {
-        case .invalidName:
-            "app, instance and stream names are 1-128 letters, digits and -_.~"
+        case .invalidName(let fault):
+            "\(fault); app, instance and stream names are 1-128 letters, digits and -_.~"
         case .playbackName: "this is a name for playback; publish to instance live of the -origin or -chorigin app"
         case .unknownApp: "no such application"
         case .suspended: "the account is suspended"
@@ -33,6 +36,12 @@ public enum PublishRefusal: Error, Sendable, Hashable {
         case .overloaded: "the server holds as much as it may"
         case .unavailable(let reason): reason
         }
+    }
+
+    /// The sentence for the encoder, which may have put into its address what never arrived: ffmpeg cuts a stream's name at a
+    /// space. So it is told the name that was heard.
+    public func message(for stream: StreamAddress) -> String {
+        self == .unknownStream ? "\(message): \(stream)" : message
     }
 
     /// RTMP's onStatus code: BadName is what encoders know as "stream key refused or in use"; Denied is for logins.

@@ -2,8 +2,9 @@ import Basics
 import NIOCore
 import Synchronization
 
-/// Encoders that were refused for want of a login: at its next connect such a one is asked for it by Adobe's challenge, for it may
-/// hold a user name that it shows only when asked (OBS's *Use authentication*, `rtmp://user:pass@…` in ffmpeg).
+/// Encoders that were refused for want of a login, or answered a challenge: at its next connect such a one is asked for it by
+/// Adobe's challenge, for it may hold a user name that it shows only when asked (OBS's *Use authentication*,
+/// `rtmp://user:pass@…` in ffmpeg).
 ///
 /// Each is asked once: who does not answer may have its login in the stream's name by now, and is let through again.
 public final class WantedLogins: Sendable {

@@ -25,7 +25,8 @@ struct RTMPClient: Sendable {
     let software: String
     let pageURL: String
     let swfURL: String
-    private let app: String
+    /// The application that it connected to.
+    let app: String
     private let instance: String?
     private let parameters: [String: String]
 

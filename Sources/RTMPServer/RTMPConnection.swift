@@ -93,6 +93,7 @@ final class RTMPConnection: ChannelDuplexHandler, @unchecked Sendable {
         check?.cancel()
         connections.remove(self)
         leaveEverything(isOrderly: false)
+        if challenged != nil, let client { environment.challenges.remember(client.app, address: peer.address) }
         memory.release()
         context.fireChannelInactive()
     }
@@ -392,7 +393,7 @@ final class RTMPConnection: ChannelDuplexHandler, @unchecked Sendable {
             guard connection.publications[use.streamID]?.use == use else { return }
             connection.publications[use.streamID] = nil
             connection.session.refusePublish(
-                streamID: use.streamID, code: refusal.statusCode, description: refusal.message)
+                streamID: use.streamID, code: refusal.statusCode, description: refusal.message(for: stream))
             // Encoders wait for the server to hang up before they say what was wrong.
             connection.close()
         }

@@ -63,7 +63,8 @@ import Testing
             let log = log(scene)
             let long = String(repeating: "é", count: 30_000)
             log.publishRefused(
-                address(long), info(user: long, software: long), .invalidName, isAuthenticated: false)
+                address(long), info(user: long, software: long), .invalidName(fault: "the stream's name holds a space"),
+                isAuthenticated: false)
             await log.flush()
             let row = try #require(try await rows(scene).first)
             for text in [row.stream, row.user, row.address] + row.metadata.values {

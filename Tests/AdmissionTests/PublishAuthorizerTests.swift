@@ -105,7 +105,7 @@ private struct Logins: Sendable {
             #expect(await logins.refusal(user: "bob", pass: "wonderland") == .wrongCredentials)
             #expect(await logins.refusal("other", user: "ann", pass: "wonderland") == .unknownStream)
             #expect(await logins.refusal(app: "nobody-origin") == .unknownApp)
-            #expect(await logins.refusal("a b") == .invalidName)
+            #expect(await logins.refusal("a b") == .invalidName(fault: "the stream's name holds a space"))
             #expect(await logins.refusal(instance: "play") == .playbackName)
         }
         try await Logins.run(isSuspended: true) { logins in
@@ -278,6 +278,24 @@ private struct Logins: Sendable {
             // Who has no answer may have its login on the stream's name by now.
             #expect(try await next() == .notNeeded)
             #expect(await logins.user(user: "ann", pass: "wonderland") == "ann")
+        }
+    }
+
+    @Test("An encoder that answered a challenge, rightly or wrongly, is asked at once when it comes again")
+    func askedAfterAnswer() async throws {
+        try await Logins.run { logins in
+            let asked = try await logins.connect("demo-origin/live?authmod=adobe&user=ann")
+            let wrong = try #require(next(asked, password: "guess", tried: "?authmod=adobe&user=ann"))
+            guard case .rejected(.authenticationFailed) = try await logins.connect("demo-origin/live\(wrong)") else {
+                Issue.record("not refused")
+                return
+            }
+            #expect(try await logins.connect("demo-origin/live", address: "192.0.2.8") == .notNeeded)
+            #expect(try await logins.connect("demo-origin/live") == .rejected(.needAuthentication))
+            #expect(try await logins.connect("demo-origin/live") == .notNeeded)
+            logins.challenges.remember("demo-origin", address: logins.address)
+            #expect(try await logins.connect("demo-origin/live") == .rejected(.needAuthentication))
+            #expect(try await logins.connect("demo-origin/live") == .notNeeded)
         }
     }
 

@@ -86,13 +86,19 @@ import Testing
             message: "user and pass are required to publish this stream"),
         Refusal(
             name: "unknown stream", stream: "other", query: "?user=cam1&pass=secret", code: "NetStream.Publish.BadName",
-            message: "no stream user may publish this stream"),
+            message: "no stream user may publish this stream: demo-origin/live/other"),
+        Refusal(
+            name: "a name with a space", stream: "my%20cam", query: "?user=cam1&pass=secret",
+            code: "NetStream.Publish.BadName",
+            message:
+                "the stream's name holds a space; app, instance and stream names are 1-128 letters, digits and -_.~"),
         Refusal(
             name: "unknown app", app: "nobody", stream: "cam", query: "?user=cam1&pass=secret",
             code: "NetStream.Publish.BadName", message: "no such application"),
         Refusal(
             name: "another account's app", app: "rival-origin", stream: "cam", query: "?user=cam1&pass=secret",
-            code: "NetStream.Publish.BadName", message: "no stream user may publish this stream"),
+            code: "NetStream.Publish.BadName",
+            message: "no stream user may publish this stream: rival-origin/live/cam"),
     ]
 
     @Test("An encoder that may not publish is told why, and it is in the log")
@@ -141,6 +147,21 @@ import Testing
         }
         #expect(try await account.call("log.origin", ["app": "rival-origin"])["status"] == "failure")
         #expect(origin.logLines("publisher accepted") == 0)
+    }
+
+    @Test("An encoder that sends half of a stream's name is told which name was heard")
+    func halfAName() async throws {
+        let source = try await SourceMedia.videoOnly()
+        let origin = try await OriginProcess()
+        let account = try await origin.account()
+        try await account.succeed(
+            "sevu.addstreamuser", ["app": "demo-origin", "stream": "cam", "user": "cam1", "pass": "secret"])
+        // ffmpeg cuts its address at the space, login included.
+        let url = origin.rtmp("my cam", query: "?user=cam1&pass=secret")
+        let result = try await Encoder.ffmpeg(source, to: url).result()
+        #expect(result.status != 0)
+        let told = "no stream user may publish this stream: demo-origin/live/my\n"
+        #expect(result.errors.contains(told), "\(result.errors)")
     }
 
     @Test("Open streams take any encoder")
@@ -215,6 +236,12 @@ import Testing
         let second = try await Encoder.ffmpeg(source, to: url("cam1:secret@"), seconds: 1).result()
         #expect(second.status == 0, "\(second.errors)")
         #expect(origin.publishers("cam") == 1)
+        // It has shown that it answers, so it is asked at once from now on.
+        let third = try await Encoder.ffmpeg(source, to: url("cam1:secret@"), seconds: 1).result()
+        #expect(third.status == 0, "\(third.errors)")
+        #expect(origin.publishers("cam") == 2)
+        let other = try await Encoder.ffmpeg(source, to: url(""), seconds: 1).result()
+        #expect(other.status != 0)
         // Refused for want of a login once, an encoder that shows it on the stream's name is asked once and then let in.
         let without = try await Encoder.ffmpeg(source, to: url(""), seconds: 1).result()
         #expect(without.errors.contains("user and pass are required to publish this stream"), "\(without.errors)")
@@ -223,6 +250,6 @@ import Testing
         #expect(asked.status != 0)
         let right = try await Encoder.ffmpeg(source, to: named, seconds: 1).result()
         #expect(right.status == 0, "\(right.errors)")
-        #expect(origin.publishers("cam") == 2)
+        #expect(origin.publishers("cam") == 3)
     }
 }

@@ -204,5 +204,20 @@ import Testing
         arguments: [("a", true), ("A-b_c.d~9", true), ("", false), (".a", false), ("a/b", false), ("é", false)])
     func namesAreOfAFewCharacters(name: String, isValid: Bool) {
         #expect(StreamAddress.isValidName(name) == isValid)
+        #expect((StreamAddress(app: "a", instance: "b", stream: name).fault == nil) == isValid)
+    }
+
+    @Test(
+        "What is wrong with a name is said, and of which",
+        arguments: [
+            (["x-origin", "live", "my show"], "the stream's name holds a space"),
+            (["x-origin", "live/a", "s"], "the instance's name holds a slash"),
+            (["x-origin", "live", "é"], "the stream's name holds a character that is not allowed"),
+            (["", "live", "a b"], "the app's name is empty"),
+            (["x", "live", ".s"], "the stream's name begins with a dot"),
+            (["x", "live", String(repeating: "s", count: 129)], "the stream's name is longer than 128 bytes"),
+        ])
+    func faults(names: [String], fault: String) {
+        #expect(StreamAddress(app: names[0], instance: names[1], stream: names[2]).fault == fault)
     }
 }
