@@ -192,6 +192,8 @@ public struct ControlService: Sendable {
                 CommandFailure(.unusuallyHighTraffic, "The server cannot store anything now, please try again"),
                 retryAfter: Self.retryAfter, httpStatus: 503)
         }
+        // Who asked has hung up, and reads nothing of this.
+        if error is CancellationError { return Reply(CommandFailure(.unusuallyHighTraffic), httpStatus: 503) }
         environment.logger.error("API command failed", metadata: ["error": "\(error)"])
         return Reply(CommandFailure(.unexpectedError))
     }

@@ -95,6 +95,8 @@ struct HTTPConnection {
         case close
         /// The peer takes nothing of what waits for it.
         case closeStalled
+        /// The peer has ended its side and may be gone; it is to be sent something to find out.
+        case probe
         case reject(Rejection)
     }
 
@@ -133,6 +135,8 @@ struct HTTPConnection {
     /// How soon a stalled peer is closed when memory is short.
     private static let pressedSendTimeout = TimeAmount.seconds(5)
     private static let lingerTime = TimeAmount.seconds(2)
+    /// How long a peer that has ended its side waits before it is asked whether it is still there. Most answers come earlier.
+    static let probeDelay = TimeAmount.milliseconds(200)
 
     private let limits: HTTPLimits
     private var reading: Reading
@@ -141,6 +145,10 @@ struct HTTPConnection {
     /// Bytes of responses that the socket has not taken.
     private(set) var waiting = 0
     private var lastMeasure: NIODeadline
+    /// When the peer ended its side.
+    private var inputEnd: NIODeadline?
+    /// When the request in progress came, until the peer has been asked during it whether it is still there.
+    private var unprobed: NIODeadline?
     /// Where the judgement of progress began: when, what the peer had acknowledged, and what it has to take.
     private var mark: (since: NIODeadline, acknowledged: Int64, needed: Int64)?
 
@@ -201,6 +209,8 @@ struct HTTPConnection {
         assert(isReadyForRequest, "a request came while another is in progress")
         response = .awaited
         reading = head.hasBody ? .body(since: now, bytes: 0) : .complete
+        // HTTP/1.0 knows no interim responses.
+        unprobed = head.isVersion11 ? now : nil
         // RFC 9112 §3.2.
         guard head.hosts == 1 || (head.hosts == 0 && !head.isVersion11) else { return .reject(.host) }
         if !head.keepsAlive { ending = .afterResponse }
@@ -220,6 +230,22 @@ struct HTTPConnection {
     mutating func requestEndCame(now: NIODeadline) {
         // The response of a handler that needs no body may have ended before.
         if case .none = response { reading = .idle(since: now) } else { reading = .complete }
+    }
+
+    /// The peer has ended its side. Either it waits for its responses, or it has closed its socket: both look the same until it is
+    /// sent something, which a socket that is closed answers with a reset (RFC 9293 §3.6.1).
+    mutating func inputEnded(now: NIODeadline) {
+        inputEnd = inputEnd ?? now
+    }
+
+    /// The peer has been sent an interim response.
+    mutating func wasProbed() {
+        unprobed = nil
+    }
+
+    private var probeTime: NIODeadline? {
+        guard case .awaited = response, !isEnding, let inputEnd, let unprobed else { return nil }
+        return max(inputEnd, unprobed) + HTTPConnection.probeDelay
     }
 
     // MARK: Responses
@@ -284,8 +310,12 @@ struct HTTPConnection {
             case .body(let since, _): since + limits.bodyTimeout
             case .complete: nil
             }
-        guard let progress, let request else { return progress ?? request }
-        return min(progress, request)
+        return Self.earlier(Self.earlier(progress, request), probeTime)
+    }
+
+    private static func earlier(_ one: NIODeadline?, _ other: NIODeadline?) -> NIODeadline? {
+        guard let one, let other else { return one ?? other }
+        return min(one, other)
     }
 
     /// - Parameter isPressed: memory is short, so peers that hold some of it get less time.
@@ -294,6 +324,7 @@ struct HTTPConnection {
         let patience = isPressed ? min(limits.sendTimeout, HTTPConnection.pressedSendTimeout) : limits.sendTimeout
         if let mark, now - mark.since >= patience { return .closeStalled }
         guard !isEnding else { return .nothing }
+        if let probeTime, now >= probeTime { return .probe }
         switch reading {
         case .idle(let since): return waiting == 0 && now - since >= limits.idleTimeout ? .close : .nothing
         case .head(let since): return now - since >= limits.headerTimeout ? .reject(.timeout) : .nothing

@@ -62,11 +62,14 @@ final class HTTPInputHandler: ChannelDuplexHandler {
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        if event as? ChannelEvent == .inputClosed, kept != nil {
-            hasEnded = true
-        } else {
-            context.fireUserInboundEventTriggered(event)
+        if event as? ChannelEvent == .inputClosed {
+            connection.inputEnded()
+            if kept != nil {
+                hasEnded = true
+                return
+            }
         }
+        context.fireUserInboundEventTriggered(event)
     }
 
     /// A response has ended, or the socket takes bytes again: the next request may come.
@@ -199,6 +202,11 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
 
     func bytesCame() {
         machine.bytesCame(now: .now())
+    }
+
+    func inputEnded() {
+        machine.inputEnded(now: .now())
+        arm()
     }
 
     // MARK: Life
@@ -342,11 +350,14 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
                 return
             }
         }
-        if verdict == .acceptAfterContinue {
-            context.writeAndFlush(
-                wrapOutboundOut(.head(HTTPResponseHead(version: .http1_1, status: .continue))), promise: nil)
-        }
+        if verdict == .acceptAfterContinue { sendContinue(context) }
         if let request { giveOn(.head(request), context) }
+    }
+
+    /// An interim response, which a client that did not ask for it passes over (RFC 9110 §15.2.1).
+    private func sendContinue(_ context: ChannelHandlerContext) {
+        context.writeAndFlush(
+            wrapOutboundOut(.head(HTTPResponseHead(version: .http1_1, status: .continue))), promise: nil)
     }
 
     private func take(_ bytes: ByteBuffer, _ context: ChannelHandlerContext) {
@@ -562,6 +573,9 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
         case .nothing: break
         case .close: context.close(promise: nil)
         case .closeStalled: end("the client takes nothing of its response")
+        case .probe:
+            machine.wasProbed()
+            sendContinue(context)
         case .reject(let rejection): reject(rejection)
         }
         arm()

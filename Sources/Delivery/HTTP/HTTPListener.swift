@@ -59,7 +59,9 @@ public final class HTTPListener: Sendable {
             .childChannelInitializer { channel in
                 child.setup(channel: channel, logger: logger).map { value in
                     connections.add(channel)
-                    Task { await child.handle(value: value, logger: logger) }
+                    let task = Task { await child.handle(value: value, logger: logger) }
+                    // Whatever still works for a client that is gone is told to stop.
+                    channel.closeFuture.whenComplete { _ in task.cancel() }
                 }
             }
             .childChannelOption(.allowRemoteHalfClosure, value: true)

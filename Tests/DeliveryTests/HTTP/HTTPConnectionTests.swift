@@ -112,6 +112,38 @@ import Testing
         #expect(connection.timeUp(isPressed: false, now: at(3_600)) == .nothing)
     }
 
+    @Test("A client that ends its side while its request is worked on is asked once whether it is still there")
+    func probe() {
+        var connection = connection()
+        _ = connection.requestHeadCame(head(), now: at(0))
+        connection.requestEndCame(now: at(0))
+        connection.inputEnded(now: at(1))
+        #expect(connection.deadline == at(1) + HTTPConnection.probeDelay)
+        #expect(connection.timeUp(isPressed: false, now: at(1)) == .nothing)
+        #expect(connection.timeUp(isPressed: false, now: at(2)) == .probe)
+        connection.wasProbed()
+        #expect(connection.deadline == nil)
+        #expect(connection.timeUp(isPressed: false, now: at(3)) == .nothing)
+        connection.responseBegan(closes: false)
+        _ = connection.responseEnded(now: at(3))
+        // The request that came behind it.
+        _ = connection.requestHeadCame(head(), now: at(4))
+        connection.requestEndCame(now: at(4))
+        #expect(connection.deadline == at(4) + HTTPConnection.probeDelay)
+        connection.responseBegan(closes: false)
+        #expect(connection.timeUp(isPressed: false, now: at(5)) == .nothing)
+    }
+
+    @Test("A client of HTTP/1.0, which knows no interim responses, is not asked")
+    func noProbe() {
+        var connection = connection()
+        _ = connection.requestHeadCame(head(isVersion11: false), now: at(0))
+        connection.requestEndCame(now: at(0))
+        connection.inputEnded(now: at(0))
+        #expect(connection.deadline == nil)
+        #expect(connection.timeUp(isPressed: false, now: at(1)) == .nothing)
+    }
+
     @Test(
         "HTTP/1.1 needs exactly one Host, HTTP/1.0 may have none",
         arguments: [

@@ -51,6 +51,12 @@ import Testing
 
         func send(_ text: String) async { try? await channel.writeAndFlush(ByteBuffer(string: text)) }
         func endInput() async { try? await channel.close(mode: .output) }
+        func hangUp() async { try? await channel.close() }
+        /// Ends the connection as a client does that is killed with bytes unread: with a reset.
+        func reset() async {
+            try? await (channel as? any SocketOptionProvider)?.setSoLinger(linger(l_onoff: 1, l_linger: 0)).get()
+            try? await channel.close()
+        }
         var text: String { received.state.withLock { String(decoding: $0.bytes, as: UTF8.self) } }
         var count: Int { received.state.withLock { $0.bytes.count } }
         var isClosed: Bool { received.state.withLock { $0.isClosed } }
@@ -63,18 +69,61 @@ import Testing
         }
     }
 
+    /// A handler that works until it is let go or told to stop.
+    private final class Work: Sendable {
+        private struct State {
+            var isLetGo = false
+            var begun = 0
+            var stopped = 0
+            var waiters: [CheckedContinuation<Void, Never>] = []
+        }
+
+        private let state = Mutex(State())
+
+        var begun: Int { state.withLock { $0.begun } }
+        var stopped: Int { state.withLock { $0.stopped } }
+
+        func run() async {
+            await withTaskCancellationHandler {
+                await withCheckedContinuation { continuation in
+                    let isLetGo = state.withLock { state in
+                        state.begun += 1
+                        if !state.isLetGo { state.waiters.append(continuation) }
+                        return state.isLetGo
+                    }
+                    if isLetGo { continuation.resume() }
+                }
+            } onCancel: {
+                state.withLock { $0.stopped += 1 }
+                letGo()
+            }
+        }
+
+        func letGo() {
+            let waiters = state.withLock { state in
+                defer { (state.isLetGo, state.waiters) = (true, []) }
+                return state.waiters
+            }
+            for waiter in waiters { waiter.resume() }
+        }
+    }
+
     private static let largeBytes = 32 << 20
     private static let large = ByteBuffer(repeating: 0x47, count: largeBytes)
 
-    /// A listener with `/ok`, `/large`, `/own`, which makes bytes for each answer, and `/body`, which says how long the
+    /// A listener with `/ok`, `/work`, which takes as long as the test says, `/large`, `/own`, which makes bytes for each answer, and `/body`, which says how long the
     /// request's body was.
     private func run(
         _ limits: HTTPLimits = HTTPLimits(), maximumBodies: Int = 64 << 20, playback: PlaybackService? = nil,
-        log: CapturedLog = CapturedLog(),
+        log: CapturedLog = CapturedLog(), work: Work = Work(),
         _ body: (HTTPListener, MemoryBudget, HTTPMemory) async throws -> Void
     ) async throws {
         let router = Router(context: ConnectionRequestContext.self)
         router.get("ok") { _, _ in "ok" }
+        router.get("work") { _, _ in
+            await work.run()
+            return "done"
+        }
         router.get("large") { _, _ in
             Response(status: .ok, body: ResponseBody(byteBuffer: HTTPListenerTests.large))
         }
@@ -227,6 +276,39 @@ import Testing
             await first.send(String(repeating: "a", count: 20_000 - (16 << 10)))
             try await eventually("the refusal") { first.statuses == ["503"] }
             try await eventually("the memory") { budget.used == 0 && memory.bodyBytes == 0 }
+        }
+    }
+
+    @Test(
+        "A request whose client hangs up is told to stop, however the client does it",
+        arguments: [("", false), ("", true), ("GET /ok HTTP/1.1\r\nHost: a\r\n\r\n", false)])
+    func hangUp(behind: String, resets: Bool) async throws {
+        let work = Work()
+        try await run(work: work) { listener, _, _ in
+            let peer = try await Peer(port: listener.port)
+            await peer.send("GET /work HTTP/1.1\r\nHost: a\r\n\r\n\(behind)")
+            try await eventually("the request") { work.begun == 1 }
+            if resets { await peer.reset() } else { await peer.hangUp() }
+            try await eventually("the end of the work") { work.stopped == 1 }
+            try await eventually("the end of the connection") { listener.connectionCount == 0 }
+        }
+    }
+
+    @Test("A client that ends only its side of the connection gets the answer to what it asked")
+    func halfClosed() async throws {
+        let work = Work()
+        try await run(work: work) { listener, _, _ in
+            let peer = try await Peer(port: listener.port)
+            await peer.send(
+                "GET /work HTTP/1.1\r\nHost: a\r\n\r\nGET /ok HTTP/1.1\r\nHost: a\r\n\r\n")
+            try await eventually("the request") { work.begun == 1 }
+            await peer.endInput()
+            try await eventually("the question whether it is there") { peer.statuses == ["100"] }
+            work.letGo()
+            try await eventually("the end of the connection") { peer.isClosed }
+            #expect(peer.statuses == ["100", "200", "200"])
+            #expect(peer.text.contains("done"))
+            #expect(work.stopped == 0)
         }
     }
 
