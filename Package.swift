@@ -103,7 +103,8 @@ let package = Package(
         .executableTarget(name: "rtmp-load", dependencies: ["RTMP", nio, nioPosix], path: "Benchmarks/rtmp-load"),
         // An attempt log of any size, and questions about it.
         .executableTarget(
-            name: "attempt-load", dependencies: ["Basics", "Storage", "Usher"], path: "Benchmarks/attempt-load"),
+            name: "attempt-load", dependencies: ["Admission", "Basics", "Storage", "Usher", logging],
+            path: "Benchmarks/attempt-load"),
         // Where bytes from outside enter, as functions of one input: for the fuzzer, and for the replay of what it found.
         .target(
             name: "FuzzTargets",
@@ -122,7 +123,7 @@ let package = Package(
             exclude: ["Fixtures"]),
         .testTarget(name: "HLSTests", dependencies: ["TestSupport", "HLS", "Media", nio], exclude: ["Fixtures"]),
         .testTarget(name: "UsherTests", dependencies: ["Basics", "Usher"]),
-        .testTarget(name: "StorageTests", dependencies: ["Basics", "Storage", "Usher", grdb]),
+        .testTarget(name: "StorageTests", dependencies: ["TestSupport", "Basics", "Storage", "Usher", grdb]),
         .testTarget(
             name: "LiveTests",
             dependencies: ["TestSupport", "Basics", "Live", "Media", "RTMP", nio, nioEmbedded, logging]),
@@ -164,7 +165,8 @@ let package = Package(
         .testTarget(
             name: "OriginTests",
             dependencies: [
-                "TestSupport", "Admission", "Basics", "Origin", "Settings", "Storage", "Usher", httpClient, lifecycle,
+                "TestSupport", "Admission", "Basics", "ControlAPI", "Origin", "Settings", "Storage", "Usher",
+                httpClient, lifecycle,
                 logging, nio, nioEmbedded, nioHTTP, nioPosix,
             ]),
         .testTarget(name: "CommandLineTests", dependencies: ["TestSupport", "Storage", "Usher", "playhouse"]),

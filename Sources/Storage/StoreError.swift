@@ -6,6 +6,8 @@ public enum StoreError: Error, Sendable, Hashable, CustomStringConvertible {
     case closed
     /// More writes wait than may wait; try again later.
     case overloaded
+    /// As many questions of the account wait as may; try again later.
+    case tooManyQuestions
     /// The database cannot be used now: another process holds it, its disk is full or broken. In its own words.
     case unavailable(String)
     /// The database's own words, with no values of the query in them.
@@ -14,7 +16,7 @@ public enum StoreError: Error, Sendable, Hashable, CustomStringConvertible {
     /// Nothing was changed, and the same may succeed later.
     public var isTemporary: Bool {
         switch self {
-        case .overloaded, .unavailable, .closed: true
+        case .overloaded, .tooManyQuestions, .unavailable, .closed: true
         case .duplicate, .notFound, .failed: false
         }
     }
@@ -25,6 +27,7 @@ public enum StoreError: Error, Sendable, Hashable, CustomStringConvertible {
         case .notFound(let what): "\(what) does not exist"
         case .closed: "the store is closed"
         case .overloaded: "the store has more to write than it can take"
+        case .tooManyQuestions: "too many questions of the account wait for an answer"
         case .unavailable(let reason): "the store cannot be used now: \(reason)"
         case .failed(let reason): "the store failed: \(reason)"
         }

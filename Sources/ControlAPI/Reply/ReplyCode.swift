@@ -118,8 +118,8 @@ public enum ReplyCode: Int, Sendable, Hashable, CaseIterable {
         case .unusuallyHighTraffic:
             (
                 "Unusually high traffic, please try again in a few minutes", false,
-                "Too many failed signatures from this address: HTTP status 429 with `Retry-After`. Or the server cannot store "
-                    + "anything now, and the message says so: status 503 with `Retry-After`; nothing was changed."
+                "Too many failed signatures from this address, or too many questions of the account wait for an answer: HTTP "
+                    + "status 429 with `Retry-After`. Or the server cannot store anything now, and the message says so: status 503 with `Retry-After`; nothing was changed."
             )
         case .ticketCreated: ("ScaleEngine Virtual Usher ticket created", true, "`sevu.request` made a ticket.")
         case .ticketFound: ("ScaleEngine Virtual Usher ticket found", true, "`sevu.status` found the ticket.")

@@ -186,6 +186,11 @@ public struct ControlService: Sendable {
     /// A failure of ours is logged with its cause and answered without.
     private func failure(of error: any Error) -> Reply {
         if let failure = error as? CommandFailure { return Reply(failure) }
+        if let error = error as? StoreError, error == .tooManyQuestions {
+            return Reply(
+                CommandFailure(.unusuallyHighTraffic, "Too many questions of this account wait, please try again"),
+                retryAfter: Self.retryAfter, httpStatus: 429)
+        }
         if Self.isTemporary(error) {
             log.log(.error, "API command not carried out", "\(error)", address: "")
             return Reply(

@@ -134,7 +134,7 @@ extension AttemptLog.State {
             tally += AttemptTally(rows: 1, attempts: entry.repeats)
         }
         for part in parts {
-            try question.checkTime()
+            try question.checkEnd()
             let local = part.numbers.map { isMeant[$0] }
             if local.contains(true) { tally += try part.volume.tally(question, isMeant: local) }
         }
@@ -166,7 +166,7 @@ extension AttemptLog.State {
             }
         }
         for part in parts where left > 0 {
-            try question.checkTime()
+            try question.checkEnd()
             let local = part.numbers.map { isMeant[$0] }
             guard local.contains(true) else { continue }
             let rows = try part.volume.rows(question, isMeant: local, skipped: &skipped, limit: left)

@@ -18,10 +18,10 @@ struct AttemptQuestion: Sendable {
     let since: Int64?
     /// Rows with smaller ids only.
     let beforeID: Int64?
-    private let patience: QuestionPatience
+    private let end: QuestionEnd
 
     /// nil when nothing can match: the filter's address is none.
-    init?(accountID: AccountID, filter: AttemptFilter, hash: AttemptHash, patience: QuestionPatience) {
+    init?(accountID: AccountID, filter: AttemptFilter, hash: AttemptHash, end: QuestionEnd) {
         if let address = filter.address {
             guard let network = IPNetwork(address) else { return nil }
             self.network = network
@@ -37,12 +37,12 @@ struct AttemptQuestion: Sendable {
         isSuccess = filter.isSuccess
         since = filter.since?.stored
         beforeID = filter.beforeID
-        self.patience = patience
+        self.end = end
     }
 
     /// Throws when the question is to end. To be called some thousand times a second.
-    func checkTime() throws {
-        try patience.check()
+    func checkEnd() throws {
+        try end.check()
     }
 
     func matches(_ name: AttemptName) -> Bool {
@@ -57,23 +57,17 @@ struct AttemptQuestion: Sendable {
     }
 }
 
-/// How long somebody waits for an answer.
-final class QuestionPatience: Sendable {
-    private let deadline: ContinuousClock.Instant
-    private let isOver = Mutex(false)
+/// Whether a question is to end without an answer, for those who look at rows one by one.
+final class QuestionEnd: Sendable {
+    private let isHere = Atomic(false)
 
-    init(_ time: Duration) {
-        deadline = .now + time
-    }
-
-    /// Nobody waits any more.
-    func end() {
-        isOver.withLock { $0 = true }
+    /// Nobody waits any more, or it has taken too long.
+    func come() {
+        isHere.store(true, ordering: .relaxed)
     }
 
     func check() throws {
-        if isOver.withLock({ $0 }) { throw CancellationError() }
-        guard ContinuousClock.now < deadline else { throw StoreError.unavailable("the question took too long") }
+        if isHere.load(ordering: .relaxed) { throw CancellationError() }
     }
 }
 

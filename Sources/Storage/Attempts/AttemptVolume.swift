@@ -397,7 +397,7 @@ final class AttemptVolume: @unchecked Sendable {
             pass = UInt32(clamping: rank)
         }
         for chunk in chunks.reversed() {
-            try question.checkTime()
+            try question.checkEnd()
             if let since = question.since, chunk.newest < since { continue }
             if let id = question.beforeID, chunk.lowestID >= id { continue }
             let expanded = Self.isWithin(chunk, question) ? nil : try self.expanded(chunk)

@@ -60,7 +60,7 @@ extension SQLiteStore {
                 try database.first("SELECT * FROM attempts WHERE id = ?", [id]).map(Attempt.init)
             }
             for (volume, rows) in found.rows {
-                try question.checkTime()
+                try question.checkEnd()
                 attempts += try volume.attempts(rows)
             }
             return attempts
@@ -81,47 +81,60 @@ extension SQLiteStore {
         try await packer.pack(atLeast: 1, now: now)
     }
 
-    /// Asks the log on a reader that only questions about attempts use.
+    /// Asks the log on a reader that only reports use, in the account's share of those.
     private func ask<Answer: Sendable>(
         _ accountID: AccountID, _ filter: AttemptFilter, otherwise: Answer,
         _ work: @escaping @Sendable (Database, Int64, AttemptLog.State, AttemptQuestion) throws -> Answer
     ) async throws -> Answer {
         // What was refused before the question is asked is counted by it.
         try await refusals.flush()
-        let patience = QuestionPatience(Self.patience)
+        let end = QuestionEnd()
         let hash = attemptHash
-        guard let question = AttemptQuestion(accountID: accountID, filter: filter, hash: hash, patience: patience)
-        else {
+        guard let question = AttemptQuestion(accountID: accountID, filter: filter, hash: hash, end: end) else {
             return otherwise
         }
         let (log, reports) = (log, reports)
-        return try await withTaskCancellationHandler {
-            var tries = 0
-            while true {
-                do {
-                    return try await reports.read { database in
-                        var lastID: Int64 = 0
-                        let state = try log.takeIn(
-                            Self.news(in: database, since: log.position, hash: hash, last: &lastID))
-                        return try work(database, lastID, state, question)
-                    }
-                } catch let error as CancellationError {
-                    throw error
-                } catch let gone as AttemptLog.VolumeGone {
-                    // Its volume was merged or removed after the list was read; the next reading has the list without it.
-                    tries += 1
-                    guard tries < 10 else { throw StoreError.unavailable("\(gone.path) is not there") }
-                } catch {
-                    throw StoreError(error)
-                }
+        return try await places.run(accountID) {
+            try await withTaskCancellationHandler {
+                try await Self.ask(question, log, reports, hash, work)
+            } onCancel: {
+                end.come()
             }
-        } onCancel: {
-            patience.end()
         }
     }
 
-    /// How long a question about attempts may take.
-    private static let patience = Duration.seconds(5)
+    private static func ask<Answer: Sendable>(
+        _ question: AttemptQuestion, _ log: AttemptLog, _ reports: DatabasePool, _ hash: AttemptHash,
+        _ work: @escaping @Sendable (Database, Int64, AttemptLog.State, AttemptQuestion) throws -> Answer
+    ) async throws -> Answer {
+        var tries = 0
+        while true {
+            do {
+                // Not cancelled while it reads what is new: the next question has that then, whoever reads it.
+                return try await withCheckedThrowingContinuation { continuation in
+                    reports.asyncRead { opened in
+                        continuation.resume(
+                            with: Result {
+                                let database = try opened.get()
+                                var lastID: Int64 = 0
+                                let state = try log.takeIn(
+                                    news(in: database, since: log.position, hash: hash, last: &lastID))
+                                try question.checkEnd()
+                                return try work(database, lastID, state, question)
+                            })
+                    }
+                }
+            } catch let error as CancellationError {
+                throw error
+            } catch let gone as AttemptLog.VolumeGone {
+                // Its volume was merged or removed after the list was read; the next reading has the list without it.
+                tries += 1
+                guard tries < 10 else { throw StoreError.unavailable("\(gone.path) is not there") }
+            } catch {
+                throw StoreError(error)
+            }
+        }
+    }
 
     /// - Parameter last: set to the highest id there is.
     private static func news(

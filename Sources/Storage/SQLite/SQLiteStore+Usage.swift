@@ -43,7 +43,7 @@ extension SQLiteStore {
         var query = UsageQuery(accountID: accountID, column: "day", range: filter.days)
         query.narrow(apps: filter.apps, streams: filter.streams)
         if let delivery = filter.delivery { query.narrow("delivery = ?", [delivery.rawValue]) }
-        return try await report { [query] database in
+        return try await report(of: accountID) { [query] database in
             let rows = try database.all(
                 """
                 SELECT \(columns.map { "\($0), " }.joined())sum(bytes) AS bytes, sum(viewer_time) AS viewer_time
@@ -72,7 +72,7 @@ extension SQLiteStore {
         // The rows of one stream stand together; those of all streams do by minute.
         let isOfOneStream = filter.streams?.count == 1 && filter.streams?.first?.isName == true
         let index = isOfOneStream ? "" : "INDEXED BY viewer_minutes_by_age"
-        return try await report { [query] database in
+        return try await report(of: accountID) { [query] database in
             let rows = try database.all(
                 """
                 SELECT minute, sum(peak) AS peak, sum(viewer_time) AS viewer_time FROM viewer_minutes \(index)

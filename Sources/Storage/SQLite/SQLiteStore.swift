@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 import GRDB
 import Usher
@@ -10,6 +11,7 @@ public final class SQLiteStore: Store {
     let pool: DatabasePool
     /// Readers for questions about attempts alone, however long those take.
     let reports: DatabasePool
+    let places = QuestionPlaces()
     let batcher: WriteBatcher
     private let questions: ReadBatcher
     let log: AttemptLog
@@ -24,7 +26,9 @@ public final class SQLiteStore: Store {
         secret = try ServerSecret.load(folder: folder)
         let pool = try Self.openPool(path, secret)
         self.pool = pool
-        reports = try DatabasePool(path: path, configuration: Self.reading(label: "playhouse reports"))
+        // One more than there are places, which the packer has.
+        reports = try DatabasePool(
+            path: path, configuration: Self.reading(label: "playhouse reports", readers: QuestionPlaces.count + 1))
         questions = try ReadBatcher(path: path, Self.reading(label: "playhouse questions"))
         let batcher = WriteBatcher(pool: pool)
         self.batcher = batcher
@@ -99,12 +103,12 @@ public final class SQLiteStore: Store {
         return pool
     }
 
-    private static func reading(label: String) -> Configuration {
+    private static func reading(label: String, readers: Int = 1) -> Configuration {
         var configuration = Configuration()
         configuration.label = label
         configuration.readonly = true
         configuration.busyMode = .timeout(5)
-        configuration.maximumReaderCount = 4
+        configuration.maximumReaderCount = readers
         configuration.prepareDatabase { database in
             SQLiteFunctions.add(to: database)
         }
@@ -157,15 +161,18 @@ public final class SQLiteStore: Store {
     }
 
     func read<Value: Sendable>(_ work: @escaping @Sendable (Database) throws -> Value) async throws -> Value {
-        try await read(in: pool, work)
+        try await Self.read(in: pool, work)
     }
 
-    /// On a reader that only reports use, so that the door never waits for one.
-    func report<Value: Sendable>(_ work: @escaping @Sendable (Database) throws -> Value) async throws -> Value {
-        try await read(in: reports, work)
+    /// On a reader that only reports use, so that the door never waits for one, and in the account's share of those.
+    func report<Value: Sendable>(
+        of accountID: AccountID, _ work: @escaping @Sendable (Database) throws -> Value
+    ) async throws -> Value {
+        let reports = reports
+        return try await places.run(accountID) { try await Self.read(in: reports, work) }
     }
 
-    private func read<Value: Sendable>(
+    private static func read<Value: Sendable>(
         in pool: DatabasePool, _ work: @escaping @Sendable (Database) throws -> Value
     ) async throws -> Value {
         do {

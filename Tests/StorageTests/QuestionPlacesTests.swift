@@ -1,0 +1,186 @@
+import Basics
+import Foundation
+import Synchronization
+import TestSupport
+import Testing
+
+@testable import Storage
+
+@Suite("Places for questions")
+struct QuestionPlacesTests {
+    /// Questions that are answered when the test says so.
+    private final class Questions: Sendable {
+        private struct State {
+            var entered: [String] = []
+            var held: [String: CheckedContinuation<Void, Never>] = [:]
+            var wasCancelled = false
+        }
+
+        private let state = Mutex(State())
+        let places: QuestionPlaces
+
+        init(_ places: QuestionPlaces = QuestionPlaces()) {
+            self.places = places
+            places.patience = .seconds(3_600)
+        }
+
+        /// A question that takes longer than anybody waits.
+        func askForEver() async throws {
+            try await places.run(1) {
+                do {
+                    try await Task.sleep(for: .seconds(3_600))
+                } catch {
+                    self.state.withLock { $0.wasCancelled = true }
+                    throw error
+                }
+            }
+        }
+
+        var wasCancelled: Bool { state.withLock { $0.wasCancelled } }
+
+        /// Names of questions in the order in which they got a place.
+        var entered: [String] { state.withLock { $0.entered } }
+
+        func answer(_ name: String) {
+            state.withLock { $0.held.removeValue(forKey: name) }?.resume()
+        }
+
+        /// Asks, and returns when the question runs or waits. Its answer is its name.
+        func ask(_ name: String, of accountID: AccountID) async throws -> Task<String, any Error> {
+            let waiting = places.waitingCount(accountID)
+            let task = Task {
+                try await places.run(accountID) {
+                    await withCheckedContinuation { continuation in
+                        self.state.withLock { state in
+                            state.entered.append(name)
+                            state.held[name] = continuation
+                        }
+                    }
+                    return name
+                }
+            }
+            try await eventually("\(name) to have come") {
+                entered.contains(name) || places.waitingCount(accountID) == waiting + 1
+            }
+            return task
+        }
+    }
+
+    @Test("An account has all places but one at most, and another's question is answered at once")
+    func share() async throws {
+        let questions = Questions()
+        for name in ["a1", "a2", "a3", "a4"] { _ = try await questions.ask(name, of: 1) }
+        #expect(questions.entered == ["a1", "a2", "a3"])
+        #expect(questions.places.waitingCount(1) == 1)
+        let other = try await questions.ask("b1", of: 2)
+        #expect(questions.entered == ["a1", "a2", "a3", "b1"])
+        questions.answer("b1")
+        #expect(try await other.value == "b1")
+        // The place that is free now is not for an account that has three.
+        #expect(questions.places.waitingCount(1) == 1)
+        for name in ["a1", "a4", "a2", "a3"] {
+            try await eventually("\(name) to run") { questions.entered.contains(name) }
+            questions.answer(name)
+        }
+    }
+
+    @Test("A free place goes to the account that has the fewest, and of its questions to the one that waits longest")
+    func order() async throws {
+        let questions = Questions()
+        for name in ["a1", "a2", "b1", "b2"] { _ = try await questions.ask(name, of: name.hasPrefix("a") ? 1 : 2) }
+        for name in ["a3", "a4", "b3", "c1", "c2"] {
+            _ = try await questions.ask(name, of: ["a": 1, "b": 2, "c": 3][name.prefix(1)] ?? 0)
+        }
+        #expect(questions.entered == ["a1", "a2", "b1", "b2"])
+        var expected = questions.entered
+        for (answered, next) in [("b1", "c1"), ("b2", "b3"), ("a1", "a3"), ("c1", "c2"), ("a3", "a4")] {
+            questions.answer(answered)
+            expected.append(next)
+            try await eventually("\(next) to run") { questions.entered == expected }
+        }
+        for name in ["a2", "b3", "c2", "a4"] { questions.answer(name) }
+    }
+
+    @Test("As many questions of an account wait as may, and one more is refused while another account's still waits")
+    func bounded() async throws {
+        let questions = Questions()
+        var tasks: [Task<String, any Error>] = []
+        for number in 0..<(QuestionPlaces.countOfAccount + QuestionPlaces.maximumWaiting) {
+            tasks.append(try await questions.ask("a\(number)", of: 1))
+        }
+        await #expect(throws: StoreError.tooManyQuestions) { try await questions.places.run(1) { "too many" } }
+        tasks.append(try await questions.ask("b1", of: 2))
+        tasks.append(try await questions.ask("b2", of: 2))
+        #expect(questions.places.waitingCount(1) == QuestionPlaces.maximumWaiting)
+        #expect(questions.places.waitingCount(2) == 1)
+        var answered: Set<String> = []
+        while answered.count < tasks.count {
+            for name in questions.entered where !answered.contains(name) {
+                answered.insert(name)
+                questions.answer(name)
+            }
+            await Task.yield()
+        }
+        for task in tasks { _ = try await task.value }
+    }
+
+    @Test("A question whose caller is gone waits no more, and those behind it stay")
+    func gone() async throws {
+        let questions = Questions()
+        var tasks: [Task<String, any Error>] = []
+        for name in ["a1", "a2", "a3", "a4", "a5"] { tasks.append(try await questions.ask(name, of: 1)) }
+        tasks[3].cancel()
+        await #expect(throws: CancellationError.self) { try await tasks[3].value }
+        #expect(questions.places.waitingCount(1) == 1)
+        questions.answer("a1")
+        #expect(try await tasks[0].value == "a1")
+        try await eventually("a5 to run") { questions.entered == ["a1", "a2", "a3", "a5"] }
+        for name in ["a2", "a3", "a5"] { questions.answer(name) }
+        // Who has gone before asking does not begin.
+        let late = Task {
+            while !Task.isCancelled { await Task.yield() }
+            return try await questions.places.run(1) { "late" }
+        }
+        late.cancel()
+        await #expect(throws: CancellationError.self) { try await late.value }
+    }
+
+    @Test("A question ends when its time is over, whether it waits or is being answered")
+    func patience() async throws {
+        let questions = Questions()
+        for name in ["a1", "a2"] { _ = try await questions.ask(name, of: 1) }
+        questions.places.patience = .milliseconds(1)
+        await #expect(throws: StoreError.unavailable("the question took too long")) {
+            try await questions.askForEver()
+        }
+        #expect(questions.wasCancelled)
+        questions.places.patience = .seconds(3_600)
+        _ = try await questions.ask("a3", of: 1)
+        questions.places.patience = .milliseconds(1)
+        await #expect(throws: StoreError.unavailable("the question took too long")) {
+            try await questions.places.run(1) { "never" }
+        }
+        #expect(questions.places.waitingCount(1) == 0)
+        for name in ["a1", "a2", "a3"] { questions.answer(name) }
+    }
+
+    @Test("Slow questions of one account hold up none of another's in the store")
+    func store() async throws {
+        try await withTemporaryFolder { folder in
+            let store = try await SQLiteStore.open(folder: folder)
+            try await store.insertAccount(.demo)
+            try await store.insertAccount(.other)
+            let questions = Questions(store.places)
+            for name in ["a1", "a2", "a3"] { _ = try await questions.ask(name, of: 1) }
+            async let waiting = store.countAttempts(accountID: 1, filter: AttemptFilter())
+            try await eventually("the question to wait") { store.places.waitingCount(1) == 1 }
+            #expect(try await store.countAttempts(accountID: 2, filter: AttemptFilter()) == 0)
+            #expect(try await store.attempts(accountID: 2, filter: AttemptFilter(), limit: 25, offset: 0) == [])
+            #expect(store.places.waitingCount(1) == 1)
+            for name in ["a1", "a2", "a3"] { questions.answer(name) }
+            #expect(try await waiting == 0)
+            #expect(store.places.waitingCount(1) == 0)
+            try await store.close()
+        }
+    }
+}
