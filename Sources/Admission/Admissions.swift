@@ -337,6 +337,11 @@ public final class Admissions: ViewerAdmission {
         return true
     }
 
+    /// Ends the sessions on this node of accounts that are no more.
+    public func end(accounts: Set<AccountID>) {
+        for end in sessions.end(of: accounts) { end() }
+    }
+
     /// Whether the session is still good.
     public func isRunning(_ session: String) -> Bool {
         sessions.isRunning(session, now: now()) || openViewers.contains(session)

@@ -34,6 +34,8 @@ final class ViewingSessions: Sendable {
     }
 
     fileprivate struct Session: Sendable {
+        /// Whose ticket or token it was admitted with.
+        let accountID: AccountID
         /// As when it was admitted; `video` is the one the session is for, of which the viewer may take renditions.
         let facts: ViewerFacts
         let viewer: Viewer
@@ -205,7 +207,7 @@ final class ViewingSessions: Sendable {
             network = IPNetwork(address, prefix: max(network.prefix, IPNetwork.ofCustomer(address).prefix))
         }
         let session = Session(
-            facts: facts, viewer: Viewer(facts), network: network,
+            accountID: ticket.accountID, facts: facts, viewer: Viewer(facts), network: network,
             expires: ticket.expires, lastSeen: now.steady, started: now.date,
             written: grounds == .ticket ? now.steady : .distantFuture, grounds: grounds, onEnd: onEnd)
         let locked = locked(id)
@@ -304,6 +306,17 @@ final class ViewingSessions: Sendable {
                     session.facts.app == stream.app && session.facts.video == stream.stream
                         && isOver(session.facts, session.grounds)
                 }.keys.map { $0 }
+            }
+        }
+        return ids.compactMap(end)
+    }
+
+    /// Ends all sessions of accounts. Looks at all there are, one shard at a time.
+    /// - Returns: what to call, outside of any lock.
+    func end(of accounts: Set<AccountID>) -> [@Sendable () -> Void] {
+        let ids = shards.flatMap { locked in
+            locked.shard.withLock { shard in
+                shard.sessions.filter { accounts.contains($0.value.accountID) }.keys.map { $0 }
             }
         }
         return ids.compactMap(end)

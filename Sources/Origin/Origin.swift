@@ -160,6 +160,8 @@ final class Origin: Sendable {
                 sessionTimeout: configuration.hls.sessionTimeout, logger: logger),
             UsageService(usage: usage, viewers: viewers),
             AdmissionService(admissions: admissions),
+            DeletedAccounts(
+                store: store, stage: stage, admissions: admissions, pushes: pushes, outputs: outputs, logger: logger),
             RTMPService(
                 server: server, stage: stage, pushes: pushes, drainTimeout: configuration.server.drainTimeout,
                 logger: logger),

@@ -75,6 +75,50 @@ struct UsageService: Service {
     }
 }
 
+/// Ends what runs for accounts that were deleted: their streams, pushes and viewers.
+struct DeletedAccounts: Service {
+    let store: any AccountStore
+    let stage: Stage
+    let admissions: Admissions
+    let pushes: PushSupervisor
+    let outputs: OutputTable
+    let logger: Logger
+    var interval = Duration.milliseconds(400)
+    /// Longer than anything that was asked of the store before is remembered: an account's name, a stream's protection.
+    var grace = Duration.seconds(15)
+
+    func run() async throws {
+        await cancelWhenGracefulShutdown {
+            var watch = Watch()
+            while !Task.isCancelled {
+                await sweep(&watch, now: .now)
+                try? await Task.sleep(for: interval)
+            }
+        }
+    }
+
+    /// Since when accounts are known to be deleted.
+    struct Watch: Sendable {
+        fileprivate var seen: [AccountID: ContinuousClock.Instant] = [:]
+    }
+
+    func sweep(_ watch: inout Watch, now: ContinuousClock.Instant) async {
+        // Another task of the origin says it when the store does not answer.
+        guard let deleted = try? await store.deletedAccounts(), !deleted.isEmpty else { return }
+        for id in deleted where watch.seen[id] == nil { watch.seen[id] = now }
+        let recent = Set(deleted.filter { id in watch.seen[id].map { now - $0 < grace } ?? false })
+        guard !recent.isEmpty else { return }
+        await pushes.disconnect(accounts: recent)
+        // While their streams are there: the connections of viewers are closed, not left to wait for another stream.
+        admissions.end(accounts: recent)
+        for hub in await stage.onAir() where recent.contains(hub.accountID) {
+            guard await stage.close(hub.address) else { continue }
+            logger.info("stream ended, its account was deleted", metadata: ["stream": "\(hub.address)"])
+        }
+        outputs.remove(accounts: recent)
+    }
+}
+
 /// Gives the system back what a rush of viewers or encoders has left behind. glibc keeps the pages of freed memory for as long
 /// as anything lives above them, so without this the process stays as large as it ever was.
 struct MemoryService: Service {
@@ -124,6 +168,7 @@ struct Housekeeping: Service {
     func sweep(now: Date) async {
         do {
             try await store.removeReplays(expiredBefore: now)
+            try await store.removeDeletedAccounts()
             // The store hears of a session's use with some delay.
             try await store.removeEndedSessions(before: now - max(3_600, 2 * sessionTimeout.timeInterval))
             if attemptRetention > .zero {

@@ -17,7 +17,7 @@ public protocol Store:
 
 /// Accounts and their API keys.
 public protocol AccountStore: Sendable {
-    /// Throws `StoreError.duplicate` when the CDN id or the user name is taken.
+    /// Throws `StoreError.duplicate` when the user name is taken, or the CDN id is or was.
     func insertAccount(_ account: Account) async throws
     func account(id: AccountID) async throws -> Account?
     func account(user: String) async throws -> Account?
@@ -27,6 +27,14 @@ public protocol AccountStore: Sendable {
     func account(owningApp app: String) async throws -> Account?
     /// `suspension` nil lifts it. Throws `StoreError.notFound`.
     func setSuspension(accountID: AccountID, _ suspension: String?) async throws
+    /// How much there is that goes with the account.
+    func contents(accountID: AccountID) async throws -> AccountContents
+    /// Takes away the account, and its keys, streams, stream users and pushes with it, all or none. Its CDN id is never given
+    /// again; its user name may be. What else there is of it nobody can ask for, and `removeDeletedAccounts` removes it. Throws
+    /// `StoreError.notFound`.
+    func deleteAccount(id: AccountID, at date: Date) async throws
+    /// Accounts there were, by CDN id.
+    func deletedAccounts() async throws -> [AccountID]
     /// Gives the key with its id.
     func insertKey(_ key: APIKey) async throws -> APIKey
     func key(apiKey: String) async throws -> APIKey?
@@ -256,4 +264,7 @@ public protocol RetentionStore: Sendable {
     /// Minutes of viewers that ended before `date`.
     @discardableResult
     func removeViewers(before date: Date) async throws -> Int
+    /// All that is left of deleted accounts, but for attempts, which are removed by age alone.
+    @discardableResult
+    func removeDeletedAccounts() async throws -> Int
 }

@@ -7,12 +7,14 @@ import Storage
 struct AccountCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "account",
-        abstract: "Create, list, suspend and resume accounts.",
+        abstract: "Create, list, suspend, resume and delete accounts.",
         discussion: """
             These commands work on the store in storage.path, whether a server is running on it or not. What they change
             holds for a running server at once.
             """,
-        subcommands: [AccountCreate.self, AccountList.self, AccountSuspend.self, AccountResume.self])
+        subcommands: [
+            AccountCreate.self, AccountList.self, AccountSuspend.self, AccountResume.self, AccountDelete.self,
+        ])
 }
 
 struct AccountCreate: AsyncParsableCommand {
@@ -65,13 +67,17 @@ struct AccountCreate: AsyncParsableCommand {
             if let taken = try await store.account(id: accountID) {
                 throw Failure("CDN \(accountID) is taken by the account \(taken.user)")
             }
+            if try await store.deletedAccounts().contains(accountID) {
+                throw Failure("CDN \(accountID) was the number of an account that is deleted, and is not given again")
+            }
             let account = Account(id: accountID, user: name, created: Date())
             try await store.insertAccount(account)
             return account
         }
         // Somebody else may take the number between the look and the insertion.
         for attempt in 1... {
-            let taken = Set(try await store.accounts().map(\.id.rawValue))
+            let taken = Set(
+                (try await store.accounts().map(\.id) + (try await store.deletedAccounts())).map(\.rawValue))
             let free = (1...(taken.count + 1)).first { !taken.contains($0) } ?? taken.count + 1
             let account = Account(id: AccountID(rawValue: free), user: name, created: Date())
             do {
@@ -187,5 +193,47 @@ struct AccountResume: AsyncParsableCommand {
             try await store.setSuspension(accountID: account.id, nil)
         }
         Terminal.print("\(name) is active")
+    }
+}
+
+struct AccountDelete: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "delete",
+        abstract: "Delete an account with everything that is its own.",
+        discussion: """
+            Without --yes it says what would be lost and deletes nothing. A running server ends the account's streams, pushes and
+            viewers within a second. Its CDN number is never given again; its name may be. There is no way back: `playhouse
+            account suspend` is the one that can be lifted.
+
+            Examples:
+              playhouse account delete demo
+              playhouse account delete demo --yes
+            """)
+
+    @Argument(help: "The account's user name.")
+    var name: String
+
+    @Flag(help: "Delete it.")
+    var yes = false
+
+    @OptionGroup var settings: ConfigurationOption
+
+    func run() async throws {
+        try await StoreAccess.with(settings.load()) { store in
+            let account = try await StoreAccess.account(named: name, in: store)
+            let contents = try await store.contents(accountID: account.id)
+            let counts = [
+                (contents.keys, "API key"), (contents.streams, "stream"), (contents.streamUsers, "stream user"),
+                (contents.tickets, "ticket"), (contents.pushes, "stored push"),
+            ].map { "\($0) \($1)\($0 == 1 ? "" : $1.hasSuffix("h") ? "es" : "s")" }.joined(separator: ", ")
+            guard yes else {
+                Terminal.print("\(name) (CDN \(account.id)) has \(counts), and its logs and usage.")
+                throw Failure(
+                    "nothing was deleted; all of this goes for good with: playhouse account delete \(name) --yes")
+            }
+            try await store.deleteAccount(id: account.id, at: Date())
+            try await store.removeDeletedAccounts()
+            Terminal.print("\(name) (CDN \(account.id)) is deleted, with \(counts)")
+        }
     }
 }

@@ -44,6 +44,31 @@ import Usher
         }
     }
 
+    @Test("An account that is deleted takes its sessions with it, connections and playlists, and no other's")
+    func deletedAccounts() async throws {
+        try await Scene.run { scene in
+            try await scene.store.insertAccount(Account(id: 8, user: "other", created: scene.clock.now))
+            try await scene.ticket()
+            _ = try await scene.store.insertTicket(
+                Ticket(
+                    accountID: 8, key: "theirs", pass: "p", ip: "0.0.0.0/0", app: "other-*", video: "s", uses: 10,
+                    created: scene.clock.now, expires: scene.clock.now.addingTimeInterval(3_600)))
+            let (node, ends, others) = (scene.node(), Ends(), Ends())
+            let id = try #require(try await scene.enter(node))
+            _ = try await node.admit(connection: scene.facts(), onEnd: ends.note)
+            _ = try await node.admit(connection: scene.facts(key: "theirs", app: "other-origin"), onEnd: others.note)
+            #expect(node.sessionCount == 3)
+            try await scene.store.deleteAccount(id: 7, at: scene.clock.now)
+            node.end(accounts: [7, 9])
+            #expect(ends.all == [.revoked] && others.all == [])
+            #expect(!node.permits(scene.segment(), session: id))
+            #expect(node.sessionCount == 1)
+            // Nobody owns the app now, whatever tickets are left.
+            scene.clock.advance(11)
+            #expect(try await node.offer(scene.facts()) == .refused(.unknownTicket))
+        }
+    }
+
     @Test("A ticket that runs out ends its sessions")
     func expiryEndsSessions() async throws {
         try await Scene.run { scene in

@@ -31,6 +31,7 @@ import Testing
         "A command that looks at a database where there is none says so and makes none",
         arguments: [
             ["account", "list"], ["account", "suspend", "demo", "--reason", "x"], ["account", "resume", "demo"],
+            ["account", "delete", "demo", "--yes"],
             ["key", "list", "demo"],
             ["key", "create", "demo"], ["key", "revoke", "APX"],
         ])
@@ -128,6 +129,37 @@ import Testing
         let nobody = try await program.run("account", "suspend", "nobody", "--reason", "x")
         #expect(nobody == .init(code: 1, output: "", errors: "Error: there is no account nobody\n"))
         #expect(try await program.run("account", "suspend", "demo").code == 64)
+    }
+
+    @Test("An account is deleted when it is said twice, and its number is never given again")
+    func deletion() async throws {
+        let program = try Program()
+        defer { program.remove() }
+        try await program.run("account", "create", "demo", "--cdn", "1")
+        try await program.run("key", "create", "demo")
+        try await program.run("account", "create", "other", "--cdn", "2")
+        let counts = "2 API keys, 0 streams, 0 stream users, 0 tickets, 0 stored pushes"
+        #expect(
+            try await program.run("account", "delete", "demo")
+                == .init(
+                    code: 1, output: "demo (CDN 1) has \(counts), and its logs and usage.\n",
+                    errors:
+                        "Error: nothing was deleted; all of this goes for good with: playhouse account delete demo --yes\n"
+                ))
+        #expect(try await program.run("account", "list", "--json").output.contains("\"user\":\"demo\""))
+        #expect(
+            try await program.run("account", "delete", "demo", "--yes")
+                == .init(code: 0, output: "demo (CDN 1) is deleted, with \(counts)\n", errors: ""))
+        let nobody = Program.Outcome(code: 1, output: "", errors: "Error: there is no account demo\n")
+        #expect(try await program.run("account", "delete", "demo", "--yes") == nobody)
+        #expect(try await program.run("key", "list", "demo") == nobody)
+        #expect(
+            try await program.run("account", "create", "third", "--cdn", "1")
+                == .init(
+                    code: 1, output: "",
+                    errors:
+                        "Error: CDN 1 was the number of an account that is deleted, and is not given again\n"))
+        #expect(try await program.run("account", "create", "demo", "--json").output.hasPrefix("{\"cdn\":3,"))
     }
 
     @Test func `keys are created, listed without their secret, and revoked once`() async throws {

@@ -261,6 +261,10 @@ import Testing
             #expect(await supervisor.statuses(accountID: 9).map(\.status) == [.waiting])
             #expect(await supervisor.statuses(accountID: 9).map(\.entryName) == [thief])
             #expect(destination.now.published == ["app/abcd-efgh-1234"])
+            // Of an account that is deleted they go with it.
+            await supervisor.disconnect(accounts: [PushRig.accountID, 10])
+            #expect(await supervisor.statuses(accountID: PushRig.accountID).isEmpty)
+            #expect(await supervisor.statuses(accountID: 9).map(\.status) == [.waiting])
             publisher.end()
         }
         await destination.stop()

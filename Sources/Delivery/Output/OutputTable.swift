@@ -126,6 +126,16 @@ public final class OutputTable: StageObserver {
         }
     }
 
+    /// Lets go of all publications of accounts that are no more, those that are live included.
+    public func remove(accounts: Set<AccountID>) {
+        let removed = state.withLock { state in
+            let outputs = state.streams.values.joined().filter { accounts.contains($0.accountID) }
+            for output in outputs { state.remove(output) }
+            return outputs
+        }
+        withExtendedLifetime(removed) {}
+    }
+
     /// Called on the output's event loop when it has published or ended.
     private func changed(_ output: StreamOutput) {
         if output.isEnded {

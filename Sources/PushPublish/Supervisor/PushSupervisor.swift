@@ -227,6 +227,11 @@ public actor PushSupervisor {
         }
     }
 
+    /// Ends all sessions of accounts that are no more. As `disconnect(pushServiceID:…)`.
+    public func disconnect(accounts: Set<AccountID>) async {
+        _ = await disconnect { accounts.contains($0.accountID) }
+    }
+
     private func disconnect(where isMeant: (PushSession.Definition) -> Bool) async -> [PushSessionName] {
         let meant = sessions.values.filter { isMeant($0.definition) }
         await end(meant, .disconnected)

@@ -29,6 +29,27 @@ public struct Account: Sendable, Hashable {
     }
 }
 
+/// How much there is that goes with an account when it is deleted.
+public struct AccountContents: Sendable, Hashable {
+    /// Those that are not revoked.
+    public var keys: Int
+    /// Streams with settings.
+    public var streams: Int
+    public var streamUsers: Int
+    /// Expired ones included, until they are removed.
+    public var tickets: Int
+    /// Stored ones.
+    public var pushes: Int
+
+    public init(keys: Int = 0, streams: Int = 0, streamUsers: Int = 0, tickets: Int = 0, pushes: Int = 0) {
+        self.keys = keys
+        self.streams = streams
+        self.streamUsers = streamUsers
+        self.tickets = tickets
+        self.pushes = pushes
+    }
+}
+
 /// What an API key may do (docs/decisions/0004-keys-and-rights.md).
 public enum KeyRights: String, Sendable, Hashable, CaseIterable {
     /// Every command.

@@ -15,7 +15,7 @@ extension SQLiteStore {
 
     public func account(id: AccountID) async throws -> Account? {
         try await readBriefly { database in
-            try database.first("SELECT * FROM accounts WHERE cdn = ?", [id]).map(Account.init)
+            try database.first("SELECT * FROM accounts WHERE cdn = ? AND deleted IS NULL", [id]).map(Account.init)
         }
     }
 
@@ -24,7 +24,9 @@ extension SQLiteStore {
     }
 
     public func accounts() async throws -> [Account] {
-        try await read { try $0.all("SELECT * FROM accounts ORDER BY cdn").map(Account.init) }
+        try await read {
+            try $0.all("SELECT * FROM accounts WHERE deleted IS NULL ORDER BY cdn").map(Account.init)
+        }
     }
 
     public func account(owningApp app: String) async throws -> Account? {
@@ -43,17 +45,90 @@ extension SQLiteStore {
     }
 
     private static func account(user: String, in database: Database) throws -> Account? {
-        try database.first("SELECT * FROM accounts WHERE user = ?", [user]).map(Account.init)
+        try database.first("SELECT * FROM accounts WHERE user = ? AND deleted IS NULL", [user]).map(Account.init)
     }
 
     public func setSuspension(accountID: AccountID, _ suspension: String?) async throws {
         try await write { database in
-            guard try database.run("UPDATE accounts SET suspension = ? WHERE cdn = ?", [suspension, accountID]) > 0
-            else {
+            let changed = try database.run(
+                "UPDATE accounts SET suspension = ? WHERE cdn = ? AND deleted IS NULL", [suspension, accountID])
+            guard changed > 0 else {
                 throw StoreError.notFound("account with CDN id \(accountID)")
             }
         }
     }
+
+    public func contents(accountID: AccountID) async throws -> AccountContents {
+        try await report { database in
+            func count(_ table: String, _ condition: String = "1") throws -> Int {
+                try database.first(
+                    "SELECT count(*) AS count FROM \(table) WHERE cdn = ? AND \(condition)", [accountID])?.int("count")
+                    ?? 0
+            }
+            return AccountContents(
+                keys: try count("api_keys", "revoked IS NULL"), streams: try count("streams"),
+                streamUsers: try count("stream_users"), tickets: try count("tickets"), pushes: try count("pushes"))
+        }
+    }
+
+    public func deleteAccount(id: AccountID, at date: Date) async throws {
+        try await write { database in
+            // The row stays, so that its number is never given again, and what is not removed yet belongs to something. No account
+            // can have such a name.
+            let deleted = try database.run(
+                """
+                UPDATE accounts SET user = cdn || ' deleted', suspension = NULL, deleted = ?
+                WHERE cdn = ? AND deleted IS NULL
+                """, [date.stored, id])
+            guard deleted > 0 else { throw StoreError.notFound("account with CDN id \(id)") }
+            for table in Self.tablesOfAccess {
+                try database.run("DELETE FROM \(table) WHERE cdn = ?", [id])
+            }
+            try Self.settingsChanged(in: database)
+        }
+    }
+
+    /// What lets anybody in or out. Goes with the account itself; users before the streams they belong to.
+    private static let tablesOfAccess = ["api_keys", "stream_users", "streams", "pushes"]
+    /// What there may be very much of.
+    private static let tablesOfHistory = ["tickets", "origin_events", "usage_days", "viewer_minutes"]
+
+    public func deletedAccounts() async throws -> [AccountID] {
+        try await read { database in
+            try database.all("SELECT cdn FROM accounts WHERE deleted IS NOT NULL ORDER BY cdn").map {
+                try $0.account("cdn")
+            }
+        }
+    }
+
+    @discardableResult
+    public func removeDeletedAccounts() async throws -> Int {
+        var removed = 0
+        // A server, or a command that was under way, may have written more for an account that was deleted meanwhile.
+        for table in Self.tablesOfAccess + Self.tablesOfHistory {
+            let left = try await report { database in
+                try database.all(
+                    """
+                    SELECT cdn FROM accounts WHERE deleted IS NOT NULL
+                    AND EXISTS (SELECT 1 FROM \(table) WHERE \(table).cdn = accounts.cdn)
+                    """
+                ).map { try $0.account("cdn") }
+            }
+            let columns = Self.primaryKeys[table] ?? "id"
+            for id in left {
+                removed += try await batcher.runInSteps(
+                    "DELETE FROM \(table) WHERE (\(columns)) IN (SELECT \(columns) FROM \(table) WHERE cdn = ? LIMIT ?)",
+                    [id])
+            }
+        }
+        return removed
+    }
+
+    /// Of tables without an `id`.
+    private static let primaryKeys = [
+        "usage_days": "cdn, day, app, stream, instance, delivery, server",
+        "viewer_minutes": "cdn, app, stream, minute, instance, server",
+    ]
 
     public func insertKey(_ key: APIKey) async throws -> APIKey {
         let sealed = try secret.seal(key.privateKey, context: APIKey.sealContext(key.apiKey))

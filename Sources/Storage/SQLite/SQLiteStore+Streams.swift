@@ -44,7 +44,7 @@ extension SQLiteStore {
                     settings.deniedNetworks?.map(\.description).joined(separator: "|"),
                 ])
         }
-        _ = try Self.reserve(name: settingsRevision, count: 1, startingAt: 1, in: database)
+        try Self.settingsChanged(in: database)
         let stored = try database.first(
             "SELECT * FROM streams WHERE app = ? AND stream = ?", [settings.app, settings.stream])
         guard let stored else { throw StoreError.notFound("stream \(settings.app)/\(settings.stream)") }
@@ -68,6 +68,11 @@ extension SQLiteStore {
                     .map(StreamSettings.init)
             }
         }
+    }
+
+    /// Whoever remembers settings asks for them anew.
+    static func settingsChanged(in database: Database) throws {
+        _ = try reserve(name: settingsRevision, count: 1, startingAt: 1, in: database)
     }
 
     public func currentSettingsRevision() async throws -> Int64 {

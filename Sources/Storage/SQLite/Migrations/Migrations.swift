@@ -58,6 +58,13 @@ enum Migrations {
             }
         }
         migrator.registerMigration("051 sealed secrets") { try sealedSecrets($0, secret) }
+        migrator.registerMigration("060 deleted accounts") { database in
+            try database.execute(
+                sql: """
+                    ALTER TABLE accounts ADD COLUMN deleted INTEGER;
+                    CREATE INDEX accounts_deleted ON accounts (cdn) WHERE deleted IS NOT NULL;
+                    """)
+        }
         guard try !pool.read(migrator.hasBeenSuperseded) else {
             throw StoreError.failed("the database was written by a newer version of Playhouse")
         }
