@@ -238,8 +238,8 @@ case "csv" where arguments.count == 2:
 default:
     FileHandle.standardError.write(
         Data(
-            "attempt-load make FOLDER ROWS | ask FOLDER [TIMES] [--json] | csv ROWS | storm FOLDER TICKETS SEED "
-                + "| refusals FOLDER RATE SECONDS [ADMISSIONS]\n".utf8)
+            ("attempt-load make FOLDER ROWS | ask FOLDER [TIMES] [--json] | csv ROWS | storm FOLDER TICKETS SEED "
+                + "| refusals FOLDER RATE SECONDS [ADMISSIONS]\n").utf8)
     )
     exit(2)
 }

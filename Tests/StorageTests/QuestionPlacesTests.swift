@@ -164,6 +164,59 @@ struct QuestionPlacesTests {
         for name in ["a1", "a2", "a3"] { questions.answer(name) }
     }
 
+    @Test("Questions about usage and viewers wait for a place and have their time like others")
+    func usage() async throws {
+        try await withTemporaryFolder { folder in
+            let store = try await SQLiteStore.open(folder: folder)
+            let questions = Questions(store.places)
+            for name in ["a1", "a2", "a3"] { _ = try await questions.ask(name, of: 1) }
+            store.places.patience = .milliseconds(1)
+            let late = StoreError.unavailable("the question took too long")
+            await #expect(throws: late) {
+                try await store.usage(accountID: 1, filter: UsageFilter(days: 0...9), by: [.app, .stream])
+            }
+            await #expect(throws: late) {
+                try await store.viewers(accountID: 1, filter: ViewerFilter(minutes: 0...9, apps: ["demo-origin"]))
+            }
+            store.places.patience = .seconds(3_600)
+            #expect(try await store.usage(accountID: 2, filter: UsageFilter(days: 0...9), by: []) == [:])
+            for name in ["a1", "a2", "a3"] { questions.answer(name) }
+            try await store.close()
+        }
+    }
+
+    @Test(
+        "A report that the database would work on for minutes ends there when its time is over, or its caller is gone")
+    func interrupted() async throws {
+        try await withTemporaryFolder { folder in
+            let store = try await SQLiteStore.open(folder: folder)
+            let started = Mutex(0)
+            let count = { @Sendable () async throws -> Int? in
+                try await store.report(of: 1) { database in
+                    started.withLock { $0 += 1 }
+                    return try database.first(
+                        """
+                        WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers LIMIT 1000000000)
+                        SELECT sum(n) AS sum FROM numbers
+                        """)?.int("sum")
+                }
+            }
+            let gone = Task { try await count() }
+            try await eventually("the report's start") { started.withLock { $0 == 1 } }
+            gone.cancel()
+            await #expect(throws: CancellationError.self) { try await gone.value }
+            store.places.patience = .milliseconds(50)
+            await #expect(throws: StoreError.unavailable("the question took too long")) { try await count() }
+            store.places.patience = .seconds(3_600)
+            // Their places are free again.
+            let questions = Questions(store.places)
+            for name in ["a1", "a2", "a3"] { _ = try await questions.ask(name, of: 1) }
+            #expect(questions.entered == ["a1", "a2", "a3"])
+            for name in ["a1", "a2", "a3"] { questions.answer(name) }
+            try await store.close()
+        }
+    }
+
     @Test("Slow questions of one account hold up none of another's in the store")
     func store() async throws {
         try await withTemporaryFolder { folder in

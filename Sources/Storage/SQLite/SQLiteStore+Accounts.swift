@@ -59,7 +59,7 @@ extension SQLiteStore {
     }
 
     public func contents(accountID: AccountID) async throws -> AccountContents {
-        try await report { database in
+        try await read { database in
             func count(_ table: String, _ condition: String = "1") throws -> Int {
                 try database.first(
                     "SELECT count(*) AS count FROM \(table) WHERE cdn = ? AND \(condition)", [accountID])?.int("count")
@@ -106,7 +106,7 @@ extension SQLiteStore {
         var removed = 0
         // A server, or a command that was under way, may have written more for an account that was deleted meanwhile.
         for table in Self.tablesOfAccess + Self.tablesOfHistory {
-            let left = try await report { database in
+            let left = try await read { database in
                 try database.all(
                     """
                     SELECT cdn FROM accounts WHERE deleted IS NOT NULL
