@@ -504,7 +504,7 @@ public final class Admissions: ViewerAdmission {
     }
 
     /// Reads the country database when its file was replaced, on a thread of its own. Sessions are then held against it.
-    private func refreshCountries() async {
+    func refreshCountries() async {
         guard let countries else { return }
         let isNew = await withCheckedContinuation { continuation in
             DispatchQueue.global().async { continuation.resume(returning: countries.refresh()) }

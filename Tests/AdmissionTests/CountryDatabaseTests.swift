@@ -88,10 +88,9 @@ import Usher
 
     // MARK: Admission
 
-    /// A node that knows `first`, and the stream `s` with these settings.
+    /// A node that knows `first` by the file `countries.mmdb` in the folder, and the stream `s` with these settings.
     private func withNode(
-        _ settings: StreamSettings,
-        _ body: @escaping @Sendable (Scene, Admissions, CountryDatabase) async throws -> Void
+        _ settings: StreamSettings, _ body: @escaping @Sendable (Scene, Admissions, Folder) async throws -> Void
     ) async throws {
         let folder = try Folder()
         let path = folder.file("countries.mmdb")
@@ -102,7 +101,7 @@ import Usher
             _ = try await scene.store.upsertStream(settings)
             let clock = scene.clock
             try await body(
-                scene, Admissions(store: scene.store, countries: database, now: { clock.both }), database)
+                scene, Admissions(store: scene.store, countries: database, now: { clock.both }), folder)
         }
     }
 
@@ -154,7 +153,7 @@ import Usher
 
     @Test("Lists that change, and a database that does, end the sessions of those whom they do not admit")
     func changes() async throws {
-        try await withNode(Self.settings(.sevu) { $0.allowedCountries = ["DE", "FR"] }) { scene, node, database in
+        try await withNode(Self.settings(.sevu) { $0.allowedCountries = ["DE", "FR"] }) { scene, node, folder in
             try await scene.ticket()
             let german = try #require(try await scene.enter(node))
             let ends = Ends()
@@ -167,6 +166,18 @@ import Usher
                 Self.settings(.sevu) { $0.deniedNetworks = [IPNetwork(IPAddress(v4: 0xCB00_7109))] })
             await node.streamSettingsChanged()
             #expect(!node.permits(scene.segment(), session: german))
+
+            // However long ago settings were changed.
+            _ = try await scene.store.upsertStream(Self.settings(.sevu) { $0.allowedCountries = ["DE"] })
+            await node.streamSettingsChanged()
+            let other = try #require(try await scene.enter(node))
+            scene.clock.advance(30)
+            try await node.reviewRules()
+            #expect(node.permits(scene.segment(), session: other))
+            try CountryFile.write([CountryFile.v4(203, 0, 113, 0, prefix: 24, "FR")], to: folder.file("countries.mmdb"))
+            await node.refreshCountries()
+            try await node.reviewRules()
+            #expect(!node.permits(scene.segment(), session: other))
         }
     }
 

@@ -103,6 +103,23 @@ struct UsageCommandTests {
         }
     }
 
+    @Test(
+        "Each command answers with the code of its family",
+        arguments: [
+            ("usage.summary", 2706), ("usage.data", 2706), ("usage.all", 2707), ("usage.vse", 2707),
+            ("video.usage", 2707),
+            ("video.cdn", 2707), ("video.cdnlong", 2707), ("video.servers", 2707), ("video.streams", 2708),
+            ("video.getapps", 2709), ("disk.usage", 2710), ("vsn.viewercount", 2703), ("viewer.live", 2704),
+            ("viewer.livedetailed", 2704), ("vsn.viewerhistorybyname", 2705),
+        ])
+    func codes(command: String, code: Int) async throws {
+        try await TestAPI.run { (api: TestAPI) async throws in
+            let fields: JSONObject = ["app": "demo-origin", "url": "show", "year": 2023, "month": 11]
+            let reply = try await api.call(command, fields)
+            #expect(reply.code == code, "\(reply.text)")
+        }
+    }
+
     @Test("Days come one by one, also those without any, and by server")
     func days() async throws {
         try await TestAPI.run { (api: TestAPI) async throws in

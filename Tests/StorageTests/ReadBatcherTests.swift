@@ -40,18 +40,7 @@ struct ReadBatcherTests {
         }
     }
 
-    @Test("A question that fails takes no other with it")
-    func failing() async throws {
-        try await run { reader, _ in
-            async let asked = reader.run { try $0.first("SELECT n FROM t")?.int("n") }
-            await #expect(throws: StoreError.failed("SQLite 1, no such table: nowhere")) {
-                try await reader.run { try $0.first("SELECT n FROM nowhere")?.int("n") }
-            }
-            let good = try await asked
-            #expect(good == 0)
-        }
-    }
-
+    /// Holds the reader while somebody is inside.
     private final class Gate: Sendable {
         private let semaphore = DispatchSemaphore(value: 0)
         private let state = Mutex(false)
@@ -63,32 +52,63 @@ struct ReadBatcherTests {
         func open() { semaphore.signal() }
     }
 
+    @Test("A question that fails takes no other of its reading with it")
+    func failing() async throws {
+        try await run { reader, _ in
+            let gate = Gate()
+            let held = Task { try await reader.run { _ in gate.wait() } }
+            while !gate.isReached { await Task.yield() }
+            // These three share the next reading.
+            let before = Task { try await reader.run { try $0.first("SELECT n FROM t")?.int("n") } }
+            while reader.waitingCount < 1 { await Task.yield() }
+            let bad = Task { try await reader.run { try $0.first("SELECT n FROM nowhere")?.int("n") } }
+            while reader.waitingCount < 2 { await Task.yield() }
+            let after = Task { try await reader.run { try $0.first("SELECT n FROM t")?.int("n") } }
+            while reader.waitingCount < 3 { await Task.yield() }
+            gate.open()
+            try await held.value
+            await #expect(throws: StoreError.failed("SQLite 1, no such table: nowhere")) { try await bad.value }
+            #expect(try await before.value == 0)
+            #expect(try await after.value == 0)
+        }
+    }
+
+    private final class Count: Sendable {
+        private let state = Mutex(0)
+        var value: Int { state.withLock { $0 } }
+        func add() { state.withLock { $0 += 1 } }
+    }
+
     @Test("More questions than may wait are told to come again")
     func bounded() async throws {
         try await run { reader, _ in
             let gate = Gate()
-            try await withThrowingTaskGroup(of: Bool.self) { group in
+            let refused = Count()
+            let most = ReadBatcher.maximumWaiting
+            let answered = try await withThrowingTaskGroup(of: Int.self) { group in
                 group.addTask {
                     try await reader.run { _ in
                         gate.wait()
-                        return true
+                        return 0
                     }
                 }
                 while !gate.isReached { await Task.yield() }
-                for _ in 0..<(ReadBatcher.maximumWaiting + 10) {
+                for _ in 0..<(most + 10) {
                     group.addTask {
                         do {
-                            return try await reader.run { _ in true }
+                            return try await reader.run { _ in 1 }
                         } catch StoreError.overloaded {
-                            return false
+                            refused.add()
+                            return 0
                         }
                     }
                 }
-                var refused = 0
-                while refused < 10, let answer = try await group.next() { refused += answer ? 0 : 1 }
+                while reader.waitingCount + refused.value < most + 10 { await Task.yield() }
+                #expect(refused.value == 10)
                 gate.open()
-                while let answer = try await group.next() { #expect(answer) }
+                return try await group.reduce(0, +)
             }
+            #expect(answered == most)
         }
     }
 }

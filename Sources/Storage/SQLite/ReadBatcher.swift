@@ -30,6 +30,11 @@ final class ReadBatcher: Sendable {
         try queue.close()
     }
 
+    /// Questions that no reading has taken up yet.
+    var waitingCount: Int {
+        state.withLock { $0.waiting.count }
+    }
+
     func run<Result: Sendable>(_ work: @escaping @Sendable (Database) throws -> Result) async throws -> Result {
         try await withCheckedThrowingContinuation { continuation in
             let job = Job(
