@@ -37,7 +37,7 @@ enum TextFuzzing {
     }
 
     static func paths(_ input: [UInt8]) throws {
-        guard let text = String(validating: input, as: UTF8.self), let path = PlaybackPath(text) else { return }
+        guard let text = String(validating: input, as: UTF8.self), let path = PlaybackPath(text[...]) else { return }
         // By bytes: a slash with a combining mark after it is another character, and the same separator.
         let names = path.name.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
             .map { String(decoding: $0, as: UTF8.self) }

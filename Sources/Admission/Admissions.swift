@@ -191,10 +191,15 @@ public final class Admissions: ViewerAdmission {
 
     /// Sessions that play with a ticket, on all nodes, as its `maximumSessions` counts them.
     public func runningSessions(of ticket: Ticket) async throws -> Int {
+        guard let since = runningSince(ticket) else { return 0 }
+        return try await store.runningSessions(ofTicket: ticket.id, heardAfter: since)
+    }
+
+    /// Sessions of a ticket that were heard of after this run; nil when none can.
+    public func runningSince(_ ticket: Ticket) -> Date? {
         let now = now().date
-        guard ticket.isActive, now < ticket.expires else { return 0 }
-        return try await store.runningSessions(
-            ofTicket: ticket.id, heardAfter: now.addingTimeInterval(-configuration.runningWindow))
+        guard ticket.isActive, now < ticket.expires else { return nil }
+        return now.addingTimeInterval(-configuration.runningWindow)
     }
 
     /// Sessions on this node.
@@ -252,7 +257,7 @@ public final class Admissions: ViewerAdmission {
     /// the store throws, and `AdmissionError`.
     public func admit(_ facts: ViewerFacts, session: String?) async throws -> Verdict<String> {
         let moment = now()
-        if let session, sessions.use(session, facts, now: moment) { return .granted(session) }
+        if let session, sessions.use(session, SessionViewer(facts), now: moment) { return .granted(session) }
         var facts = facts
         let judged = try await judge(&facts, now: moment)
         if case .refused(let reason)? = judged { return .refused(reason) }
@@ -266,7 +271,9 @@ public final class Admissions: ViewerAdmission {
             }
         }
         // The store hears of use in intervals, so whether a session of this node still runs is not for the store to say.
-        if let running = runningSession(of: viewer, facts, now: moment), sessions.use(running, facts, now: moment) {
+        if let running = runningSession(of: viewer, facts, now: moment),
+            sessions.use(running, SessionViewer(facts), now: moment)
+        {
             return .granted(running)
         }
         if let grant = judged?.grant {
@@ -312,8 +319,8 @@ public final class Admissions: ViewerAdmission {
     }
 
     /// Counts as use of the session.
-    public func permits(_ facts: ViewerFacts, session: String) -> Bool {
-        sessions.use(session, facts, now: now())
+    public func permits(_ viewer: SessionViewer, session: String) -> Bool {
+        sessions.use(session, viewer, now: now())
     }
 
     public func sent(_ bytes: Int, session: String) {

@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 import Usher
 
@@ -19,7 +20,7 @@ public protocol ViewerAdmission: Sendable {
     func admit(_ facts: ViewerFacts, session: String?) async throws -> Verdict<String>
 
     /// Whether a session runs and may be used by this viewer for this stream. For every segment, so it never waits.
-    func permits(_ facts: ViewerFacts, session: String) -> Bool
+    func permits(_ viewer: SessionViewer, session: String) -> Bool
 
     /// Counts bytes that go out in a session.
     func sent(_ bytes: Int, session: String)
@@ -27,6 +28,33 @@ public protocol ViewerAdmission: Sendable {
     /// The token for the cookie of a viewer who was let in with one; nil where the stream asks for none.
     /// - Returns: the cookie's name and value, and when it runs out.
     func sessionCookie(for facts: ViewerFacts) async throws -> (text: String, expires: Date)?
+}
+
+extension ViewerAdmission {
+    public func permits(_ facts: ViewerFacts, session: String) -> Bool {
+        permits(SessionViewer(facts), session: session)
+    }
+}
+
+/// What a request shows of its viewer that is compared with the session's: no more than that, for it is made for each segment.
+public struct SessionViewer: Sendable, Hashable {
+    public var app: String
+    public var video: String
+    /// Of the ticket presented; segments come without one.
+    public var key: String?
+    /// nil when there is none that can be read; then no session is the viewer's.
+    public var address: IPAddress?
+
+    public init(app: String, video: String, key: String?, address: IPAddress?) {
+        self.app = app
+        self.video = video
+        self.key = key
+        self.address = address
+    }
+
+    public init(_ facts: ViewerFacts) {
+        self.init(app: facts.app, video: facts.video, key: facts.key, address: IPAddress(facts.address))
+    }
 }
 
 /// Why a viewing session was ended by this side.

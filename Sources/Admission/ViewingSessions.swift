@@ -62,8 +62,9 @@ final class ViewingSessions: Sendable {
         }
 
         /// A viewer who presents a key presents the session's; segments come without one.
-        mutating func use(_ other: ViewerFacts, from address: IPAddress, _ now: Moment, timeout: TimeAmount) -> Bool {
-            guard facts.app == other.app, other.key == nil || other.key == facts.key, network.contains(address),
+        mutating func use(_ other: SessionViewer, _ now: Moment, timeout: TimeAmount) -> Bool {
+            guard facts.app == other.app, other.key == nil || other.key == facts.key,
+                other.address.map(network.contains) ?? false,
                 VideoName.isSame(other.video, orFormOf: facts.video), isRunning(now, timeout: timeout)
             else { return false }
             lastSeen = max(lastSeen, now.steady)
@@ -155,12 +156,11 @@ final class ViewingSessions: Sendable {
 
     // MARK: One session
 
-    /// Whether the session runs and may be used for `facts` now; if so it counts as used.
-    func use(_ id: String, _ facts: ViewerFacts, now: Moment) -> Bool {
-        guard let address = IPAddress(facts.address) else { return false }
-        return locked(id).shard.withLock { shard in
+    /// Whether the session runs and may be used by the viewer now; if so it counts as used.
+    func use(_ id: String, _ viewer: SessionViewer, now: Moment) -> Bool {
+        locked(id).shard.withLock { shard in
             guard let index = shard.sessions.index(forKey: id) else { return false }
-            return shard.sessions.values[index].use(facts, from: address, now, timeout: timeout)
+            return shard.sessions.values[index].use(viewer, now, timeout: timeout)
         }
     }
 

@@ -39,19 +39,21 @@ public struct IPAddress: Sendable, Hashable, CustomStringConvertible {
 
     /// Reads the usual text forms: dotted decimal of four parts without leading zeros (they mean octal elsewhere), and
     /// RFC 4291 §2.2. nil for anything else, brackets and ports included.
-    public init?(_ text: some StringProtocol) {
-        var bytes = Array(text.utf8.prefix(Self.maximumTextLength + 1))
-        guard bytes.count <= Self.maximumTextLength else { return nil }
-        if bytes.contains(UInt8(ascii: ":")) {
-            if let zone = bytes.firstIndex(of: UInt8(ascii: "%")) {
-                bytes.removeSubrange(zone...)
-            }
-            guard let (high, low) = Self.parseV6(bytes[...]) else { return nil }
-            self.init(v6High: high, low: low)
-        } else {
-            guard let bits = Self.parseV4(bytes[...]) else { return nil }
-            self.init(v4: bits)
-        }
+    public init?(_ text: Substring) {
+        var text = text
+        guard let address = text.withUTF8({ Self.parse($0) }) else { return nil }
+        self = address
+    }
+
+    public init?(_ text: String) {
+        self.init(text[...])
+    }
+
+    private static func parse(_ bytes: UnsafeBufferPointer<UInt8>) -> IPAddress? {
+        guard bytes.count <= maximumTextLength else { return nil }
+        guard bytes.contains(UInt8(ascii: ":")) else { return parseV4(bytes).map { IPAddress(v4: $0) } }
+        let end = bytes.firstIndex(of: UInt8(ascii: "%")) ?? bytes.endIndex
+        return parseV6(Array(bytes[..<end])[...]).map { IPAddress(v6High: $0.high, low: $0.low) }
     }
 
     /// Longest text looked at: a full IPv6 address with dotted tail, and a zone of an interface's name.
@@ -61,7 +63,20 @@ public struct IPAddress: Sendable, Hashable, CustomStringConvertible {
     public var description: String {
         switch family {
         case .v4:
-            return "\(low >> 24 & 0xff).\(low >> 16 & 0xff).\(low >> 8 & 0xff).\(low & 0xff)"
+            return String(unsafeUninitializedCapacity: 15) { text in
+                var count = 0
+                for shift in [24, 16, 8, 0] as [UInt64] {
+                    let part = UInt8(truncatingIfNeeded: low >> shift)
+                    for (unit, least) in [(100, 100), (10, 10), (1, 0)] as [(UInt8, UInt8)] where part >= least {
+                        text[count] = UInt8(ascii: "0") + part / unit % 10
+                        count += 1
+                    }
+                    guard shift > 0 else { break }
+                    text[count] = UInt8(ascii: ".")
+                    count += 1
+                }
+                return count
+            }
         case .v6:
             return Self.format(groups: groups)
         }
@@ -109,21 +124,27 @@ public struct IPAddress: Sendable, Hashable, CustomStringConvertible {
 
 extension IPAddress {
     /// Four decimal parts of 0-255.
-    static func parseV4(_ text: ArraySlice<UInt8>) -> UInt32? {
-        let parts = text.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
-        guard parts.count == 4 else { return nil }
+    static func parseV4(_ text: some Collection<UInt8>) -> UInt32? {
         var bits: UInt32 = 0
-        for part in parts {
-            guard (1...3).contains(part.count), part.count == 1 || part.first != UInt8(ascii: "0") else { return nil }
-            var value: UInt32 = 0
-            for byte in part {
-                guard (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) else { return nil }
-                value = value * 10 + UInt32(byte - UInt8(ascii: "0"))  // at most 999
+        var part: UInt32 = 0
+        var digits = 0
+        var dots = 0
+        for byte in text {
+            if byte == UInt8(ascii: ".") {
+                guard digits > 0, dots < 3 else { return nil }
+                bits = bits << 8 | part
+                (part, digits) = (0, 0)
+                dots += 1
+                continue
             }
-            guard value <= 255 else { return nil }
-            bits = bits << 8 | value
+            // A zero that another digit follows is a leading one.
+            guard (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte), digits == 0 || part > 0 else { return nil }
+            part = part * 10 + UInt32(byte - UInt8(ascii: "0"))
+            digits += 1
+            guard part <= 255 else { return nil }
         }
-        return bits
+        guard digits > 0, dots == 3 else { return nil }
+        return bits << 8 | part
     }
 
     /// RFC 4291 §2.2: eight groups, one run of zeros as `::`, the last two groups perhaps in dotted decimal.

@@ -26,22 +26,25 @@ public struct IPNetwork: Sendable, Hashable, CustomStringConvertible {
     /// (`fe80::1%eth0`) included: what is compared with a network has none.
     ///
     /// A block of IPv4-mapped addresses (`::ffff:192.0.2.0/120`) is the IPv4 block.
-    public init?(_ text: some StringProtocol) {
-        let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
-        guard let first = parts.first, let address = IPAddress(first), !first.utf8.contains(UInt8(ascii: "%")) else {
-            return nil
-        }
-        guard parts.count == 2 else {
+    public init?(_ text: Substring) {
+        let slash = text.utf8.firstIndex(of: UInt8(ascii: "/"))
+        let first = text[..<(slash ?? text.endIndex)]
+        guard let address = IPAddress(first), !first.utf8.contains(UInt8(ascii: "%")) else { return nil }
+        guard let slash else {
             self.init(address)
             return
         }
-        guard var prefix = Self.prefix(parts[1]) else { return nil }
-        if address.family == .v4, first.contains(":") {
+        guard var prefix = Self.prefix(text[text.utf8.index(after: slash)...]) else { return nil }
+        if address.family == .v4, first.utf8.contains(UInt8(ascii: ":")) {
             guard prefix >= 96 else { return nil }
             prefix -= 96
         }
         guard prefix <= address.family.bitCount else { return nil }
         self.init(address, prefix: prefix)
+    }
+
+    public init?(_ text: String) {
+        self.init(text[...])
     }
 
     public func contains(_ other: IPAddress) -> Bool {
@@ -57,7 +60,7 @@ public struct IPNetwork: Sendable, Hashable, CustomStringConvertible {
     public var description: String { "\(address)/\(prefix)" }
 
     /// One to three decimal digits without a leading zero.
-    public static func prefix(_ text: some StringProtocol) -> Int? {
+    public static func prefix(_ text: Substring) -> Int? {
         let digits = text.utf8
         guard (1...3).contains(digits.count), digits.count == 1 || digits.first != UInt8(ascii: "0"),
             digits.allSatisfy((UInt8(ascii: "0")...UInt8(ascii: "9")).contains)

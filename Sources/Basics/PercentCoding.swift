@@ -9,7 +9,9 @@ public enum PercentCoding {
     }
 
     /// The text, nil when an escape is broken or the result is no UTF-8.
-    public static func strictText(of text: some Collection<UInt8>) -> String? {
+    @specialized(where Text == Substring.UTF8View)
+    @specialized(where Text == UnsafeBufferPointer<UInt8>)
+    public static func strictText<Text: Collection<UInt8>>(of text: Text) -> String? {
         // Most text has no escape, and this is asked several times for each request.
         let plain = text.withContiguousStorageIfAvailable { bytes in
             bytes.contains(UInt8(ascii: "%")) ? nil : String(validating: bytes, as: UTF8.self)
@@ -27,6 +29,7 @@ public enum PercentCoding {
     /// and one value of a form.
     /// - Parameter kept: further ASCII characters that stay as they are.
     public static func encode(_ text: String, keeping kept: String = "") -> String {
+        guard !text.utf8.allSatisfy({ isUnreserved($0) }) else { return text }
         let digits = Array("0123456789ABCDEF".utf8)
         var output: [UInt8] = []
         output.reserveCapacity(text.utf8.count)

@@ -72,7 +72,7 @@ public final class PlaylistSnapshot: Sendable {
     init(window: SegmentWindow, modified: Int64) {
         let playlist = MediaPlaylist(window: window).rendered()
         mediaPlaylist = playlist
-        entityTag = EntityHash.tag(of: playlist.readableBytesView)
+        entityTag = playlist.withUnsafeReadableBytes { EntityHash.tag(of: $0) }
         self.modified = modified
         listed = window.listed
         targetDuration = window.targetDuration

@@ -105,7 +105,7 @@ public struct InitializationFile: Sendable, Hashable {
     init(name: String, bytes: ByteBuffer) {
         self.name = name
         self.bytes = bytes
-        entityTag = EntityHash.tag(of: bytes.readableBytesView)
+        entityTag = bytes.withUnsafeReadableBytes { EntityHash.tag(of: $0) }
     }
 
     /// The `Content-Type`.

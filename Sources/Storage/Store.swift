@@ -11,8 +11,93 @@ public protocol Store:
     AccountStore, StreamStore, TicketStore, AttemptStore, PushStore, EventStore, UsageStore, ReplayStore,
     SequenceStore, RetentionStore
 {
+    /// Runs `work` in one transaction and gives its result once that is durable. `work` changes nothing but what it is given, for it
+    /// may be run again from its beginning; what it throws is a `StoreError`, and then nothing of it is kept.
+    ///
+    /// - Parameter isRevocation: it may end what runs, and waits for no other writes.
+    func transaction<Value: Sendable>(
+        isRevocation: Bool, _ work: @escaping @Sendable (any StoreTransaction) throws -> Value
+    ) async throws -> Value
+
+    /// Claims the request's digest as `beginReplay` does, and if it is new does `work` and keeps its reply, all in one transaction:
+    /// a request is carried out and remembered, or neither.
+    func once<Value: Sendable>(
+        _ request: ReplayRequest, isRevocation: Bool,
+        _ work: @escaping @Sendable (any StoreTransaction) throws -> ReplayAnswer<Value>
+    ) async throws -> ReplayOutcome<Value>
+
     /// Finishes what is under way and closes; later calls throw `StoreError.closed`.
     func close() async throws
+}
+
+/// What one transaction reads and writes; good inside the call that gives it. Each method is as the store's of the same name.
+public protocol StoreTransaction {
+    func insertTickets(_ tickets: [Ticket]) throws -> [Ticket]
+    func updateTicket(key: String, accountID: AccountID, _ change: TicketChange) throws -> TicketUpdate
+    func runningSessions(ofTicket id: Int64, heardAfter date: Date) throws -> Int
+    func streamUser(id: Int64) throws -> StreamUser?
+    func streamUsers(accountID: AccountID, app: String?, stream: String?) throws -> [StreamUser]
+    func updateStreamUser(_ user: StreamUser) throws -> Bool
+    func removeStreamUser(id: Int64) throws -> Bool
+    func push(id: Int64, accountID: AccountID) throws -> PushService?
+    func insertPush(_ push: PushService) throws -> PushService
+    func updatePush(_ push: PushService) throws -> Bool
+    func removePush(id: Int64, accountID: AccountID) throws -> Bool
+    func recordChanges(_ touch: ReplayTouch) throws
+}
+
+extension Store {
+    /// Gives the tickets with ids and revisions, all or none. Throws `StoreError.duplicate` when a key exists.
+    public func insertTickets(_ tickets: [Ticket]) async throws -> [Ticket] {
+        try await transaction(isRevocation: false) { try $0.insertTickets(tickets) }
+    }
+
+    /// Gives the ticket with id and revision. Throws `StoreError.duplicate` when the key exists.
+    public func insertTicket(_ ticket: Ticket) async throws -> Ticket {
+        guard let stored = try await insertTickets([ticket]).first else { throw StoreError.failed("no ticket stored") }
+        return stored
+    }
+
+    public func updateTicket(key: String, accountID: AccountID, _ change: TicketChange) async throws -> TicketUpdate {
+        try await transaction(isRevocation: true) {
+            try $0.updateTicket(key: key, accountID: accountID, change)
+        }
+    }
+
+    /// The ticket after the change; nil when the account has none with that key.
+    public func setTicketActive(key: String, accountID: AccountID, _ isActive: Bool) async throws -> Ticket? {
+        let update = try await updateTicket(key: key, accountID: accountID, TicketChange(isActive: isActive))
+        guard case .changed(let ticket) = update else { return nil }
+        return ticket
+    }
+
+    /// Another password, with all that verifies it. False when there is no such user.
+    public func updateStreamUser(_ user: StreamUser) async throws -> Bool {
+        try await transaction(isRevocation: false) { try $0.updateStreamUser(user) }
+    }
+
+    public func removeStreamUser(id: Int64) async throws -> Bool {
+        try await transaction(isRevocation: false) { try $0.removeStreamUser(id: id) }
+    }
+
+    public func insertPush(_ push: PushService) async throws -> PushService {
+        try await transaction(isRevocation: false) { try $0.insertPush(push) }
+    }
+
+    /// False when there is no such row.
+    public func updatePush(_ push: PushService) async throws -> Bool {
+        try await transaction(isRevocation: false) { try $0.updatePush(push) }
+    }
+
+    public func removePush(id: Int64, accountID: AccountID) async throws -> Bool {
+        try await transaction(isRevocation: false) { try $0.removePush(id: id, accountID: accountID) }
+    }
+
+    /// As `finishReplay` does, for a command that came without a signed request.
+    public func recordChanges(_ touch: ReplayTouch) async throws {
+        guard !touch.changed.isEmpty else { return }
+        try await transaction(isRevocation: false) { try $0.recordChanges(touch) }
+    }
 }
 
 /// Accounts and their API keys.
@@ -65,17 +150,11 @@ public protocol StreamStore: Sendable {
     func publishers(app: String, stream: String) async throws -> [StreamUser]
     /// Users of an app's streams with that name who can log in by Adobe's challenge, by id, at most `limit`.
     func challengeUsers(app: String, user: String, limit: Int) async throws -> [StreamUser]
-    /// Another password, with all that verifies it. False when there is no such user.
-    func updateStreamUser(_ user: StreamUser) async throws -> Bool
-    func removeStreamUser(id: Int64) async throws -> Bool
 }
 
 /// Tickets and the sessions they opened.
 public protocol TicketStore: Sendable {
-    /// Gives the tickets with ids and revisions, all or none. Throws `StoreError.duplicate` when a key exists.
-    func insertTickets(_ tickets: [Ticket]) async throws -> [Ticket]
     func ticket(key: String) async throws -> Ticket?
-    func updateTicket(key: String, accountID: AccountID, _ change: TicketChange) async throws -> TicketUpdate
     /// The account's tickets behind a position, 0 for the first, oldest first; at most `limit`. Not all that are there are
     /// looked at, so there may be fewer, and more behind them.
     func tickets(accountID: AccountID, filter: TicketFilter, after position: Int64, limit: Int) async throws
@@ -96,21 +175,6 @@ public protocol TicketStore: Sendable {
     func ticketChanges(after revision: Int64, limit: Int) async throws -> [Ticket]
     /// The highest revision given so far.
     func currentTicketRevision() async throws -> Int64
-}
-
-extension TicketStore {
-    /// Gives the ticket with id and revision. Throws `StoreError.duplicate` when the key exists.
-    public func insertTicket(_ ticket: Ticket) async throws -> Ticket {
-        guard let stored = try await insertTickets([ticket]).first else { throw StoreError.failed("no ticket stored") }
-        return stored
-    }
-
-    /// The ticket after the change; nil when the account has none with that key.
-    public func setTicketActive(key: String, accountID: AccountID, _ isActive: Bool) async throws -> Ticket? {
-        let update = try await updateTicket(key: key, accountID: accountID, TicketChange(isActive: isActive))
-        guard case .changed(let ticket) = update else { return nil }
-        return ticket
-    }
 }
 
 /// The attempt log.
@@ -161,15 +225,11 @@ public struct AttemptFilter: Sendable, Hashable {
 
 /// Stored push destinations.
 public protocol PushStore: Sendable {
-    func insertPush(_ push: PushService) async throws -> PushService
     func push(id: Int64, accountID: AccountID) async throws -> PushService?
     /// By id.
     func pushes(accountID: AccountID) async throws -> [PushService]
     /// Those with `autopush` whose source is this stream (a push without app, instance or stream is for all of the account's).
     func autopushes(app: String, instance: String, stream: String) async throws -> [PushService]
-    /// False when there is no such row.
-    func updatePush(_ push: PushService) async throws -> Bool
-    func removePush(id: Int64, accountID: AccountID) async throws -> Bool
 }
 
 /// The origin's event log.
@@ -201,8 +261,6 @@ public protocol ReplayStore: Sendable {
     func beginReplay(digest: String, now: Date, expires: Date) async throws -> ReplayClaim
     /// The first reply stays. Throws `StoreError.notFound` when nobody claimed `digest`.
     func finishReplay(digest: String, reply: String, touch: ReplayTouch) async throws
-    /// As `finishReplay` does, for a command that came without a signed request.
-    func recordChanges(_ touch: ReplayTouch) async throws
     /// Gives up a claim whose command failed before it changed anything.
     func abandonReplay(digest: String) async throws
 }
@@ -223,6 +281,41 @@ public struct ReplayTouch: Sendable, Hashable {
         self.concerned = concerned
         self.changed = changed
     }
+}
+
+/// A signed request that changes something.
+public struct ReplayRequest: Sendable, Hashable {
+    /// Of key and signature.
+    public var digest: String
+    public var now: Date
+    /// When the request is acceptable no more, and need not be remembered.
+    public var expires: Date
+
+    public init(digest: String, now: Date, expires: Date) {
+        self.digest = digest
+        self.now = now
+        self.expires = expires
+    }
+}
+
+/// How a request was carried out.
+public struct ReplayAnswer<Value: Sendable>: Sendable {
+    /// What the same request gets when it comes again.
+    public var reply: String
+    public var touch: ReplayTouch
+    public var value: Value
+
+    public init(reply: String, touch: ReplayTouch, value: Value) {
+        self.reply = reply
+        self.touch = touch
+        self.value = value
+    }
+}
+
+public enum ReplayOutcome<Value: Sendable>: Sendable {
+    case carriedOut(Value)
+    /// Nothing was done. Never `.new`.
+    case known(ReplayClaim)
 }
 
 public enum ReplayClaim: Sendable, Hashable {

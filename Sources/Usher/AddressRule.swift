@@ -31,26 +31,26 @@ public struct AddressRule: Sendable, Hashable {
         guard text.utf8.count <= Self.maximumLength else {
             throw FieldProblem.invalid("ip", expected: "must be at most \(Self.maximumLength) bytes")
         }
-        let parts = text.split(separator: "|", omittingEmptySubsequences: false)
+        let parts = text.utf8.split(separator: UInt8(ascii: "|"), omittingEmptySubsequences: false)
         guard parts.count <= Self.maximumEntries else {
             throw FieldProblem.invalid("ip", expected: "must be at most \(Self.maximumEntries) entries")
         }
         var entries: [Entry] = []
         for part in parts {
-            entries.append(try Self.entry(part.trimmingSpaces))
+            entries.append(try Self.entry(Substring(part).trimmingSpaces))
         }
         self.entries = entries
     }
 
     private static func entry(_ text: Substring) throws(FieldProblem) -> Entry {
         if text == "auto" { return .auto(prefix: nil) }
-        if text.hasPrefix("auto/") {
+        if text.utf8.starts(with: "auto/".utf8) {
             guard let prefix = IPNetwork.prefix(text.dropFirst(5)), (1...128).contains(prefix) else {
                 throw FieldProblem.invalid("ip", value: text, expected: "must be auto/N with N from 1 to 128")
             }
             return .auto(prefix: prefix)
         }
-        if text.contains("/") {
+        if text.utf8.contains(UInt8(ascii: "/")) {
             guard let network = IPNetwork(text) else {
                 throw FieldProblem.invalid(
                     "ip", value: text, expected: "must be a CIDR block such as 192.0.2.0/24 or 2001:db8::/32")
@@ -75,25 +75,32 @@ public struct AddressRule: Sendable, Hashable {
     /// A claim that cannot be read still fills its entry, so that damage closes a ticket rather than opens it.
     public func match(_ address: IPAddress, claimed: [String]) -> Match {
         if coveringNetwork(address, claimed: claimed) != nil { return .allowed }
-        let free = entries.indices.filter { index in
-            if case .auto = entries[index] { true } else { false }
-        }.dropFirst(claimed.count).first
-        guard let free, case .auto(let prefix) = entries[free] else { return .denied }
-        return .claims(entry: free, network: Self.claim(address, prefix: prefix))
+        var taken = claimed.count
+        for (index, entry) in entries.enumerated() {
+            guard case .auto(let prefix) = entry else { continue }
+            if taken == 0 { return .claims(entry: index, network: Self.claim(address, prefix: prefix)) }
+            taken -= 1
+        }
+        return .denied
     }
 
     /// The narrowest network of the rule, fixed or claimed, that holds `address`; nil when none does.
     public func coveringNetwork(_ address: IPAddress, claimed: [String]) -> IPNetwork? {
-        var candidates = claimed.compactMap { IPNetwork($0) }
+        var narrowest: IPNetwork?
+        func consider(_ network: IPNetwork) {
+            guard network.contains(address), network.prefix > narrowest?.prefix ?? -1 else { return }
+            narrowest = network
+        }
+        for network in claimed { IPNetwork(network).map(consider) }
         for entry in entries {
             switch entry {
-            case .address(let fixed): candidates.append(IPNetwork(fixed))
-            case .network(let network) where network.prefix == 0: candidates.append(IPNetwork(address, prefix: 0))
-            case .network(let network): candidates.append(network)
+            case .address(let fixed): consider(IPNetwork(fixed))
+            case .network(let network) where network.prefix == 0: consider(IPNetwork(address, prefix: 0))
+            case .network(let network): consider(network)
             case .auto: break
             }
         }
-        return candidates.filter { $0.contains(address) }.max { $0.prefix < $1.prefix }
+        return narrowest
     }
 
     /// The network an `auto` entry becomes for `address`.
@@ -110,12 +117,18 @@ public struct AddressRule: Sendable, Hashable {
     }
 }
 
-extension StringProtocol {
+extension Substring {
     /// Without spaces and tabs at either end.
-    var trimmingSpaces: SubSequence {
-        var rest = self[...]
-        while let first = rest.first, first == " " || first == "\t" { rest = rest.dropFirst() }
-        while let last = rest.last, last == " " || last == "\t" { rest = rest.dropLast() }
-        return rest
+    var trimmingSpaces: Substring {
+        func isSpace(_ byte: UInt8) -> Bool { byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t") }
+        let bytes = utf8
+        var (start, end) = (bytes.startIndex, bytes.endIndex)
+        while start < end, isSpace(bytes[start]) { start = bytes.index(after: start) }
+        while start < end {
+            let last = bytes.index(before: end)
+            guard isSpace(bytes[last]) else { break }
+            end = last
+        }
+        return self[start..<end]
     }
 }

@@ -14,9 +14,10 @@ public enum TicketKey {
         let stamp = microseconds >= 0 && microseconds < 4_294_967_296e6 ? UInt64(microseconds) : 0
         let time = (stamp / 1_000_000).padded(to: 8, radix: 16)
         let fraction = (stamp % 1_000_000).padded(to: 5, radix: 16)
-        let digit = Int.random(in: 0...9, using: &generator)
-        let tail = (0..<20).map { _ in String(Int.random(in: 0...9, using: &generator)) }.joined()
-        return "\(prefix(video)).\(time)\(fraction)\(digit).\(tail)"
+        // Every number drawn is a question to the system, so the digits are not drawn one by one.
+        let digits = (0..<2).map { _ in UInt64.random(in: 0..<100_000_000_000, using: &generator).padded(to: 11) }
+            .joined()
+        return "\(prefix(video)).\(time)\(fraction)\(digits.prefix(1)).\(digits.dropFirst(2))"
     }
 
     /// With the system's secure source.

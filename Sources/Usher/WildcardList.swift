@@ -10,17 +10,19 @@ public struct WildcardList: Sendable, Hashable {
 
     /// Spaces around patterns are ignored, and empty ones. A list without patterns matches nothing.
     public init(_ text: String) {
-        patterns = text.split(separator: "|").map(\.trimmingSpaces).filter { !$0.isEmpty }.map(Wildcard.init)
+        patterns = Self.entries(of: text).map { Wildcard($0) }
     }
 
     /// A list of videos: the player's prefixes (`mp4:` …) mean nothing in patterns either.
     public init(videos text: String) {
-        patterns = text.split(separator: "|").map(\.trimmingSpaces).filter { !$0.isEmpty }.map {
-            Wildcard(VideoName.normalized($0))
-        }
+        patterns = Self.entries(of: text).map { Wildcard(VideoName.normalized($0)) }
     }
 
-    public func matches(_ text: some StringProtocol) -> Bool {
+    private static func entries(of text: String) -> [Substring] {
+        text.utf8.split(separator: UInt8(ascii: "|")).map { Substring($0).trimmingSpaces }.filter { !$0.isEmpty }
+    }
+
+    public func matches(_ text: String) -> Bool {
         patterns.contains { $0.matches(text) }
     }
 

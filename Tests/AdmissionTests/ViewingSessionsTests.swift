@@ -43,7 +43,7 @@ import Usher
         var (visited, touched) = (0, 0)
         for second in 1...60 {
             for number in 0..<10_000 where second < 60 && number % 100 == second {
-                _ = sessions.use("id\(number)", facts(number: number), now: moment(Int64(second)))
+                _ = sessions.use("id\(number)", SessionViewer(facts(number: number)), now: moment(Int64(second)))
             }
             let swept = sessions.sweep(now: moment(Int64(second)))
             visited += swept.visited

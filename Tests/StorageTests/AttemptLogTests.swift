@@ -483,6 +483,7 @@ struct AttemptLogTests {
             let file = try #require(try await Self.files(model.store).first)
             let path = "\(model.store.log.folder)/\(file)"
             try FileManager.default.removeItem(atPath: path)
+            model.store.places.patience = .seconds(3_600)
             await #expect(throws: StoreError.unavailable("\(path) is not there")) {
                 try await model.store.countAttempts(accountID: 1, filter: AttemptFilter())
             }

@@ -9,6 +9,44 @@ protocol Command: Sendable {
     func run(_ context: CommandContext) async throws -> Reply
 }
 
+/// A command that changes the store and nothing else: its request is claimed, carried out and answered in one transaction.
+protocol StoreCommand: Command {
+    /// What it will do, after whatever has to be asked or computed before.
+    func effect(_ context: CommandContext) async throws -> StoreEffect
+}
+
+extension StoreCommand {
+    func run(_ context: CommandContext) async throws -> Reply {
+        let effect = try await effect(context)
+        let outcome = try await context.store.transaction(isRevocation: effect.isRevocation, effect.outcome)
+        await outcome.then()
+        return outcome.reply
+    }
+}
+
+/// What a command does inside a transaction.
+struct StoreEffect: Sendable {
+    struct Outcome: Sendable {
+        var reply: Reply
+        /// What is to be done once it is durable.
+        var then: @Sendable () async -> Void = {}
+    }
+
+    /// It may end what runs.
+    var isRevocation = false
+    /// May be called again from its beginning. It throws a `CommandFailure` before it has changed anything.
+    var carryOut: @Sendable (any StoreTransaction) throws -> Outcome
+
+    /// A command's failure is a reply as any.
+    @Sendable func outcome(in transaction: any StoreTransaction) throws -> Outcome {
+        do {
+            return try carryOut(transaction)
+        } catch let failure as CommandFailure {
+            return Outcome(reply: Reply(failure))
+        }
+    }
+}
+
 /// What a command is, for the registry and the documentation.
 public struct CommandDescription: Sendable {
     public struct Field: Sendable {

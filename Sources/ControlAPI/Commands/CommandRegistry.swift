@@ -4,26 +4,48 @@ import Basics
 public enum CommandRegistry {
     struct Entry: Sendable {
         let description: CommandDescription
-        let run: @Sendable (JSONObject, CommandContext) async throws -> Reply
+        /// Reads the fields, and asks what has to be known before.
+        let prepare: @Sendable (JSONObject, CommandContext) async throws -> PreparedCommand
+    }
+
+    /// A command whose fields are right.
+    enum PreparedCommand: Sendable {
+        case inStore(StoreEffect)
+        case running(@Sendable () async throws -> Reply)
     }
 
     private static func entry<Kind: Command>(_: Kind.Type) -> Entry {
-        Entry(description: Kind.description) { object, context in
+        let description = Kind.description
+        return Entry(description: description) { object, context in
             var fields = Fields(
                 object, account: context.account, now: context.environment.now(),
                 destinations: context.environment.pushes.kinds)
             let command = Kind(&fields)
-            try fields.finish(for: Kind.description)
+            try fields.finish(for: description)
             guard let command else { throw CommandFailure(.fieldInvalid) }
-            var reply = try await command.run(context)
             // Clients send what they have; who mistyped a name is told so.
-            let notYet = Kind.description.fields.filter { $0.isNotYet && fields.isGiven($0.name) }.map(\.name)
-            if !notYet.isEmpty { reply.payload["not_yet"] = .array(notYet.map { .string($0) }) }
-            let ignored = Kind.description.unknownFields(in: object.members.map(\.name))
-            if !Kind.description.hasFixedReply, !ignored.isEmpty {
-                reply.payload["ignored"] = .array(ignored.prefix(mostIgnored).map { .string($0.cut()) })
+            let notYet = description.fields.filter { $0.isNotYet && fields.isGiven($0.name) }.map(\.name)
+            let ignored = description.hasFixedReply ? [] : description.unknownFields(in: object.members.map(\.name))
+            @Sendable func complete(_ reply: Reply) -> Reply {
+                guard reply.isSuccess, !notYet.isEmpty || !ignored.isEmpty else { return reply }
+                var reply = reply
+                if !notYet.isEmpty { reply.payload["not_yet"] = .array(notYet.map { .string($0) }) }
+                if !ignored.isEmpty {
+                    reply.payload["ignored"] = .array(ignored.prefix(mostIgnored).map { .string($0.cut()) })
+                }
+                return reply
             }
-            return reply
+            guard let command = command as? any StoreCommand else {
+                return .running { complete(try await command.run(context)) }
+            }
+            var effect = try await command.effect(context)
+            let carryOut = effect.carryOut
+            effect.carryOut = { transaction in
+                var outcome = try carryOut(transaction)
+                outcome.reply = complete(outcome.reply)
+                return outcome
+            }
+            return .inStore(effect)
         }
     }
 

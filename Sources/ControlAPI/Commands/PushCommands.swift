@@ -97,7 +97,7 @@ enum StoredPushFields {
 }
 
 /// `pushpublish.add`: a destination to keep.
-struct AddPush: Command {
+struct AddPush: StoreCommand {
     static let description = CommandDescription(
         name: "pushpublish.add", isMutating: true, text: "Stores a destination.",
         fields: .list(StoredPushFields.service) + PushFields.descriptions + StoredPushFields.kept.map(\.description),
@@ -116,21 +116,23 @@ struct AddPush: Command {
         PushFields.check(service, destination, &fields)
     }
 
-    func run(_ context: CommandContext) async throws -> Reply {
+    func effect(_ context: CommandContext) async throws -> StoreEffect {
         let now = context.environment.now()
         var push = PushService(
             accountID: context.account.id, name: "", service: service, destination: destination, created: now,
             updated: now)
         for change in changes { change(&push) }
         if push.app != nil, push.instance == nil { push.instance = "live" }
-        push = try await context.store.insertPush(push)
-        context.touched.concern(.push(push.id))
-        return Reply(.pushAdded, payload: ["push_service_id": .integer(push.id)])
+        return StoreEffect { [push] transaction in
+            let id = try transaction.insertPush(push).id
+            context.touched.concern(.push(id))
+            return StoreEffect.Outcome(reply: Reply(.pushAdded, payload: ["push_service_id": .integer(id)]))
+        }
     }
 }
 
 /// `pushpublish.update`: changes to a stored destination.
-struct UpdatePush: Command {
+struct UpdatePush: StoreCommand {
     static let description = CommandDescription(
         name: "pushpublish.update", isMutating: true,
         text:
@@ -156,14 +158,14 @@ struct UpdatePush: Command {
     }
 
     /// What is given has to fit what is stored, so it is read when that is known.
-    func run(_ context: CommandContext) async throws -> Reply {
-        // One at a time: two who change different fields of one destination at once both do.
-        try await context.environment.settingsGate.run { try await change(context) }
+    func effect(_ context: CommandContext) async throws -> StoreEffect {
+        context.touched.concern(.push(id))
+        // Transactions go one by one: two who change different fields of one destination at once both do.
+        return StoreEffect { StoreEffect.Outcome(reply: try change(context, in: $0)) }
     }
 
-    private func change(_ context: CommandContext) async throws -> Reply {
-        context.touched.concern(.push(id))
-        guard var push = try await context.store.push(id: id, accountID: context.account.id) else {
+    private func change(_ context: CommandContext, in transaction: any StoreTransaction) throws -> Reply {
+        guard var push = try transaction.push(id: id, accountID: context.account.id) else {
             throw CommandFailure(.pushNotFound)
         }
         var fields = fields
@@ -178,14 +180,14 @@ struct UpdatePush: Command {
         PushFields.check(push.service, push.destination, &fields)
         try fields.finish(for: UpdatePush.description)
         push.updated = context.environment.now()
-        guard try await context.store.updatePush(push) else { throw CommandFailure(.pushNotFound) }
+        guard try transaction.updatePush(push) else { throw CommandFailure(.pushNotFound) }
         context.touched.change(.push(id))
         return Reply(.pushUpdated)
     }
 }
 
 /// `pushpublish.remove`: forgets a stored destination.
-struct RemovePush: Command {
+struct RemovePush: StoreCommand {
     static let description = CommandDescription(
         name: "pushpublish.remove", isMutating: true,
         text: "Deletes a stored destination. Sessions of it that run go on until they are disconnected.",
@@ -198,13 +200,15 @@ struct RemovePush: Command {
         self.id = id
     }
 
-    func run(_ context: CommandContext) async throws -> Reply {
+    func effect(_ context: CommandContext) async throws -> StoreEffect {
         context.touched.concern(.push(id))
-        guard try await context.store.removePush(id: id, accountID: context.account.id) else {
-            throw CommandFailure(.pushNotFound)
+        return StoreEffect { transaction in
+            guard try transaction.removePush(id: id, accountID: context.account.id) else {
+                throw CommandFailure(.pushNotFound)
+            }
+            context.touched.change(.push(id))
+            return StoreEffect.Outcome(reply: Reply(.pushRemoved))
         }
-        context.touched.change(.push(id))
-        return Reply(.pushRemoved)
     }
 }
 

@@ -291,7 +291,7 @@ struct UpdateStreamUser: Command {
 }
 
 /// `sevu.removestreamuser`.
-struct RemoveStreamUser: Command {
+struct RemoveStreamUser: StoreCommand {
     static let description = CommandDescription(
         name: "sevu.removestreamuser", isMutating: true,
         text:
@@ -305,13 +305,13 @@ struct RemoveStreamUser: Command {
         self.selector = selector
     }
 
-    func run(_ context: CommandContext) async throws -> Reply {
+    func effect(_ context: CommandContext) async throws -> StoreEffect {
         let user = try await selector.find(context)
-        guard try await context.store.removeStreamUser(id: user.id) else {
-            throw CommandFailure(.streamUserNotFound)
+        return StoreEffect { transaction in
+            guard try transaction.removeStreamUser(id: user.id) else { throw CommandFailure(.streamUserNotFound) }
+            context.touched.change(.streamUser(app: user.app, stream: user.stream, user: user.user))
+            return StoreEffect.Outcome(reply: Reply(.streamUserRemoved))
         }
-        context.touched.change(.streamUser(app: user.app, stream: user.stream, user: user.user))
-        return Reply(.streamUserRemoved)
     }
 }
 

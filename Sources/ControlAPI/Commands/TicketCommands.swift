@@ -100,7 +100,7 @@ struct TicketFields: Sendable {
 }
 
 /// `sevu.request`: a new ticket.
-struct RequestTicket: Command {
+struct RequestTicket: StoreCommand {
     static let description = CommandDescription(
         name: "sevu.request", isMutating: true, isForTickets: true,
         text: "Creates a ticket, whose `key` and `pass` let a player in.",
@@ -123,17 +123,19 @@ struct RequestTicket: Command {
         self.ticket = ticket
     }
 
-    func run(_ context: CommandContext) async throws -> Reply {
+    func effect(_ context: CommandContext) async throws -> StoreEffect {
         context.touched.concern(.ticket(key: ticket.key))
-        let stored = try await context.store.insertTicket(ticket)
-        var payload: JSONObject = ["ticket": .object(JSONObject(stored, uses: stored.uses))]
-        payload.add(warnings: await context.warnings(stored))
-        return Reply(.ticketCreated, payload: payload)
+        var payload: JSONObject = ["ticket": .object(JSONObject(ticket, uses: ticket.uses))]
+        payload.add(warnings: await context.warnings(ticket))
+        return StoreEffect { [payload] transaction in
+            _ = try transaction.insertTickets([ticket])
+            return StoreEffect.Outcome(reply: Reply(.ticketCreated, payload: payload))
+        }
     }
 }
 
 /// `sevu.requestmany`: tickets that differ in their passes, all or none.
-struct RequestTickets: Command {
+struct RequestTickets: StoreCommand {
     private static let most = 1_000
     private static let passes = CommandField.required(
         "passes", .lines(most: most, bytes: TicketFields.maximumPass),
@@ -161,12 +163,14 @@ struct RequestTickets: Command {
         guard tickets.count == passes.count else { return nil }
     }
 
-    func run(_ context: CommandContext) async throws -> Reply {
+    func effect(_ context: CommandContext) async throws -> StoreEffect {
         for ticket in tickets { context.touched.concern(.ticket(key: ticket.key)) }
-        let stored = try await context.store.insertTickets(tickets)
-        var payload: JSONObject = ["tickets": .array(stored.map { .object(JSONObject($0, uses: $0.uses)) })]
-        if let first = stored.first { payload.add(warnings: await context.warnings(first)) }
-        return Reply(.ticketsCreated, payload: payload)
+        var payload: JSONObject = ["tickets": .array(tickets.map { .object(JSONObject($0, uses: $0.uses)) })]
+        if let first = tickets.first { payload.add(warnings: await context.warnings(first)) }
+        return StoreEffect { [payload] transaction in
+            _ = try transaction.insertTickets(tickets)
+            return StoreEffect.Outcome(reply: Reply(.ticketsCreated, payload: payload))
+        }
     }
 }
 
@@ -203,12 +207,16 @@ extension CommandContext {
 
     /// A ticket as it stands.
     fileprivate func describe(_ ticket: Ticket) async throws -> JSONObject {
+        describe(ticket, sessions: try await environment.admissions.runningSessions(of: ticket))
+    }
+
+    fileprivate func describe(_ ticket: Ticket, sessions: Int) -> JSONObject {
         var object = JSONObject(ticket, uses: ticket.remainingUses ?? 0)
         object["uses_total"] = .string(String(ticket.uses))
         object["used_count"] = .string(String(ticket.usedCount))
         object["uses_remaining"] = .string(ticket.remainingUses.map(String.init) ?? "")
         object["ip_bound"] = .string(ticket.claimedNetworks.joined(separator: "|"))
-        object["sessions"] = .string(String(try await environment.admissions.runningSessions(of: ticket)))
+        object["sessions"] = .string(String(sessions))
         object["max_sessions"] = .string(String(ticket.maximumSessions))
         return object
     }
@@ -249,7 +257,7 @@ struct TicketStatus: Command {
 }
 
 /// `sevu.revoke`: the end of a ticket and of what plays with it.
-struct RevokeTicket: Command {
+struct RevokeTicket: StoreCommand {
     static let description = CommandDescription(
         name: "sevu.revoke", isMutating: true, isForTickets: true,
         text: "Switches a ticket off. Whoever plays with it is cut off within a second.",
@@ -262,20 +270,22 @@ struct RevokeTicket: Command {
         self.key = key
     }
 
-    func run(_ context: CommandContext) async throws -> Reply {
+    func effect(_ context: CommandContext) async throws -> StoreEffect {
         context.touched.concern(.ticket(key: key))
-        guard let ticket = try await context.store.setTicketActive(key: key, accountID: context.account.id, false)
-        else {
-            throw CommandFailure(.ticketNotFound)
+        return StoreEffect(isRevocation: true) { transaction in
+            let update = try transaction.updateTicket(
+                key: key, accountID: context.account.id, TicketChange(isActive: false))
+            guard case .changed(let ticket) = update else { throw CommandFailure(.ticketNotFound) }
+            context.touched.change(.ticket(key: key))
+            return StoreEffect.Outcome(reply: Reply(.ticketRevoked)) {
+                context.environment.admissions.ticketChanged(ticket)
+            }
         }
-        context.touched.change(.ticket(key: key))
-        context.environment.admissions.ticketChanged(ticket)
-        return Reply(.ticketRevoked)
     }
 }
 
 /// `sevu.update`: other rules for a ticket.
-struct UpdateTicket: Command {
+struct UpdateTicket: StoreCommand {
     private static let pass = TicketFields.pass.saying("As in `sevu.request`.")
     private static let active = CommandField.optional(
         "active", .boolean, "0 switches the ticket off, as `sevu.revoke` does; 1 switches it on again.")
@@ -307,17 +317,22 @@ struct UpdateTicket: Command {
         self.key = key
     }
 
-    func run(_ context: CommandContext) async throws -> Reply {
+    func effect(_ context: CommandContext) async throws -> StoreEffect {
         context.touched.concern(.ticket(key: key))
-        switch try await context.store.updateTicket(key: key, accountID: context.account.id, change) {
-        case .notFound: throw CommandFailure(.ticketNotFound)
-        case .usedMoreOften(let count):
-            throw CommandFailure(
-                invalid: [.invalid("uses", expected: "must be 0 or at least \(count), how often it was used")])
-        case .changed(let ticket):
-            context.touched.change(.ticket(key: key))
-            context.environment.admissions.ticketChanged(ticket)
-            return Reply(.ticketUpdated, payload: try await context.describe(ticket))
+        return StoreEffect(isRevocation: true) { transaction in
+            switch try transaction.updateTicket(key: key, accountID: context.account.id, change) {
+            case .notFound: throw CommandFailure(.ticketNotFound)
+            case .usedMoreOften(let count):
+                throw CommandFailure(
+                    invalid: [.invalid("uses", expected: "must be 0 or at least \(count), how often it was used")])
+            case .changed(let ticket):
+                context.touched.change(.ticket(key: key))
+                let sessions = try context.environment.admissions.runningSince(ticket).map {
+                    try transaction.runningSessions(ofTicket: ticket.id, heardAfter: $0)
+                }
+                let reply = Reply(.ticketUpdated, payload: context.describe(ticket, sessions: sessions ?? 0))
+                return StoreEffect.Outcome(reply: reply) { context.environment.admissions.ticketChanged(ticket) }
+            }
         }
     }
 }

@@ -65,10 +65,21 @@ public struct ControlService: Sendable {
         do {
             guard let entry = CommandRegistry.entry(named: command) else { throw CommandRegistry.unrecognized(command) }
             let context = CommandContext(environment: environment, account: account)
-            let reply: Reply
-            do { reply = try await entry.run(fields, context) } catch { reply = failure(of: error) }
-            try await environment.store.recordChanges(context.touched.touch(of: account.id))
-            return reply
+            switch try await entry.prepare(fields, context) {
+            case .inStore(let effect):
+                let outcome = try await context.store.transaction(isRevocation: effect.isRevocation) { transaction in
+                    let outcome = try effect.outcome(in: transaction)
+                    try transaction.recordChanges(context.touched.touch(of: account.id))
+                    return outcome
+                }
+                await outcome.then()
+                return outcome.reply
+            case .running(let run):
+                let reply: Reply
+                do { reply = try await run() } catch { reply = failure(of: error) }
+                try await environment.store.recordChanges(context.touched.touch(of: account.id))
+                return reply
+            }
         } catch {
             return failure(of: error)
         }
@@ -111,7 +122,13 @@ public struct ControlService: Sendable {
         guard entry.description.allows(signed.key.rights) else { throw CommandFailure(.unauthorized) }
         let context = CommandContext(environment: environment, account: signed.account)
         guard entry.description.isMutating else {
-            return response(try await entry.run(signed.fields, context), format, begin)
+            let reply =
+                switch try await entry.prepare(signed.fields, context) {
+                case .running(let run): try await run()
+                case .inStore(let effect):
+                    try await context.store.transaction(isRevocation: effect.isRevocation, effect.outcome).reply
+                }
+            return response(reply, format, begin)
         }
         // In a task of its own: a client that hangs up does not stop its command half-way.
         return try await Task { try await once(signed, entry, context, format, begin) }.value
@@ -127,9 +144,38 @@ public struct ControlService: Sendable {
         // A request is acceptable until its timestamp leaves the window; remembered a little longer than that.
         let expires = signed.timestamp + window + 60
         let deadline = ContinuousClock.now + replayWait
+        let prepared: CommandRegistry.PreparedCommand
+        do {
+            prepared = try await entry.prepare(signed.fields, context)
+        } catch {
+            if Self.isTemporary(error) { throw error }
+            // What is wrong with it was wrong then, too.
+            let reply = failure(of: error)
+            prepared = .inStore(StoreEffect { _ in StoreEffect.Outcome(reply: reply) })
+        }
         while true {
-            let claim = try await context.store.beginReplay(
-                digest: signed.digest, now: environment.now(), expires: expires)
+            let claim: ReplayClaim
+            switch prepared {
+            case .inStore(let effect):
+                let request = ReplayRequest(digest: signed.digest, now: environment.now(), expires: expires)
+                let outcome = try await context.store.once(request, isRevocation: effect.isRevocation) { transaction in
+                    let outcome = try effect.outcome(in: transaction)
+                    let given = response(outcome.reply, format, begin)
+                    return ReplayAnswer(
+                        reply: Self.text(given, format), touch: context.touched.touch(of: context.account.id),
+                        value: (given: given, then: outcome.then))
+                }
+                switch outcome {
+                case .carriedOut(let value):
+                    await value.then()
+                    return value.given
+                case .known(let known): claim = known
+                }
+            case .running(let run):
+                claim = try await context.store.beginReplay(
+                    digest: signed.digest, now: environment.now(), expires: expires)
+                if claim == .new { return try await carryOut(run, signed, context, format, begin) }
+            }
             switch claim {
             case .answered(let text):
                 return remembered(text)
@@ -138,36 +184,45 @@ public struct ControlService: Sendable {
                     .requestRunning,
                     "This request was carried out before, and what it was about has been changed since; to carry it out again, "
                         + "sign it with a new timestamp or another request_id")
-            case .running:
+            case .running, .new:
                 // The first run is under way, most likely for milliseconds more.
                 guard ContinuousClock.now < deadline else { throw CommandFailure(.requestRunning) }
                 try await Task.sleep(for: .milliseconds(50))
-                continue
-            case .new:
-                break
             }
-            let reply: Reply
-            do {
-                reply = try await entry.run(signed.fields, context)
-            } catch {
-                if Self.isTemporary(error) {
-                    // "Try again" is no reply to keep. A claim that cannot be given up runs out (`ReplayClaim.patience`).
-                    try? await context.store.abandonReplay(digest: signed.digest)
-                    throw error
-                }
-                reply = failure(of: error)
-            }
-            let given = response(reply, format, begin)
-            let text = "\(format.rawValue)\n" + String(decoding: given.body, as: UTF8.self)
-            do {
-                try await context.store.finishReplay(
-                    digest: signed.digest, reply: text, touch: context.touched.touch(of: context.account.id))
-            } catch {
-                // What was done is done, and its caller is told so.
-                environment.logger.error("API reply not kept for replays", metadata: ["error": "\(error)"])
-            }
-            return given
         }
+    }
+
+    /// Runs a command whose request has been claimed, and keeps its reply.
+    private func carryOut(
+        _ run: @Sendable () async throws -> Reply, _ signed: SignedRequest, _ context: CommandContext,
+        _ format: ReplyFormat, _ begin: ContinuousClock.Instant
+    ) async throws -> ControlResponse {
+        let reply: Reply
+        do {
+            reply = try await run()
+        } catch {
+            if Self.isTemporary(error) {
+                // "Try again" is no reply to keep. A claim that cannot be given up runs out (`ReplayClaim.patience`).
+                try? await context.store.abandonReplay(digest: signed.digest)
+                throw error
+            }
+            reply = failure(of: error)
+        }
+        let given = response(reply, format, begin)
+        do {
+            try await context.store.finishReplay(
+                digest: signed.digest, reply: Self.text(given, format),
+                touch: context.touched.touch(of: context.account.id))
+        } catch {
+            // What was done is done, and its caller is told so.
+            environment.logger.error("API reply not kept for replays", metadata: ["error": "\(error)"])
+        }
+        return given
+    }
+
+    /// A reply as it is remembered.
+    private static func text(_ response: ControlResponse, _ format: ReplyFormat) -> String {
+        "\(format.rawValue)\n" + String(decoding: response.body, as: UTF8.self)
     }
 
     private func remembered(_ text: String) -> ControlResponse {

@@ -7,115 +7,6 @@ import NIOHTTP1
 import NIOHTTPTypes
 import NIOHTTPTypesHTTP1
 
-/// Stands under the HTTP decoder: gives it a client's bytes as they are wanted. What a pipelining client sends before its
-/// turn is kept as bytes and never as parsed requests, which take twenty times their room, and stops the socket from being read.
-final class HTTPInputHandler: ChannelDuplexHandler {
-    typealias InboundIn = ByteBuffer
-    typealias InboundOut = ByteBuffer
-    typealias OutboundIn = IOData
-    typealias OutboundOut = IOData
-
-    /// Few requests fit into it, and most requests do.
-    private static let sliceLength = 1_024
-    /// The socket is not read while anything is kept; beyond this, which only its end can bring, the peer is mad.
-    private static let maximumKept = 1 << 20
-
-    private let connection: HTTPConnectionHandler
-    private var context: ChannelHandlerContext?
-    private var kept: ByteBuffer?
-    private var hasEnded = false
-    private var isReadWanted = false
-    private var isFeeding = false
-
-    init(connection: HTTPConnectionHandler) {
-        self.connection = connection
-    }
-
-    func handlerAdded(context: ChannelHandlerContext) {
-        self.context = context
-    }
-
-    func handlerRemoved(context: ChannelHandlerContext) {
-        self.context = nil
-        kept = nil
-    }
-
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        guard !connection.isEnding else { return }
-        var bytes = unwrapInboundIn(data)
-        if kept == nil { kept = bytes } else { kept?.writeBuffer(&bytes) }
-        if let kept, kept.readableBytes > HTTPInputHandler.maximumKept {
-            connection.end("the client sends and does not wait for answers")
-            return
-        }
-        feed()
-    }
-
-    func channelReadComplete(context: ChannelHandlerContext) {
-        context.fireChannelReadComplete()
-        // Nobody above asks for what is dropped.
-        if connection.isEnding { context.read() }
-    }
-
-    func read(context: ChannelHandlerContext) {
-        if kept == nil || connection.isEnding { context.read() } else { isReadWanted = true }
-    }
-
-    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        if event as? ChannelEvent == .inputClosed {
-            connection.inputEnded()
-            if kept != nil {
-                hasEnded = true
-                return
-            }
-        }
-        context.fireUserInboundEventTriggered(event)
-    }
-
-    /// A response has ended, or the socket takes bytes again: the next request may come.
-    func resume() {
-        guard let context, !isFeeding else { return }
-        if connection.isEnding {
-            kept = nil
-            context.read()
-            return
-        }
-        guard kept != nil else { return }
-        feed()
-        context.fireChannelReadComplete()
-    }
-
-    private func feed() {
-        guard let context, !isFeeding else { return }
-        isFeeding = true
-        while connection.takesMore, let slice = nextSlice() {
-            connection.bytesCame()
-            context.fireChannelRead(wrapInboundOut(slice))
-        }
-        isFeeding = false
-        connection.arm()
-        guard kept == nil else { return }
-        if hasEnded {
-            hasEnded = false
-            context.fireUserInboundEventTriggered(ChannelEvent.inputClosed)
-        }
-        if isReadWanted {
-            isReadWanted = false
-            context.read()
-        }
-    }
-
-    private func nextSlice() -> ByteBuffer? {
-        guard let length = kept?.readableBytes, length > 0 else {
-            kept = nil
-            return nil
-        }
-        let slice = kept?.readSlice(length: min(length, HTTPInputHandler.sliceLength))
-        if kept?.readableBytes == 0 { kept = nil }
-        return slice
-    }
-}
-
 /// Carries out what `HTTPConnection` decides, between the HTTP codec and Hummingbird: one request at a time is answered. Those
 /// of players `PlaybackService` answers here and now; others go up to Hummingbird, whose response comes down. Whoever takes too
 /// long or breaks the protocol is answered here and closed.
@@ -168,6 +59,7 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
     private var isReadOpen = false
     /// The addresses of both sides, once a player has asked for something.
     private var addresses: PlaybackConnection?
+    private var executor: EventLoopExecutor?
     private var network: IPNetwork?
     /// Bytes of the request's body that are counted.
     private var bodyBytes = 0
@@ -215,6 +107,7 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
         self.context = context
         network = address.map { IPNetwork.ofCustomer($0) }
         delivered = DeliveredBodies(on: context.eventLoop)
+        executor = EventLoopExecutor(context.eventLoop)
         machine = HTTPConnection(limits: shared.limits, now: .now())
         arm()
     }
@@ -383,16 +276,11 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
     private func answer(_ head: HTTPRequestHead) {
         guard let context, let playback = shared.playback else { return }
         let connection = addresses ?? readAddresses(context)
-        let loop = context.eventLoop
-        let handler = NIOLoopBound(self, eventLoop: loop)
+        let handler = NIOLoopBound(self, eventLoop: context.eventLoop)
         // The task runs here and now for as long as it has nothing to wait for, which is nearly always to its end.
-        Task.immediate {
+        Task.immediate(executorPreference: executor) {
             let reply = await playback.answer(head, over: connection)
-            if loop.inEventLoop {
-                handler.value.send(reply)
-            } else {
-                loop.execute { handler.value.send(reply) }
-            }
+            handler.value.send(reply)
         }
     }
 

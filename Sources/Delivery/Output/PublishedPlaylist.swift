@@ -9,25 +9,28 @@ final class PublishedPlaylist: Sendable {
     let media: PlaylistBody
     /// The master playlist for those who need no ticket.
     let master: PlaylistBody
-    private let rendition: Rendition
+    /// What stands before the media playlist's address in it: written once for a snapshot, not once for a session.
+    private let masterHead: ByteBuffer
 
     init(_ snapshot: PlaylistSnapshot) {
         self.snapshot = snapshot
         media = PlaylistBody(snapshot.mediaPlaylist, entityTag: snapshot.entityTag)
-        // Measured once for a snapshot, not once for a session.
-        rendition = snapshot.rendition(uri: "chunklist.m3u8")
-        master = PlaylistBody(Self.master(of: rendition, in: snapshot))
+        let uri = "chunklist.m3u8"
+        let bytes = MasterPlaylist(
+            renditions: [snapshot.rendition(uri: uri)], hasIndependentSegments: snapshot.hasIndependentSegments
+        ).rendered()
+        master = PlaylistBody(bytes)
+        masterHead = bytes.getSlice(at: bytes.readerIndex, length: bytes.readableBytes - uri.utf8.count - 1) ?? bytes
     }
 
     /// The master playlist of a session, whose media playlist is at `uri`.
     func master(pointingAt uri: String) -> ByteBuffer {
-        var rendition = rendition
-        rendition.uri = uri
-        return Self.master(of: rendition, in: snapshot)
-    }
-
-    private static func master(of rendition: Rendition, in snapshot: PlaylistSnapshot) -> ByteBuffer {
-        MasterPlaylist(renditions: [rendition], hasIndependentSegments: snapshot.hasIndependentSegments).rendered()
+        var bytes = ByteBuffer()
+        bytes.reserveCapacity(masterHead.readableBytes + uri.utf8.count + 1)
+        bytes.writeImmutableBuffer(masterHead)
+        bytes.writeString(PlaylistText.uri(uri))
+        bytes.writeInteger(UInt8(ascii: "\n"))
+        return bytes
     }
 }
 
@@ -36,7 +39,6 @@ final class PlaylistBody: Sendable {
     let plain: ByteBuffer
     /// Strong, with its quotation marks; the gzip form has another (`EntityTag.gzip`).
     let entityTag: String
-    private let isShared: Bool
     private let compressed = Mutex<Compressed>(.notYet)
 
     private enum Compressed {
@@ -45,16 +47,13 @@ final class PlaylistBody: Sendable {
         case done(ByteBuffer?)
     }
 
-    /// - Parameter isShared: false for what is made for one viewer, which is not worth compressing.
-    init(_ plain: ByteBuffer, entityTag: String? = nil, isShared: Bool = true) {
+    init(_ plain: ByteBuffer, entityTag: String? = nil) {
         self.plain = plain
-        self.entityTag = entityTag ?? EntityHash.tag(of: plain.readableBytesView)
-        self.isShared = isShared
+        self.entityTag = entityTag ?? plain.withUnsafeReadableBytes { EntityHash.tag(of: $0) }
     }
 
     /// The gzip form; nil when it would not be shorter.
     var gzipped: ByteBuffer? {
-        guard isShared else { return nil }
         if case .done(let bytes) = compressed.withLock({ $0 }) { return bytes }
         // Outside the lock: two that come at once both compress, which does less harm than one that waits.
         var bytes = Gzip.compress(plain)

@@ -24,27 +24,37 @@ package struct PlaybackPath: Sendable, Hashable {
 
     /// - Parameter path: percent-encoded, without a query.
     /// - Returns: nil for anything else than such a path.
-    package init?(_ path: some StringProtocol) {
-        guard path.utf8.first == UInt8(ascii: "/"), path.utf8.count <= Self.maximumLength else { return nil }
-        let encoded = path.utf8.dropFirst().split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
-        guard (4...Self.maximumParts).contains(encoded.count) else { return nil }
-        var parts: [String] = []
-        for part in encoded {
-            guard let text = PercentCoding.strictText(of: part), !text.isEmpty, text != ".", text != "..",
-                !text.utf8.contains(where: { $0 < 0x20 || $0 == UInt8(ascii: "/") || $0 == 0x7f })
-            else { return nil }
-            parts.append(text)
-        }
+    package init?(_ path: Substring) {
+        var path = path
+        guard var parts = path.withUTF8({ Self.parts(of: $0) }) else { return nil }
         guard let resource = Self.resource(named: parts.removeLast()) else { return nil }
         self.resource = resource
         // There has to be a stream's name before it; a stream may be called `sess_x` itself.
         if parts.count >= 4, let last = parts.last, last.hasPrefix("sess_") {
-            session = String(last.dropFirst(5))
+            session = String(Substring(last.utf8.dropFirst(5)))
             parts.removeLast()
         }
         app = parts[0]
         instance = parts[1]
         name = parts[2...].joined(separator: "/")
+    }
+
+    /// The texts between the slashes, decoded; nil when one cannot be part of such a path.
+    private static func parts(of path: UnsafeBufferPointer<UInt8>) -> [String]? {
+        guard path.first == UInt8(ascii: "/"), path.count <= maximumLength else { return nil }
+        var parts: [String] = []
+        var start = 1
+        while start <= path.count {
+            let end = path[start...].firstIndex(of: UInt8(ascii: "/")) ?? path.count
+            guard parts.count < maximumParts,
+                let text = PercentCoding.strictText(of: UnsafeBufferPointer(rebasing: path[start..<end])),
+                !text.isEmpty, text != ".", text != "..",
+                !text.utf8.contains(where: { $0 < 0x20 || $0 == UInt8(ascii: "/") || $0 == 0x7f })
+            else { return nil }
+            parts.append(text)
+            start = end + 1
+        }
+        return parts.count >= 4 ? parts : nil
     }
 
     /// Where such a stream may be, most likely first: prefixes are the player's business, aliases are resolved, and

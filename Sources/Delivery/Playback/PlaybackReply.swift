@@ -38,6 +38,14 @@ struct PlaybackReply: Sendable {
         return reply
     }
 
+    /// A playlist made for one viewer, which is worth neither keeping nor compressing.
+    static func ownPlaylist(_ bytes: ByteBuffer) -> PlaybackReply {
+        PlaybackReply(
+            .ok,
+            [("Content-Type", "application/vnd.apple.mpegurl"), ("Cache-Control", CachePolicy.never.headerValue)], bytes
+        )
+    }
+
     /// A segment or initialization file, whole or in part; the bytes are the shared ones.
     static func file(_ file: PlaylistFile, to request: PlaybackRequest, cache: CachePolicy) -> PlaybackReply {
         let tag = file.entityTag

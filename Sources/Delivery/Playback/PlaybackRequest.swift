@@ -78,22 +78,23 @@ struct RequestTarget {
     let query: Substring?
 
     init(_ uri: String) {
-        var rest = uri[...]
-        if rest.utf8.first != UInt8(ascii: "/") {
-            // Whoever speaks to a proxy names the server as well.
-            var bytes = rest.utf8
-            if bytes.starts(with: "http://".utf8) || bytes.starts(with: "https://".utf8) {
-                bytes = bytes.drop { $0 != UInt8(ascii: "/") }.dropFirst(2)
-                rest = rest[(bytes.firstIndex(of: UInt8(ascii: "/")) ?? rest.endIndex)...]
+        var uri = uri
+        let (start, end, mark) = uri.withUTF8 { bytes in
+            var start = 0
+            if bytes.first != UInt8(ascii: "/"),
+                bytes.starts(with: "http://".utf8) || bytes.starts(with: "https://".utf8)
+            {
+                // Whoever speaks to a proxy names the server as well.
+                let host = bytes.drop { $0 != UInt8(ascii: "/") }.dropFirst(2)
+                start = host.firstIndex(of: UInt8(ascii: "/")) ?? bytes.count
             }
+            let end = bytes[start...].firstIndex(of: UInt8(ascii: "#")) ?? bytes.count
+            return (start, end, bytes[start..<end].firstIndex(of: UInt8(ascii: "?")))
         }
-        if let hash = rest.utf8.firstIndex(of: UInt8(ascii: "#")) { rest = rest[..<hash] }
-        guard let mark = rest.utf8.firstIndex(of: UInt8(ascii: "?")) else {
-            path = rest
-            query = nil
-            return
+        func text(_ from: Int, _ to: Int) -> Substring {
+            Substring(uri.utf8.dropFirst(from).prefix(to - from))
         }
-        path = rest[..<mark]
-        query = rest[rest.utf8.index(after: mark)...]
+        path = text(start, mark ?? end)
+        query = mark.map { text($0 + 1, end) }
     }
 }

@@ -45,15 +45,18 @@ public struct PlaybackService: Sendable {
         case .GET, .HEAD, .OPTIONS: break
         default: return false
         }
-        var isInPart = false
-        var parts = 0
-        for byte in RequestTarget(head.uri).path.utf8 {
-            let isSlash = byte == UInt8(ascii: "/")
-            if !isSlash, !isInPart { parts += 1 }
-            isInPart = !isSlash
-            if parts == 3 { return true }
+        var path = RequestTarget(head.uri).path
+        let isDeep = path.withUTF8 { bytes in
+            var isInPart = false
+            var parts = 0
+            for byte in bytes where parts < 3 {
+                let isSlash = byte == UInt8(ascii: "/")
+                if !isSlash, !isInPart { parts += 1 }
+                isInPart = !isSlash
+            }
+            return parts == 3
         }
-        return EdgeQuestion.isAsked(by: head)
+        return isDeep || EdgeQuestion.isAsked(by: head)
     }
 
     /// Answers a request that `takes` is true for. Most answers need nothing that has to be waited for.
@@ -172,7 +175,7 @@ public struct PlaybackService: Sendable {
     /// Whether the viewer may have a segment of the stream.
     private func isAllowed(_ request: PlaybackRequest, _ address: StreamAddress) async throws -> Bool {
         // The usual case first: it takes no step out of this thread.
-        if let session = request.path.session, admission.permits(facts(request, address), session: session) {
+        if let session = request.path.session, admission.permits(viewer(request, address), session: session) {
             return true
         }
         return try await admission.protection(app: address.app, stream: address.stream) == .open
@@ -214,15 +217,19 @@ public struct PlaybackService: Sendable {
         guard let uri = try await mediaPlaylistURI(for: request, address: address, protection) else { return refused }
         guard let playlist = await firstPlaylist(of: output) else { return notReady(output) }
         return try await settingCookie(
-            PlaybackReply.playlist(
-                PlaylistBody(playlist.master(pointingAt: uri), isShared: false), to: request, cache: .never),
-            for: request, address, protection)
+            PlaybackReply.ownPlaylist(playlist.master(pointingAt: uri)), for: request, address, protection)
     }
 
     /// `chunklist.m3u8`. On a protected stream it is given in a session's path only; asked for elsewhere, or in the
     /// path of a session that is no more, it redirects to the path of one that is, if the ticket in the query is good.
     private func media(of output: StreamOutput, for request: PlaybackRequest) async throws -> PlaybackReply {
         let address = output.address
+        // The usual request first: it takes no step out of this thread.
+        if let session = request.path.session, !request.isHead, let playlist = output.current,
+            admission.permits(viewer(request, address), session: session)
+        {
+            return PlaybackReply.playlist(playlist.media, to: request, cache: .sessionPlaylist)
+        }
         let protection = try await admission.protection(app: address.app, stream: address.stream)
         guard protection != .open else {
             guard let playlist = await firstPlaylist(of: output) else { return notReady(output) }
@@ -238,7 +245,7 @@ public struct PlaybackService: Sendable {
         }
         // Nobody waits here, nor is a use charged, before it is known that he may see what comes; and a request for
         // headers alone shows him nothing.
-        if output.current == nil || request.isHead, !admission.permits(facts, session: session) {
+        if output.current == nil || request.isHead, !admission.permits(viewer(request, address), session: session) {
             guard try await admission.offer(facts).grant != nil else { return refused }
         }
         guard let playlist = await firstPlaylist(of: output) else { return notReady(output) }
@@ -254,7 +261,7 @@ public struct PlaybackService: Sendable {
         for request: PlaybackRequest, address: StreamAddress, _ protection: Protection
     ) async throws -> String? {
         let facts = protectedFacts(request, address)
-        if let session = request.path.session, admission.permits(facts, session: session) {
+        if let session = request.path.session, admission.permits(viewer(request, address), session: session) {
             return relativeURI(session: session, for: request, protection)
         }
         guard let session = try await admission.offer(facts).grant else { return nil }
@@ -289,6 +296,10 @@ public struct PlaybackService: Sendable {
         reply.headers.add(
             name: "Set-Cookie", value: "\(cookie.text); Path=\(folder); Expires=\(end); HttpOnly; SameSite=Lax")
         return reply
+    }
+
+    private func viewer(_ request: PlaybackRequest, _ address: StreamAddress) -> SessionViewer {
+        SessionViewer(app: address.app, video: address.stream, key: request.ticket.key, address: request.client)
     }
 
     private func facts(_ request: PlaybackRequest, _ address: StreamAddress) -> ViewerFacts {

@@ -27,19 +27,22 @@ struct PresentedTicket: Sendable, Hashable {
     }
 
     private mutating func read(_ query: Substring) {
-        for parameter in query.utf8.split(separator: UInt8(ascii: "&")) {
-            guard let equals = parameter.firstIndex(of: UInt8(ascii: "=")) else { continue }
-            let name = parameter[..<equals]
-            func value(_ maximum: Int) -> String? {
-                let text = PercentCoding.strictText(of: parameter[parameter.index(after: equals)...])
-                return text.flatMap { $0.utf8.count <= maximum ? $0 : nil }
-            }
-            if name.elementsEqual("key".utf8) {
-                key = key ?? value(Self.maximumLength)
-            } else if name.elementsEqual("pass".utf8) {
-                pass = pass ?? value(Self.maximumLength)
-            } else if name.elementsEqual("hdnea".utf8) {
-                token = token ?? value(HDNEAToken.maximumLength).map { "hdnea=\($0)" }
+        var query = query
+        query.withUTF8 { query in
+            for parameter in query.split(separator: UInt8(ascii: "&")) {
+                guard let equals = parameter.firstIndex(of: UInt8(ascii: "=")) else { continue }
+                let name = parameter[..<equals]
+                func value(_ maximum: Int) -> String? {
+                    let text = PercentCoding.strictText(of: UnsafeBufferPointer(rebasing: parameter[(equals + 1)...]))
+                    return text.flatMap { $0.utf8.count <= maximum ? $0 : nil }
+                }
+                if name.elementsEqual("key".utf8) {
+                    key = key ?? value(Self.maximumLength)
+                } else if name.elementsEqual("pass".utf8) {
+                    pass = pass ?? value(Self.maximumLength)
+                } else if name.elementsEqual("hdnea".utf8) {
+                    token = token ?? value(HDNEAToken.maximumLength).map { "hdnea=\($0)" }
+                }
             }
         }
     }

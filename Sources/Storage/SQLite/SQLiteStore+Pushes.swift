@@ -3,37 +3,38 @@ import Foundation
 import GRDB
 
 extension SQLiteStore {
-    public func insertPush(_ push: PushService) async throws -> PushService {
-        let secret = secret
-        return try await write { database in
-            try StoreError.duplicate("push") {
-                try database.run(
-                    """
-                    INSERT INTO pushes (
-                        cdn, name, service, app, instance, stream, autopush, adaptive_group, push_source, destination,
-                        created, updated
-                    ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-                    """,
-                    [
-                        push.accountID, push.name, push.service, push.app, push.instance, push.stream, push.autopush,
-                        push.adaptiveGroup, push.pushSource, "", push.created.stored, push.updated.stored,
-                    ])
-            }
-            var push = push
-            push.id = database.lastInsertedRowID
-            // It is sealed for the row's number.
+    static func insert(_ push: PushService, with secret: ServerSecret, in database: Database) throws -> PushService {
+        try StoreError.duplicate("push") {
             try database.run(
-                "UPDATE pushes SET destination = ? WHERE id = ?", [try push.sealedDestination(with: secret), push.id])
-            return push
+                """
+                INSERT INTO pushes (
+                    cdn, name, service, app, instance, stream, autopush, adaptive_group, push_source, destination,
+                    created, updated
+                ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                """,
+                [
+                    push.accountID, push.name, push.service, push.app, push.instance, push.stream, push.autopush,
+                    push.adaptiveGroup, push.pushSource, "", push.created.stored, push.updated.stored,
+                ])
         }
+        var push = push
+        push.id = database.lastInsertedRowID
+        // It is sealed for the row's number.
+        try database.run(
+            "UPDATE pushes SET destination = ? WHERE id = ?", [try push.sealedDestination(with: secret), push.id])
+        return push
     }
 
     public func push(id: Int64, accountID: AccountID) async throws -> PushService? {
         let secret = secret
-        return try await read { database in
-            try database.first("SELECT * FROM pushes WHERE id = ? AND cdn = ?", [id, accountID]).map {
-                try PushService($0, secret)
-            }
+        return try await read { try Self.push(id: id, of: accountID, with: secret, in: $0) }
+    }
+
+    static func push(id: Int64, of accountID: AccountID, with secret: ServerSecret, in database: Database) throws
+        -> PushService?
+    {
+        try database.first("SELECT * FROM pushes WHERE id = ? AND cdn = ?", [id, accountID]).map {
+            try PushService($0, secret)
         }
     }
 
@@ -62,24 +63,17 @@ extension SQLiteStore {
         }
     }
 
-    public func updatePush(_ push: PushService) async throws -> Bool {
-        let sealed = try push.sealedDestination(with: secret)
-        return try await write { database in
-            try database.run(
-                """
-                UPDATE pushes SET name = ?, service = ?, app = ?, instance = ?, stream = ?, autopush = ?,
-                    adaptive_group = ?, push_source = ?, destination = ?, updated = ?
-                WHERE id = ? AND cdn = ?
-                """,
-                [
-                    push.name, push.service, push.app, push.instance, push.stream, push.autopush, push.adaptiveGroup,
-                    push.pushSource, sealed, push.updated.stored, push.id, push.accountID,
-                ]) > 0
-        }
-    }
-
-    public func removePush(id: Int64, accountID: AccountID) async throws -> Bool {
-        try await write { try $0.run("DELETE FROM pushes WHERE id = ? AND cdn = ?", [id, accountID]) > 0 }
+    static func update(_ push: PushService, with secret: ServerSecret, in database: Database) throws -> Bool {
+        try database.run(
+            """
+            UPDATE pushes SET name = ?, service = ?, app = ?, instance = ?, stream = ?, autopush = ?,
+                adaptive_group = ?, push_source = ?, destination = ?, updated = ?
+            WHERE id = ? AND cdn = ?
+            """,
+            [
+                push.name, push.service, push.app, push.instance, push.stream, push.autopush, push.adaptiveGroup,
+                push.pushSource, try push.sealedDestination(with: secret), push.updated.stored, push.id, push.accountID,
+            ]) > 0
     }
 }
 

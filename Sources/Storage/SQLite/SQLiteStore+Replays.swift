@@ -17,17 +17,62 @@ extension SQLiteStore {
                 """,
                 [digest, now.stored, expires.stored, now.addingTimeInterval(-ReplayClaim.patience).stored])
             if claimed > 0 { return .new }
-            guard let row = try database.first("SELECT reply, objects, change FROM replays WHERE digest = ?", [digest]),
-                let sealed = try row.optionalText("reply")
-            else { return .running }
-            let reply = try secret.open(sealed, context: ReplayClaim.sealContext(digest: digest))
-            for object in try row.text("objects").split(separator: "\n") {
-                let change = try database.first(
-                    "SELECT 1 FROM object_changes WHERE object = ? AND change >= ? AND digest <> ?",
-                    [String(object), try row.integer("change"), digest])
-                if change != nil { return .outdated }
-            }
-            return .answered(reply)
+            return try Self.known(digest, secret, in: database)
+        }
+    }
+
+    /// What is known of a request that was claimed before.
+    private static func known(_ digest: String, _ secret: ServerSecret, in database: Database) throws -> ReplayClaim {
+        guard let row = try database.first("SELECT reply, objects, change FROM replays WHERE digest = ?", [digest]),
+            let sealed = try row.optionalText("reply")
+        else { return .running }
+        let reply = try secret.open(sealed, context: ReplayClaim.sealContext(digest: digest))
+        for object in try row.text("objects").split(separator: "\n") {
+            let change = try database.first(
+                "SELECT 1 FROM object_changes WHERE object = ? AND change >= ? AND digest <> ?",
+                [String(object), try row.integer("change"), digest])
+            if change != nil { return .outdated }
+        }
+        return .answered(reply)
+    }
+
+    public func once<Value: Sendable>(
+        _ request: ReplayRequest, isRevocation: Bool,
+        _ work: @escaping @Sendable (any StoreTransaction) throws -> ReplayAnswer<Value>
+    ) async throws -> ReplayOutcome<Value> {
+        let secret = secret
+        return try await write(isRevocation ? .revocations : .commands) { database in
+            let isTaken = try database.first(
+                "SELECT 1 FROM replays WHERE digest = ?1 AND expires > ?2 AND (reply IS NOT NULL OR claimed > ?3)",
+                [
+                    request.digest, request.now.stored,
+                    request.now.addingTimeInterval(-ReplayClaim.patience).stored,
+                ])
+            guard isTaken == nil else { return .known(try Self.known(request.digest, secret, in: database)) }
+            let answer = try work(SQLiteTransaction(database: database, secret: secret))
+            let reply = try secret.seal(
+                answer.reply, context: ReplayClaim.sealContext(digest: request.digest))
+            // The claim and its reply at once: nobody sees the one without the other.
+            try database.run(
+                """
+                INSERT OR REPLACE INTO replays (digest, claimed, expires, reply, objects, change)
+                VALUES (?, ?, ?, ?, ?, ifnull((SELECT next FROM sequences WHERE name = 'object changes'), 0))
+                """,
+                [
+                    request.digest, request.now.stored, request.expires.stored, reply,
+                    answer.touch.concerned.joined(separator: "\n"),
+                ])
+            try Self.recordChanges(answer.touch.changed, by: request.digest, in: database)
+            return .carriedOut(answer.value)
+        }
+    }
+
+    public func transaction<Value: Sendable>(
+        isRevocation: Bool, _ work: @escaping @Sendable (any StoreTransaction) throws -> Value
+    ) async throws -> Value {
+        let secret = secret
+        return try await write(isRevocation ? .revocations : .commands) {
+            try work(SQLiteTransaction(database: $0, secret: secret))
         }
     }
 
@@ -44,13 +89,8 @@ extension SQLiteStore {
         }
     }
 
-    public func recordChanges(_ touch: ReplayTouch) async throws {
-        guard !touch.changed.isEmpty else { return }
-        try await write { try Self.recordChanges(touch.changed, by: "", in: $0) }
-    }
-
     /// Kept for as long as there are replies that may be about the objects.
-    private static func recordChanges(_ objects: [String], by digest: String, in database: Database) throws {
+    static func recordChanges(_ objects: [String], by digest: String, in database: Database) throws {
         guard !objects.isEmpty,
             let expires = try database.first("SELECT max(expires) AS expires FROM replays")?.optionalInt("expires")
         else { return }

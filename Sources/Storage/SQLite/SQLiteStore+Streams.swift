@@ -119,19 +119,27 @@ extension SQLiteStore {
     }
 
     public func streamUser(id: Int64) async throws -> StreamUser? {
-        try await read { try $0.first("SELECT * FROM stream_users WHERE id = ?", [id]).map(StreamUser.init) }
+        try await read { try Self.streamUser(id: id, in: $0) }
+    }
+
+    static func streamUser(id: Int64, in database: Database) throws -> StreamUser? {
+        try database.first("SELECT * FROM stream_users WHERE id = ?", [id]).map(StreamUser.init)
     }
 
     public func streamUsers(accountID: AccountID, app: String?, stream: String?) async throws -> [StreamUser] {
-        try await read { database in
-            try database.all(
-                """
-                SELECT * FROM stream_users
-                WHERE cdn = ?1 AND (?2 IS NULL OR app = ?2) AND (?3 IS NULL OR stream = ?3) ORDER BY id
-                """,
-                [accountID, app, stream]
-            ).map(StreamUser.init)
-        }
+        try await read { try Self.streamUsers(accountID: accountID, app: app, stream: stream, in: $0) }
+    }
+
+    static func streamUsers(accountID: AccountID, app: String?, stream: String?, in database: Database) throws
+        -> [StreamUser]
+    {
+        try database.all(
+            """
+            SELECT * FROM stream_users
+            WHERE cdn = ?1 AND (?2 IS NULL OR app = ?2) AND (?3 IS NULL OR stream = ?3) ORDER BY id
+            """,
+            [accountID, app, stream]
+        ).map(StreamUser.init)
     }
 
     public func publishers(app: String, stream: String) async throws -> [StreamUser] {
@@ -160,17 +168,11 @@ extension SQLiteStore {
         }
     }
 
-    public func updateStreamUser(_ user: StreamUser) async throws -> Bool {
-        try await write { database in
-            try database.run(
-                """
-                UPDATE stream_users SET password_hash = ?, sealed_challenge_verifier = ?, challenge_salt = ? WHERE id = ?
-                """, [user.passwordHash, user.sealedChallengeVerifier, user.challengeSalt, user.id]) > 0
-        }
-    }
-
-    public func removeStreamUser(id: Int64) async throws -> Bool {
-        try await write { try $0.run("DELETE FROM stream_users WHERE id = ?", [id]) > 0 }
+    static func update(_ user: StreamUser, in database: Database) throws -> Bool {
+        try database.run(
+            """
+            UPDATE stream_users SET password_hash = ?, sealed_challenge_verifier = ?, challenge_salt = ? WHERE id = ?
+            """, [user.passwordHash, user.sealedChallengeVerifier, user.challengeSalt, user.id]) > 0
     }
 }
 

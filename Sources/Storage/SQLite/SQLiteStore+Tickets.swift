@@ -4,11 +4,7 @@ import GRDB
 import Usher
 
 extension SQLiteStore {
-    public func insertTickets(_ tickets: [Ticket]) async throws -> [Ticket] {
-        try await write { database in try tickets.map { try Self.insert($0, in: database) } }
-    }
-
-    private static func insert(_ ticket: Ticket, in database: Database) throws -> Ticket {
+    static func insert(_ ticket: Ticket, in database: Database) throws -> Ticket {
         var ticket = ticket
         ticket.revision = try nextRevision(in: database)
         try StoreError.duplicate("ticket \(ticket.key)") {
@@ -40,29 +36,26 @@ extension SQLiteStore {
         return found?.key == key ? found : nil
     }
 
-    public func updateTicket(key: String, accountID: AccountID, _ change: TicketChange) async throws -> TicketUpdate {
-        try await write(.revocations) { database in
-            guard let known = try Self.ticket(key: key, in: database), known.accountID == accountID else {
-                return .notFound
-            }
-            var ticket = known
-            change.apply(to: &ticket)
-            guard ticket != known else { return .changed(known) }
-            guard ticket.uses == 0 || ticket.usedCount <= ticket.uses else { return .usedMoreOften(ticket.usedCount) }
-            ticket.revision = try Self.nextRevision(in: database)
-            try database.run(
-                """
-                UPDATE tickets SET pass = ?, ip = ?, app = ?, video = ?, uses = ?, max_sessions = ?, is_active = ?,
-                    expires = ?, claimed_networks = ?, revision = ?
-                WHERE id = ?
-                """,
-                [
-                    ticket.pass, ticket.ip, ticket.app, ticket.video, ticket.uses, ticket.maximumSessions,
-                    ticket.isActive, ticket.expires.stored, Ticket.stored(ticket.claimedNetworks), ticket.revision,
-                    ticket.id,
-                ])
-            return .changed(try Self.ticket(key: key, in: database) ?? ticket)
-        }
+    static func update(_ key: String, of accountID: AccountID, _ change: TicketChange, in database: Database) throws
+        -> TicketUpdate
+    {
+        guard let known = try ticket(key: key, in: database), known.accountID == accountID else { return .notFound }
+        var ticket = known
+        change.apply(to: &ticket)
+        guard ticket != known else { return .changed(known) }
+        guard ticket.uses == 0 || ticket.usedCount <= ticket.uses else { return .usedMoreOften(ticket.usedCount) }
+        ticket.revision = try nextRevision(in: database)
+        try database.run(
+            """
+            UPDATE tickets SET pass = ?, ip = ?, app = ?, video = ?, uses = ?, max_sessions = ?, is_active = ?,
+                expires = ?, claimed_networks = ?, revision = ?
+            WHERE id = ?
+            """,
+            [
+                ticket.pass, ticket.ip, ticket.app, ticket.video, ticket.uses, ticket.maximumSessions, ticket.isActive,
+                ticket.expires.stored, Ticket.stored(ticket.claimedNetworks), ticket.revision, ticket.id,
+            ])
+        return .changed(try Self.ticket(key: key, in: database) ?? ticket)
     }
 
     /// Tickets that one question for some of them looks at.
@@ -114,7 +107,7 @@ extension SQLiteStore {
     }
 
     /// Each kind has its index, and so neither the sessions that have ended nor those of other tickets are looked at.
-    private static func runningSessions(
+    static func runningSessions(
         ofTicket id: Int64, heardAfter date: Date, in database: Database
     ) throws -> Int {
         try [1, 0].reduce(0) { sum, isJoinable in

@@ -5,19 +5,21 @@ import GRDB
 /// One row of a result, read with checks: a column that holds something else than it should is an error, never a trap.
 struct StoredRow {
     private let row: Row
+    /// Compared exactly: the row itself would look for names of either case, which takes longer than to read the row.
+    private let columns: [String]
 
-    init(_ row: Row) {
+    fileprivate init(_ row: Row, of statement: Statement) {
         self.row = row
+        columns = statement.columnNames
     }
 
     private func storage(_ column: String) -> DatabaseValue.Storage {
-        let value: DatabaseValue? = row[column]
-        return value?.storage ?? .null
+        value(column)?.storage ?? .null
     }
 
     /// A column's value as it is, for another statement.
     func value(_ column: String) -> DatabaseValue? {
-        row[column]
+        columns.firstIndex(of: column).map { row[$0] }
     }
 
     func integer(_ column: String) throws -> Int64 {
@@ -129,11 +131,13 @@ extension Database {
     }
 
     func first(_ sql: String, _ arguments: StatementArguments = []) throws -> StoredRow? {
-        try Row.fetchOne(cachedStatement(sql: sql), arguments: arguments).map(StoredRow.init)
+        let statement = try cachedStatement(sql: sql)
+        return try Row.fetchOne(statement, arguments: arguments).map { StoredRow($0, of: statement) }
     }
 
     func all(_ sql: String, _ arguments: StatementArguments = []) throws -> [StoredRow] {
-        try Row.fetchAll(cachedStatement(sql: sql), arguments: arguments).map(StoredRow.init)
+        let statement = try cachedStatement(sql: sql)
+        return try Row.fetchAll(statement, arguments: arguments).map { StoredRow($0, of: statement) }
     }
 }
 

@@ -4,8 +4,7 @@ import Synchronization
 /// Lets writes that arrive together share one transaction, so that many viewers who wait for the disk wait for it once.
 ///
 /// While one transaction commits the next writes queue up, and all of them go into the next one: a lone write waits for
-/// nobody. Each write runs in a savepoint of its own, so a failed one takes nothing of the others with it, and its caller
-/// resumes only after the commit.
+/// nobody. A failed one takes nothing of the others with it, and its caller resumes only after the commit.
 ///
 /// Writes wait in lanes, and each transaction takes some of every lane, the first lanes first: so what a crowd causes in one of
 /// them never fills another, and no write waits longer than the transactions before it take, which have a bound.
@@ -54,8 +53,8 @@ final class WriteBatcher: Sendable {
     private typealias Completion = @Sendable (StoreError?) -> Void
 
     private struct Job: Sendable {
-        /// Called at most once, inside the transaction.
-        let perform: @Sendable (Database) -> Completion
+        /// Called inside the transaction; again, when that had to be given up because one of its writes failed.
+        let perform: @Sendable (Database) throws -> Completion
         /// Called instead, when there is no transaction to run in.
         let fail: @Sendable (StoreError) -> Void
     }
@@ -106,18 +105,20 @@ final class WriteBatcher: Sendable {
     }
 
     /// Runs `work` in a transaction and gives its result once that is on disk.
+    ///
+    /// - Parameter work: changes nothing but the database, for it may be run twice.
     func run<Result: Sendable>(_ lane: Lane, _ work: @escaping @Sendable (Database) throws -> Result) async throws
         -> Result
     {
         try await withCheckedThrowingContinuation { continuation in
             let job = Job(
                 perform: { database in
-                    let result = Self.inSavepoint(database, work)
+                    let result = try work(database)
                     return { failure in
                         if let failure {
                             continuation.resume(throwing: failure)
                         } else {
-                            continuation.resume(with: result)
+                            continuation.resume(returning: result)
                         }
                     }
                 },
@@ -158,31 +159,25 @@ final class WriteBatcher: Sendable {
     }
 
     private func commit(_ jobs: [Job], in database: Database) {
+        var completions: [Completion] = []
+        completions.reserveCapacity(jobs.count)
+        var failure: StoreError?
         do {
             // The write lock is taken at once: what the transaction reads stays true until it commits.
             try database.beginTransaction(.immediate)
-        } catch {
-            let failure = StoreError(error)
-            for job in jobs { job.fail(failure) }
-            return
-        }
-        var completions: [Completion] = []
-        completions.reserveCapacity(jobs.count)
-        for job in jobs {
-            completions.append(job.perform(database))
-            // SQLite ends the transaction by itself when the disk is full or broken. Later writes must not run without one.
-            guard database.isInsideTransaction else { break }
-        }
-        var failure: StoreError?
-        if database.isInsideTransaction {
             do {
-                try database.commit()
+                for job in jobs { completions.append(try job.perform(database)) }
             } catch {
-                failure = StoreError(error)
+                // Savepoints cost more than most writes, and hardly one fails: only now all are run again in one each.
+                completions = []
                 try? database.rollback()
+                try database.beginTransaction(.immediate)
+                failure = performApart(jobs, in: database, &completions)
             }
-        } else {
-            failure = .unavailable("the database ended the transaction")
+            if failure == nil { try database.commit() }
+        } catch {
+            failure = StoreError(error)
+            try? database.rollback()
         }
         state.withLock {
             $0.statistics.transactions &+= 1
@@ -192,19 +187,26 @@ final class WriteBatcher: Sendable {
         for job in jobs[completions.count...] { job.fail(failure ?? .closed) }
     }
 
-    private static func inSavepoint<Value>(
-        _ database: Database, _ work: (Database) throws -> Value
-    ) -> Result<Value, any Error> {
-        do {
-            var result: Value?
-            try database.inSavepoint {
-                result = try work(database)
-                return .commit
+    /// Runs each write in a savepoint of its own.
+    /// - Returns: why the transaction is no more.
+    private func performApart(
+        _ jobs: [Job], in database: Database, _ completions: inout [Completion]
+    ) -> StoreError? {
+        for job in jobs {
+            do {
+                var completion: Completion?
+                try database.inSavepoint {
+                    completion = try job.perform(database)
+                    return .commit
+                }
+                completion.map { completions.append($0) }
+            } catch {
+                let failure = StoreError(error)
+                completions.append { job.fail($0 ?? failure) }
             }
-            guard let result else { return .failure(StoreError.failed("a write gave no result")) }
-            return .success(result)
-        } catch {
-            return .failure(StoreError(error))
+            // SQLite ends the transaction by itself when the disk is full or broken. Later writes must not run without one.
+            guard database.isInsideTransaction else { return .unavailable("the database ended the transaction") }
         }
+        return nil
     }
 }

@@ -27,7 +27,7 @@ import Usher
         let uri = try #require(segments(in: master.text).first)
         #expect(uri.hasSuffix("/chunklist.m3u8?key=k&pass=p"))
         let session = try #require(uri.split(separator: "/").first?.dropFirst(5))
-        #expect(SessionID.isWellFormed(session))
+        #expect(SessionID.isWellFormed(String(session)))
         #expect(player.admission.now.charged == 0)
 
         let head = try await player.get("\(folder)/\(uri)", method: .HEAD)

@@ -75,7 +75,7 @@ final class TestAdmission: ViewerAdmission {
 
     func sessionCookie(for facts: ViewerFacts) async throws -> (text: String, expires: Date)? { nil }
 
-    func permits(_ facts: ViewerFacts, session id: String) -> Bool {
-        state.withLock { !$0.isRevoked && $0.sessions[id] == facts.address }
+    func permits(_ viewer: SessionViewer, session id: String) -> Bool {
+        state.withLock { !$0.isRevoked && $0.sessions[id] == viewer.address?.description }
     }
 }
