@@ -72,6 +72,30 @@ struct FieldTests {
                 "sevu.request", "expires", "soon",
                 "must be a time: YYYY-MM-DD HH:MM:SS in UTC, ISO 8601, RFC 2822, Unix seconds, or +N seconds, minutes, hours, days, weeks, months or years, not soon"
             ),
+            (
+                "sevu.request", "app", "demo-origin|demo-vod/play",
+                "must be the name of an application without its instance, such as demo-origin"
+            ),
+            (
+                "sevu.update", "app", "demo-origin/live",
+                "must be the name of an application without its instance, such as demo-origin"
+            ),
+            (
+                "sevu.list", "app", "demo-origin/*",
+                "must be the name of an application without its instance, such as demo-origin"
+            ),
+            (
+                "sevu.sessions", "app", "demo-origin/live",
+                "must be the name of an application without its instance, such as demo-origin"
+            ),
+            (
+                "sevu.errorlog", "app", "demo-*/live",
+                "must be the name of an application without its instance, such as demo-origin"
+            ),
+            (
+                "sevu.errorcount", "app", "demo-origin/live",
+                "must be the name of an application without its instance, such as demo-origin"
+            ),
             ("sevu.errorcount", "ip", "1.2.3", "must be an IPv4 or IPv6 address or a CIDR block"),
             ("sevu.errorcount", "limit", "-1", "must be an integer from 0 to 1000000000"),
             ("sevu.errorlog", "limit", 1001, "must be an integer from 1 to 1000"),
@@ -101,7 +125,7 @@ struct FieldTests {
             ] {
                 fields[name] = .string(value)
             }
-            if command == "sevu.errorcount" || command == "sevu.errorlog" { fields["ip"] = nil }
+            if ["sevu.errorcount", "sevu.errorlog", "sevu.sessions"].contains(command) { fields["ip"] = nil }
             fields[field] = value
             let reply = try await api.call(command, fields)
             #expect(reply.code == 7, "\(reply.text)")

@@ -161,7 +161,8 @@ struct SeedTests {
         arguments: [
             (["success": 0], 1), ([:], 10), (["limit": 3], 3), (["seek": "8"], 2), (["seek": 8, "limit": "1"], 1),
             (["seek": 25, "limit": 25], 0), (["limit": 0], 0), (["ip": "192.168.0.0/24"], 10), (["ip": "10.0.0.1"], 0),
-            (["app": "demo-*"], 10), (["app": "*-vod"], 1), (["video": "mystream*"], 10), (["Key": "k"], 1),
+            (["app": "demo-*"], 10), (["app": "*-vod"], 1), (["app": "demo-live"], 9), (["video": "mystream*"], 10),
+            (["Key": "k"], 1),
             (["key": "k", "Key": "x"], 1), (["key": ""], 10), (["pass": "p"], 1), (["app": "other-origin"], 0),
             (["nonsense": [1, 2]], 10), (["success": nil], 10), (["success": "1"], 9), (["success": false], 1),
         ] as [(JSONObject, Int)])

@@ -196,7 +196,7 @@ struct QuestionPlacesTests {
                     started.withLock { $0 += 1 }
                     return try database.first(
                         """
-                        WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers LIMIT 1000000000)
+                        WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers LIMIT 200000000)
                         SELECT sum(n) AS sum FROM numbers
                         """)?.int("sum")
                 }

@@ -7,7 +7,8 @@ import Usher
 enum AttemptFields {
     // The documentation of errorcount writes the field with a capital in its table.
     private static let key = CommandField.optional("key", .text, aliases: ["Key"], "Of this ticket. Also `Key`.")
-    private static let app = CommandField.optional("app", .text, "Of this application; `*` for any characters.")
+    private static let app = CommandField.optional(
+        "app", .appPattern(), "Of this application; `*` for any characters.")
     private static let video = CommandField.optional(
         "video", .text, "For this stream or VOD path; `*` for any characters.")
     private static let address = CommandField.optional("ip", .text, "From this address or CIDR block.")
@@ -20,7 +21,8 @@ enum AttemptFields {
     static func read(_ fields: inout Fields) -> AttemptFilter {
         var filter = AttemptFilter()
         filter.key = fields.read(key)
-        filter.app = fields.read(app)
+        // Attempts are logged for the name under which the app is published to.
+        filter.app = fields.read(app).map { AppName.published($0) }
         filter.video = fields.read(video)
         filter.pass = fields.read(pass)
         filter.isSuccess = fields.read(success)

@@ -70,6 +70,21 @@ extension FieldKind<String> {
         }
     }
 
+    /// Names of apps, in which `*` stands for any characters. With an instance behind it, as in `demo-origin/live`, one matches
+    /// nothing, which nobody would notice.
+    /// - Parameter maximum: bytes.
+    static func appPattern(maximum: Int = 1_024) -> FieldKind {
+        FieldKind { fields, name in
+            guard let text = fields.text(name, maximum: maximum) else { return nil }
+            guard !text.utf8.contains(UInt8(ascii: "/")) else {
+                fields.invalid(
+                    name, "the name of an application without its instance, such as \(fields.account.user)-origin")
+                return nil
+            }
+            return text
+        }
+    }
+
     /// An instance or stream name.
     /// - Parameter allowsStar: `*` stands for every stream.
     static func streamName(allowsStar: Bool) -> FieldKind {

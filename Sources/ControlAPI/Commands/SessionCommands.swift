@@ -6,7 +6,8 @@ import Usher
 /// `sevu.sessions`: who is watching with a ticket.
 struct ListSessions: Command {
     private static let key = CommandField.optional("key", .text(maximum: 128), "With this ticket.")
-    private static let app = CommandField.optional("app", .text(maximum: 255), "Of this app; `*` for any characters.")
+    private static let app = CommandField.optional(
+        "app", .appPattern(maximum: 255), "Of this app; `*` for any characters.")
     private static let video = CommandField.optional(
         "video", .text(maximum: 255), "Of this stream; `*` for any characters.")
     private static let address = CommandField.optional("ip", .text, "From this address or CIDR block.")

@@ -22,7 +22,7 @@ extension JSONObject {
 /// What a ticket is good for, as the commands that make and change tickets read it; nil where the request has nothing of it.
 struct TicketFields: Sendable {
     static let app = CommandField.required(
-        "app", .text(maximum: WildcardList.maximumLength),
+        "app", .appPattern(maximum: WildcardList.maximumLength),
         "Application names, `|` between several, `*` for any characters; each begins with `<user>-`, or is `*` alone.")
     static let video = CommandField.required(
         "video", .text(maximum: WildcardList.maximumLength),
@@ -341,7 +341,7 @@ struct UpdateTicket: StoreCommand {
 struct ListTickets: Command {
     private static let pass = CommandField.optional("pass", .text(maximum: 255), "With exactly this pass.")
     private static let app = CommandField.optional(
-        "app", .text(maximum: 255), "Whose `app` text is this; `*` for any characters.")
+        "app", .appPattern(maximum: 255), "Whose `app` text is this; `*` for any characters.")
     private static let video = CommandField.optional(
         "video", .text(maximum: 255), "Whose `video` text is this; `*` for any characters.")
     private static let active = CommandField.optional("active", .boolean, "Switched on, or revoked.")
