@@ -50,6 +50,7 @@ let package = Package(
         .systemLibrary(name: "CZlib"),
         .systemLibrary(name: "CMalloc"),
         .systemLibrary(name: "CMaxMindDB"),
+        .target(name: "CMappedFile"),
         .target(name: "Basics", dependencies: [nio]),
         .target(name: "Media", dependencies: ["Basics", nio]),
         .target(name: "RTMP", dependencies: ["Basics", "Media", nio, crypto]),
@@ -57,7 +58,8 @@ let package = Package(
         .target(name: "FragmentedMP4", dependencies: ["Basics", "Media", nio]),
         .target(name: "HLS", dependencies: ["Basics", "Media", "MPEGTS", "FragmentedMP4", nio]),
         .target(name: "Usher", dependencies: ["Basics", crypto]),
-        .target(name: "Storage", dependencies: ["Basics", "Usher", "CCrypt", "CZlib", crypto, grdb, logging]),
+        .target(
+            name: "Storage", dependencies: ["Basics", "Usher", "CCrypt", "CMappedFile", "CZlib", crypto, grdb, logging]),
         .target(name: "Live", dependencies: ["Basics", "Media", "RTMP", nio, logging, collections]),
         .target(
             name: "Admission",

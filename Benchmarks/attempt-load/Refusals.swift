@@ -23,7 +23,7 @@ enum Refusals {
         let state = Mutex(State())
     }
 
-    static func run(folder: String, rate: Int, seconds: Int, admissionRate: Int) async throws {
+    static func run(folder: String, rate: Int, seconds: Int, admissionRate: Int, addresses: UInt64) async throws {
         let log = CountingLog()
         let store = try await SQLiteStore.open(folder: folder)
         try await store.insertAccount(Account(id: 1, user: "demo", created: Date()))
@@ -48,7 +48,8 @@ enum Refusals {
         await withTaskGroup(of: Void.self) { group in
             for caller in 0..<callers {
                 group.addTask {
-                    await refuse(admissions, results, caller: caller, rate: rate, begin: begin, end: end)
+                    await refuse(
+                        admissions, results, caller: caller, rate: rate, addresses: addresses, begin: begin, end: end)
                 }
             }
             group.addTask { await admit(admissions, results, count: tickets, rate: admissionRate, begin: begin) }
@@ -89,8 +90,8 @@ enum Refusals {
 
     /// One viewer after the other, as many as are due by now, and a little wait.
     private static func refuse(
-        _ admissions: Admissions, _ results: Results, caller: Int, rate: Int, begin: ContinuousClock.Instant,
-        end: ContinuousClock.Instant
+        _ admissions: Admissions, _ results: Results, caller: Int, rate: Int, addresses: UInt64,
+        begin: ContinuousClock.Instant, end: ContinuousClock.Instant
     ) async {
         var number = UInt64(caller) << 40
         var done = 0
@@ -107,7 +108,11 @@ enum Refusals {
                 number += 1
                 done += 1
                 do {
-                    if case .refused = try await admissions.offer(viewer(number)) { refused += 1 } else { failed += 1 }
+                    if case .refused = try await admissions.offer(viewer(number, addresses)) {
+                        refused += 1
+                    } else {
+                        failed += 1
+                    }
                 } catch {
                     failed += 1
                 }
@@ -121,9 +126,9 @@ enum Refusals {
         }
     }
 
-    private static func viewer(_ number: UInt64) -> ViewerFacts {
+    private static func viewer(_ number: UInt64, _ addresses: UInt64) -> ViewerFacts {
         let random = Event.mixed(number)
-        let address = Event.mixed(random)
+        let address = Event.mixed(Event.mixed(random) % max(1, addresses))
         return ViewerFacts(
             key: "\(random).\(address)", pass: "x",
             address: "\(1 + address % 200).\(address >> 8 & 255).\(address >> 16 & 255).\(address >> 24 & 255)",
@@ -135,7 +140,7 @@ enum Refusals {
     private static func processorTimeToMake() -> Double {
         let begin = processorTime()
         var bytes = 0
-        for number in 0..<UInt64(100_000) { bytes += viewer(number).key?.utf8.count ?? 0 }
+        for number in 0..<UInt64(100_000) { bytes += viewer(number, 1 << 32).key?.utf8.count ?? 0 }
         return bytes > 0 ? (processorTime() - begin) / 100_000 : 0
     }
 
@@ -175,7 +180,8 @@ enum Refusals {
 
     private static func rowCount(_ store: SQLiteStore) async throws -> (refused: Int, admitted: Int) {
         var counts = (refused: 0, admitted: 0)
-        var filter = AttemptFilter()
+        // By the id from the first page on, so that no row is on two.
+        var filter = AttemptFilter(beforeID: .max)
         while true {
             let rows = try await store.attempts(accountID: 1, filter: filter, limit: 1_000, offset: 0)
             guard let last = rows.last else { return counts }

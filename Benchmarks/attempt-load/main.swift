@@ -6,7 +6,7 @@ import Usher
 // attempt-load make FOLDER ROWS: an attempt log as events leave one, in a new store.
 // attempt-load csv ROWS: the same rows for another database, on standard output.
 // attempt-load storm FOLDER TICKETS SEED: viewers who race for tickets until the process is killed.
-// attempt-load refusals FOLDER RATE SECONDS [ADMISSIONS]: viewers without tickets, and so many a second with one.
+// attempt-load refusals FOLDER RATE SECONDS [ADMISSIONS [ADDRESSES]]: viewers without tickets, so many a second with one.
 // attempt-load ask FOLDER [TIMES]: every combination of filters; milliseconds and, with --json, one line a combination.
 
 /// Rows like those of events: few streams, many tickets, some addresses behind which crowds sit. The same for the same number.
@@ -223,7 +223,8 @@ case "storm" where arguments.count == 4:
 case "refusals" where arguments.count >= 4:
     try await Refusals.run(
         folder: arguments[1], rate: Int(arguments[2]) ?? 0, seconds: Int(arguments[3]) ?? 0,
-        admissionRate: arguments.dropFirst(4).first.flatMap { Int($0) } ?? 0)
+        admissionRate: arguments.dropFirst(4).first.flatMap { Int($0) } ?? 0,
+        addresses: arguments.dropFirst(5).first.flatMap { UInt64($0) } ?? 1 << 32)
 case "csv" where arguments.count == 2:
     let count = Int(arguments[1]) ?? 0
     for index in 0..<count {
@@ -236,10 +237,11 @@ case "csv" where arguments.count == 2:
             ].joined(separator: "\t"))
     }
 default:
-    FileHandle.standardError.write(
-        Data(
-            ("attempt-load make FOLDER ROWS | ask FOLDER [TIMES] [--json] | csv ROWS | storm FOLDER TICKETS SEED "
-                + "| refusals FOLDER RATE SECONDS [ADMISSIONS]\n").utf8)
-    )
+    let usage = """
+        attempt-load make FOLDER ROWS | ask FOLDER [TIMES] [--json] | csv ROWS | storm FOLDER TICKETS SEED
+            | refusals FOLDER RATE SECONDS [ADMISSIONS [ADDRESSES]]
+
+        """
+    FileHandle.standardError.write(Data(usage.utf8))
     exit(2)
 }

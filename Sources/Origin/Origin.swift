@@ -31,7 +31,7 @@ final class Origin: Sendable {
         let secret: ServerSecret
         do {
             let isNew = !ServerSecret.exists(folder: folder)
-            store = try await SQLiteStore.open(folder: folder)
+            store = try await SQLiteStore.open(folder: folder, logger: logger)
             secret = try ServerSecret.load(folder: folder)
             if isNew, try await store.holdsSealed() {
                 logger.warning(

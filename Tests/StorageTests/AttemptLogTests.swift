@@ -340,6 +340,52 @@ struct AttemptLogTests {
         }
     }
 
+    @Test("A volume that is cut short while it is in use is an error that names it, and the process goes on")
+    func cutShort() async throws {
+        try await withModel(seed: 8) { model in
+            try await model.record(3_000)
+            try await model.store.packer.pack(atLeast: 1, now: model.date)
+            let path = "\(model.store.log.folder)/\(try await Self.files(model.store).first ?? "")"
+            let all = AttemptFilter()
+            let whole = try await model.store.countAttempts(accountID: 1, filter: all)
+            #expect(whole > 0)
+            #expect(truncate(path, 100) == 0)
+            let refusal = StoreError.unavailable("\(path): cannot be read")
+            for filter in [all, AttemptFilter(key: "key-hot"), AttemptFilter(since: at(10))] {
+                await #expect(throws: refusal) {
+                    try await model.store.countAttempts(accountID: 1, filter: filter)
+                }
+                await #expect(throws: refusal) {
+                    try await model.store.attempts(accountID: 1, filter: filter, limit: 25, offset: 0)
+                }
+            }
+            // Who is let in is recorded as ever.
+            model.rows = []
+            try await model.record(10)
+            await #expect(throws: refusal) { try await model.store.countAttempts(accountID: 1, filter: all) }
+        }
+    }
+
+    @Test("A volume that cannot be read is in no other: what was to be made of it and others is not made")
+    func cutShortMerged() async throws {
+        try await withModel(seed: 9) { model in
+            for _ in 0..<7 {
+                try await model.record(400)
+                try await model.store.packer.pack(atLeast: 1, now: model.date)
+            }
+            let paths = try await Self.files(model.store).map { "\(model.store.log.folder)/\($0)" }
+            let volumes = try paths.map { try AttemptVolume(path: $0) }
+            #expect(truncate(paths[3], 4_096) == 0)
+            let path = "\(model.store.log.folder)/merged.volume"
+            let writer = try AttemptVolumeWriter(path: path)
+            for (index, volume) in volumes.enumerated() where index != 3 { try writer.append(volume) }
+            #expect(throws: StoreError.unavailable("\(paths[3]): cannot be read")) { try writer.append(volumes[3]) }
+            #expect(throws: StoreError.unavailable("\(paths[3]): is no volume of the attempt log")) {
+                try AttemptVolume(path: paths[3])
+            }
+        }
+    }
+
     @Test("Whatever bytes of a volume are wrong, it is read or refused, and nothing else happens", arguments: 0..<40)
     func damaged(seed: Int) async throws {
         try await withModel(seed: UInt64(seed)) { model in

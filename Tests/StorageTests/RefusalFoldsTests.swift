@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 import Testing
 import Usher
 
@@ -15,8 +16,8 @@ struct RefusalFoldsTests {
     }
 
     /// What is to be written, as text.
-    private static func taken(_ folds: inout RefusalFolds, limit: Int = .max) -> [String] {
-        folds.take(limit: limit).map { row in
+    private static func taken(_ folds: inout RefusalFolds) -> [String] {
+        folds.take().map { row in
             let attempt = row.attempt
             return "\(attempt.id) \(attempt.key) \(attempt.address) \(attempt.video) ×\(attempt.repeats)"
         }
@@ -38,7 +39,7 @@ struct RefusalFoldsTests {
     func addedTo() {
         var folds = RefusalFolds()
         folds.add(Self.refusal(), window: 10)
-        let rows = folds.take(limit: 10)
+        let rows = folds.take()
         folds.add(Self.refusal(second: 1), window: 10)
         folds.wrote(rows, ids: [41])
         folds.add(Self.refusal(second: 9.9), window: 10)
@@ -60,7 +61,7 @@ struct RefusalFoldsTests {
     func failed() {
         var folds = RefusalFolds()
         for _ in 0..<3 { folds.add(Self.refusal(), window: 10) }
-        let rows = folds.take(limit: 10)
+        let rows = folds.take()
         folds.add(Self.refusal(second: 1), window: 10)
         folds.failed(rows)
         #expect(Self.taken(&folds) == ["0 k 192.0.2.1 show ×4"])
@@ -94,7 +95,7 @@ struct RefusalFoldsTests {
                     key: "k\(index)", address: "10.\(index >> 8 & 255).\(index & 255).1", video: "v\(index % 1_000)",
                     reason: .wrongPass), window: 10)
         }
-        let rows = folds.take(limit: .max)
+        let rows = folds.take()
         #expect(rows.count == RefusalFolds.maximumRowsOfAccount + 1)
         #expect(rows.reduce(0) { $0 + $1.attempt.repeats } == count)
         let last = rows.last?.attempt
@@ -112,10 +113,10 @@ struct RefusalFoldsTests {
                 folds.add(Self.refusal(key: "k\(index)", reason: .wrongPass, second: Double(round) * 60), window: 10)
                 count += 1
             }
-            folds.failed(folds.take(limit: 100))
+            folds.failed(folds.take())
             folds.age()
         }
-        let rows = folds.take(limit: .max)
+        let rows = folds.take()
         #expect(rows.reduce(0) { $0 + $1.attempt.repeats } == count)
         #expect(rows.count <= 3 * RefusalFolds.maximumRows)
     }
@@ -124,11 +125,61 @@ struct RefusalFoldsTests {
     func aged() {
         var folds = RefusalFolds()
         folds.add(Self.refusal(), window: 10)
-        let rows = folds.take(limit: 10)
+        let rows = folds.take()
         folds.wrote(rows, ids: [1])
         for _ in 0..<24 { folds.age() }
         #expect(!folds.isIdle)
         for _ in 0..<3 { folds.age() }
         #expect(folds.isIdle)
+    }
+}
+
+@Suite("Writing of refusals")
+struct RefusalLogTests {
+    /// Writes rows of a flood that goes on while they are written.
+    private final class Flood: Sendable {
+        private struct State {
+            var log: RefusalLog?
+            var added = 0
+            var writings: [Int] = []
+        }
+
+        private let state = Mutex(State())
+
+        func begin(_ log: RefusalLog) { state.withLock { $0.log = log } }
+        var writings: [Int] { state.withLock { $0.writings } }
+
+        func add(_ count: Int) {
+            let (log, first) = state.withLock { state in
+                defer { state.added += count }
+                return (state.log, state.added)
+            }
+            for index in first..<(first + count) {
+                log?.add(
+                    .refusal(.sample(address: "10.\(index >> 8).\(index & 255).1"), reason: .unknownTicket),
+                    window: 10)
+            }
+        }
+
+        func write(_ rows: [RefusalFolds.Row]) -> [Int64] {
+            let isEnding = state.withLock { state in
+                state.writings.append(rows.count)
+                return state.writings.count > 100
+            }
+            if !isEnding { add(10) }
+            return rows.map { _ in 1 }
+        }
+    }
+
+    @Test("What is refused while refusals are written is for the next writing, so a flood is written twice a second")
+    func flood() async throws {
+        let flood = Flood()
+        let log = RefusalLog(interval: .seconds(3_600)) { flood.write($0) }
+        flood.begin(log)
+        flood.add(300)
+        try await log.flush()
+        #expect(flood.writings == [256, 44])
+        try await log.flush()
+        #expect(flood.writings == [256, 44, 20])
     }
 }

@@ -1,5 +1,6 @@
 import Foundation
 import GRDB
+import TestSupport
 import Testing
 import Usher
 
@@ -47,6 +48,40 @@ struct SQLiteStoreTests {
             }
             #expect(values == ["wal", "2", "1", "5000"])
             try await store.close()
+        }
+    }
+
+    @Test("Caches, maps and the write-ahead log have the sizes that the decision on the store says")
+    func sizes() async throws {
+        try await withTemporaryFolder { folder in
+            let store = try await SQLiteStore.open(folder: folder)
+            let read: @Sendable (Database) throws -> [String: Int] = { database in
+                try ["cache_size", "mmap_size", "wal_autocheckpoint", "journal_size_limit"].reduce(into: [:]) {
+                    $0[$1] = try Int.fetchOne(database, sql: "PRAGMA \($1)")
+                }
+            }
+            let writer = try await store.write { try read($0) }
+            #expect(
+                writer == [
+                    "cache_size": -16_384, "mmap_size": 0, "wal_autocheckpoint": 4_000,
+                    "journal_size_limit": 33_554_432,
+                ])
+            let readers = [
+                try await store.readBriefly(read), try await store.read(read),
+                try await store.report(of: 1, read),
+            ]
+            #expect(readers.map { $0["cache_size"] } == [-8_192, -2_048, -2_048])
+            #expect(readers.map { $0["mmap_size"] } == [0, 0, 0])
+            try await store.close()
+        }
+        let decision = try String(
+            contentsOfFile: Places.repository + "/docs/decisions/0014-storage.md", encoding: .utf8)
+        for row in [
+            "| `cache_size` | 16 MiB for the writer, 8 MiB for the door's questions, 2 MiB for each other reader |",
+            "| `mmap_size` | 0 |", "| `wal_autocheckpoint` | 4,000 pages (16 MiB) |",
+            "| `journal_size_limit` | 32 MiB |",
+        ] {
+            #expect(decision.contains(row))
         }
     }
 

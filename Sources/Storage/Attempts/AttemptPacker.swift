@@ -1,12 +1,15 @@
 import Basics
 import Foundation
 import GRDB
+import Logging
 import Synchronization
 
 /// Brings attempts from the database's table into volumes, makes large volumes of small ones, and removes what has been kept long
 /// enough. All of it in the background: the write lock is held for some statements at a time.
 ///
-/// What is killed half-way leaves a file that no row of `attempt_volumes` names, and the rows where they were.
+/// What is killed half-way leaves a file that no row of `attempt_volumes` names, and the rows where they were. What fails, for want
+/// of room on the disk for example, leaves neither, and is tried again until it succeeds; meanwhile rows stay in the table, where
+/// they are counted as well.
 final class AttemptPacker: Sendable {
     private struct State {
         /// Rows that were recorded since the table was last looked at. It is looked at with the first, for an earlier process may
@@ -17,22 +20,34 @@ final class AttemptPacker: Sendable {
         /// Volumes that cannot be merged with the next.
         var unmergeable: Set<String> = []
         var hasSweptFiles = false
+        /// Files that the list of volumes was to name when the database failed.
+        var left: [String] = []
+        /// Whether the log says that packing fails.
+        var isFailing = false
     }
+
+    /// Another process packs as well, and was first.
+    private struct PackedElsewhere: Error {}
 
     private let folder: String
     private let hash: AttemptHash
     private let reports: DatabasePool
     private let batcher: WriteBatcher
+    private let logger: Logger?
     private let state = Mutex(State())
 
     /// Rows that make a volume. Fewer stay in the table, and in the memory of those who ask: some 100 bytes each.
     static let rows = 65_536
 
-    init(folder: String, hash: AttemptHash, reports: DatabasePool, batcher: WriteBatcher) {
+    /// Until what failed is tried again.
+    static let retryInterval = Duration.seconds(30)
+
+    init(folder: String, hash: AttemptHash, reports: DatabasePool, batcher: WriteBatcher, logger: Logger?) {
         self.folder = folder
         self.hash = hash
         self.reports = reports
         self.batcher = batcher
+        self.logger = logger
     }
 
     /// Rows were recorded. Begins to pack when there are enough of them. Returns at once.
@@ -42,10 +57,38 @@ final class AttemptPacker: Sendable {
             guard state.recorded >= Self.rows / 4, state.work == nil, !state.isClosed else { return }
             state.recorded = 0
             state.work = Task.detached(priority: .background) {
-                // What cannot be done now is done when the next rows have come.
-                try? await self.pack(atLeast: Self.rows, now: Date())
+                await self.packUntilDone(atLeast: Self.rows, retryInterval: Self.retryInterval)
                 self.state.withLock { $0.work = nil }
             }
+        }
+    }
+
+    /// Packs, and tries again what fails. The log says once that it does, and once that it does no more.
+    func packUntilDone(atLeast minimum: Int, retryInterval: Duration) async {
+        while !Task.isCancelled {
+            do {
+                try await pack(atLeast: minimum, now: Date())
+                let wasFailing = state.withLock { state in
+                    defer { state.isFailing = false }
+                    return state.isFailing
+                }
+                if wasFailing { logger?.notice("the attempt log is packed again") }
+                return
+            } catch is PackedElsewhere {
+                return
+            } catch {
+                if Task.isCancelled || state.withLock({ $0.isClosed }) { return }
+                let isNew = state.withLock { state in
+                    defer { state.isFailing = true }
+                    return !state.isFailing
+                }
+                if isNew {
+                    logger?.error(
+                        "the attempt log cannot be packed; no attempt is lost, and it is tried again",
+                        metadata: ["error": "\(error)"])
+                }
+            }
+            try? await Task.sleep(for: retryInterval)
         }
     }
 
@@ -55,6 +98,7 @@ final class AttemptPacker: Sendable {
             state.isClosed = true
             return state.work
         }
+        work?.cancel()
         await work?.value
     }
 
@@ -67,6 +111,7 @@ final class AttemptPacker: Sendable {
     /// Packs while the table has as many rows.
     func pack(atLeast minimum: Int, now: Date) async throws {
         try await sweepFiles(now: now)
+        try await removeLeft()
         while true {
             try checkOpen()
             let (after, last, count) = try await reports.read { database -> (Int64, Int64, Int) in
@@ -100,35 +145,42 @@ final class AttemptPacker: Sendable {
             volumes.append(done.row)
             current = nil
         }
-        var position = after
-        while position < last {
-            try checkOpen()
-            let attempts = try reports.read { [position] database in
-                try database.all(
-                    "SELECT * FROM attempts WHERE id > ? AND id <= ? ORDER BY id LIMIT ?",
-                    [position, last, AttemptChunk.maximumRows]
-                ).map(Attempt.init)
-            }
-            guard let final = attempts.last else { break }
-            position = final.id
-            for attempt in attempts {
-                let date = attempt.date.stored
-                if let begun = current,
-                    begun.writer.isFull
-                        || !Self.mayHold(from: min(begun.row.oldest, date), to: max(begun.row.newest, date), now: now)
-                {
-                    try finish()
+        do {
+            var position = after
+            while position < last {
+                try checkOpen()
+                let attempts = try reports.read { [position] database in
+                    try database.all(
+                        "SELECT * FROM attempts WHERE id > ? AND id <= ? ORDER BY id LIMIT ?",
+                        [position, last, AttemptChunk.maximumRows]
+                    ).map(Attempt.init)
                 }
-                var volume = try current ?? begin(attempt)
-                volume.row.lastID = attempt.id
-                volume.row.rows += 1
-                volume.row.oldest = min(volume.row.oldest, date)
-                volume.row.newest = max(volume.row.newest, date)
-                try append(attempt, to: volume.writer)
-                current = volume
+                guard let final = attempts.last else { break }
+                position = final.id
+                for attempt in attempts {
+                    let date = attempt.date.stored
+                    if let begun = current,
+                        begun.writer.isFull
+                            || !Self.mayHold(
+                                from: min(begun.row.oldest, date), to: max(begun.row.newest, date), now: now)
+                    {
+                        try finish()
+                    }
+                    var volume = try current ?? begin(attempt)
+                    current = volume
+                    volume.row.lastID = attempt.id
+                    volume.row.rows += 1
+                    volume.row.oldest = min(volume.row.oldest, date)
+                    volume.row.newest = max(volume.row.newest, date)
+                    try append(attempt, to: volume.writer)
+                    current = volume
+                }
             }
+            try finish()
+        } catch {
+            removeFiles(volumes + [current?.row].compactMap { $0 })
+            throw error
         }
-        try finish()
         return volumes
     }
 
@@ -137,8 +189,18 @@ final class AttemptPacker: Sendable {
         let date = first.date.stored
         return (
             AttemptLog.VolumeRow(file: file, firstID: first.id, lastID: first.id, rows: 0, oldest: date, newest: date),
-            try AttemptVolumeWriter(path: "\(folder)/\(file)")
+            try writer(file)
         )
+    }
+
+    private func writer(_ file: String) throws -> AttemptVolumeWriter {
+        let path = "\(folder)/\(file)"
+        do {
+            return try AttemptVolumeWriter(path: path)
+        } catch {
+            unlink(path)
+            throw error
+        }
     }
 
     private static func newFile(from id: Int64) -> String { "\(id)-\(UUID().uuidString.prefix(8)).volume" }
@@ -163,26 +225,35 @@ final class AttemptPacker: Sendable {
         _ old: [AttemptLog.VolumeRow], with new: [AttemptLog.VolumeRow], after: (old: Int64, new: Int64)? = nil
     ) async throws {
         SQLiteStore.synchronizeFolder(folder)
-        let isDone = try await batcher.run(.housekeeping) { database in
-            if let after {
-                guard try database.run("UPDATE attempt_log SET after = ? WHERE after = ?", [after.new, after.old]) == 1
-                else { return false }
-            }
-            for row in old {
-                guard try database.run("DELETE FROM attempt_volumes WHERE file = ?", [row.file]) == 1 else {
-                    throw StoreError.notFound("volume \(row.file)")
+        let isDone: Bool
+        do {
+            isDone = try await batcher.run(.housekeeping) { database in
+                if let after {
+                    guard
+                        try database.run("UPDATE attempt_log SET after = ? WHERE after = ?", [after.new, after.old])
+                            == 1
+                    else { return false }
                 }
+                for row in old {
+                    guard try database.run("DELETE FROM attempt_volumes WHERE file = ?", [row.file]) == 1 else {
+                        throw StoreError.notFound("volume \(row.file)")
+                    }
+                }
+                for row in new {
+                    try database.run(
+                        "INSERT INTO attempt_volumes (file, first_id, last_id, rows, oldest, newest) VALUES (?, ?, ?, ?, ?, ?)",
+                        [row.file, row.firstID, row.lastID, row.rows, row.oldest, row.newest])
+                }
+                try database.run("UPDATE attempt_log SET generation = generation + 1")
+                return true
             }
-            for row in new {
-                try database.run(
-                    "INSERT INTO attempt_volumes (file, first_id, last_id, rows, oldest, newest) VALUES (?, ?, ?, ?, ?, ?)",
-                    [row.file, row.firstID, row.lastID, row.rows, row.oldest, row.newest])
-            }
-            try database.run("UPDATE attempt_log SET generation = generation + 1")
-            return true
+        } catch {
+            // A database that fails cannot be asked what it has kept.
+            state.withLock { $0.left += new.map(\.file) }
+            throw error
         }
         removeFiles(isDone ? old : new)
-        if !isDone { throw StoreError.unavailable("another process packs the attempt log") }
+        if !isDone { throw PackedElsewhere() }
     }
 
     /// Whoever has a file open goes on reading it.
@@ -207,6 +278,19 @@ final class AttemptPacker: Sendable {
                 ) ORDER BY id LIMIT ?
             )
             """)
+    }
+
+    /// Removes files of which a database that failed was told. It has to write something first: what it had half written cannot
+    /// come back after that.
+    private func removeLeft() async throws {
+        let left = state.withLock { $0.left }
+        guard !left.isEmpty else { return }
+        let known = try await batcher.run(.housekeeping) { database in
+            try database.run("UPDATE attempt_log SET packing = packing")
+            return Set(try database.all("SELECT file FROM attempt_volumes").map { try $0.text("file") })
+        }
+        for file in left where !known.contains(file) { unlink("\(folder)/\(file)") }
+        state.withLock { $0.left.removeAll(where: left.contains) }
     }
 
     /// Removes files that no volume is, which somebody left who was killed.
@@ -312,12 +396,17 @@ final class AttemptPacker: Sendable {
         let volumes = try old.map { try AttemptVolume(path: "\(folder)/\($0.file)") }
         guard Set(volumes.flatMap(\.names)).count < AttemptColumns.maximumNames, var row = old.first else { return nil }
         row.file = Self.newFile(from: row.firstID)
-        let writer = try AttemptVolumeWriter(path: "\(folder)/\(row.file)")
-        for volume in volumes {
-            try checkOpen()
-            try writer.append(volume)
+        let writer = try writer(row.file)
+        do {
+            for volume in volumes {
+                try checkOpen()
+                try writer.append(volume)
+            }
+            try writer.finish()
+        } catch {
+            removeFiles([row])
+            throw error
         }
-        try writer.finish()
         row.lastID = old.reduce(row.lastID) { max($0, $1.lastID) }
         row.rows = old.reduce(0) { $0 + $1.rows }
         row.oldest = old.reduce(row.oldest) { min($0, $1.oldest) }

@@ -6,7 +6,7 @@ import Usher
 /// dates. Any filter but that of the date is answered by halving: see `VolumeOrder`.
 ///
 /// The file is mapped into memory, so what lies in the system's cache costs no call, and nothing of it counts as the origin's
-/// own. What a damaged file says may be wrong, but an index that leads nowhere reads 0.
+/// own. What a damaged file says may be wrong, but an index that leads nowhere reads 0; a page that cannot be read is an error.
 ///
 /// `@unchecked Sendable`: the mapping is read only, all else is set before `init` returns, and the mapping ends with the object.
 final class AttemptVolume: @unchecked Sendable {
@@ -19,7 +19,8 @@ final class AttemptVolume: @unchecked Sendable {
     /// The earliest date and the highest id of all chunks.
     private let oldest: Int64
     private let highestID: Int64
-    private let memory: UnsafeRawBufferPointer
+    private let file: MappedFile
+    private var memory: UnsafeRawBufferPointer { file.bytes }
     /// For each name which app of `names` it is of.
     private let appIndices: [Int]
 
@@ -63,81 +64,73 @@ final class AttemptVolume: @unchecked Sendable {
     /// Throws `StoreError.unavailable` when the file is not there, or none.
     init(path: String) throws {
         func refused(_ why: String) -> StoreError { .unavailable("\(path): \(why)") }
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw refused(SystemError.text(errno)) }
-        defer { close(descriptor) }
-        let size = lseek(descriptor, 0, SEEK_END)
-        guard size >= 24, let length = Int(exactly: size),
-            let base = mmap(nil, length, PROT_READ, MAP_SHARED, descriptor, 0), base != MAP_FAILED
-        else { throw refused("is no volume of the attempt log") }
-        let memory = UnsafeRawBufferPointer(start: base, count: length)
-        do {
-            // Halving jumps: what lies beside a page that was asked for is of no use.
-            madvise(base, length, Int32(MADV_RANDOM))
-            let end = Column<UInt64>(memory, offset: length - 24, length: 24)
-            let count = Int(clamping: end[0])
-            guard length % 8 == 0, end[2] == Self.signature, count <= VolumePart.allCases.count,
-                let rowCount = Int(exactly: end[1]), rowCount <= AttemptColumns.maximumRows,
-                length - 24 - count * 24 >= 0
-            else { throw refused("is no volume of the attempt log") }
-            let directory = Column<UInt64>(memory, offset: length - 24 - count * 24, length: count * 24)
-            var places: [UInt64: (offset: Int, length: Int)] = [:]
-            for index in 0..<count {
-                places[directory[index * 3]] = (
-                    Int(clamping: directory[index * 3 + 1]), Int(clamping: directory[index * 3 + 2])
-                )
-            }
-            func column<Number>(_ part: VolumePart) -> Column<Number> {
-                let place = places[part.rawValue] ?? (0, 0)
-                return Column(memory, offset: place.offset, length: place.length)
-            }
-            self.memory = memory
-            self.rowCount = rowCount
-            groups = column(.groups)
-            ranks = column(.ranks)
-            keyRanks = column(.keyRanks)
-            passRanks = column(.passRanks)
-            repeats = column(.repeats)
-            v4 = column(.v4)
-            v6 = column(.v6)
-            keys = column(.keys)
-            passes = column(.passes)
-            orders = VolumeOrder.allCases.reduce(into: [:]) { orders, order in
-                orders[order] = Order(
-                    rows: column(order.parts.rows), starts: column(order.parts.starts), sums: column(order.parts.sums),
-                    groups: order.groups.map { column($0) } ?? Column(memory, offset: 0, length: 0))
-            }
-            guard let names = Self.decodedNames(column(.names)), groups.count == rowCount, ranks.count == rowCount,
-                keyRanks.count == rowCount, passRanks.count == rowCount
-            else { throw refused("is damaged") }
-            self.names = names
-            appIndices = names.apps
-            chunkFields = column(.chunks)
-            var (oldest, highestID, next) = (Int64.max, Int64.min, 0)
-            for index in 0..<(chunkFields.count / VolumeChunk.fieldCount) {
-                let chunk = VolumeChunk(chunkFields, at: index)
-                guard chunk.firstRow == next, chunk.rows > 0, chunk.rows <= rowCount - next else {
-                    throw refused("is damaged")
-                }
-                next += chunk.rows
-                (oldest, highestID) = (min(oldest, chunk.oldest), max(highestID, chunk.highestID))
-            }
-            guard next == rowCount else { throw refused("is damaged") }
-            (self.oldest, self.highestID) = (oldest, highestID)
-        } catch {
-            munmap(base, length)
-            throw error
+        guard let file = try MappedFile(path: path), file.bytes.count >= 24 else {
+            throw refused("is no volume of the attempt log")
         }
+        let memory = file.bytes
+        let length = memory.count
+        let end = Column<UInt64>(memory, offset: length - 24, length: 24)
+        let count = Int(clamping: end[0])
+        guard length % 8 == 0, end[2] == Self.signature, count <= VolumePart.allCases.count,
+            let rowCount = Int(exactly: end[1]), rowCount <= AttemptColumns.maximumRows,
+            length - 24 - count * 24 >= 0
+        else { throw refused("is no volume of the attempt log") }
+        let directory = Column<UInt64>(memory, offset: length - 24 - count * 24, length: count * 24)
+        var places: [UInt64: (offset: Int, length: Int)] = [:]
+        for index in 0..<count {
+            places[directory[index * 3]] = (
+                Int(clamping: directory[index * 3 + 1]), Int(clamping: directory[index * 3 + 2])
+            )
+        }
+        func column<Number>(_ part: VolumePart) -> Column<Number> {
+            let place = places[part.rawValue] ?? (0, 0)
+            return Column(memory, offset: place.offset, length: place.length)
+        }
+        self.file = file
+        self.rowCount = rowCount
+        groups = column(.groups)
+        ranks = column(.ranks)
+        keyRanks = column(.keyRanks)
+        passRanks = column(.passRanks)
+        repeats = column(.repeats)
+        v4 = column(.v4)
+        v6 = column(.v6)
+        keys = column(.keys)
+        passes = column(.passes)
+        orders = VolumeOrder.allCases.reduce(into: [:]) { orders, order in
+            orders[order] = Order(
+                rows: column(order.parts.rows), starts: column(order.parts.starts), sums: column(order.parts.sums),
+                groups: order.groups.map { column($0) } ?? Column(memory, offset: 0, length: 0))
+        }
+        guard let names = Self.decodedNames(column(.names)), groups.count == rowCount, ranks.count == rowCount,
+            keyRanks.count == rowCount, passRanks.count == rowCount
+        else { throw refused("is damaged") }
+        self.names = names
+        appIndices = names.apps
+        chunkFields = column(.chunks)
+        var (oldest, highestID, next) = (Int64.max, Int64.min, 0)
+        for index in 0..<(chunkFields.count / VolumeChunk.fieldCount) {
+            let chunk = VolumeChunk(chunkFields, at: index)
+            guard chunk.firstRow == next, chunk.rows > 0, chunk.rows <= rowCount - next else {
+                throw refused("is damaged")
+            }
+            next += chunk.rows
+            (oldest, highestID) = (min(oldest, chunk.oldest), max(highestID, chunk.highestID))
+        }
+        guard next == rowCount else { throw refused("is damaged") }
+        (self.oldest, self.highestID) = (oldest, highestID)
+        try file.check()
+    }
+
+    /// To be called after reading, before anything is made of what was read: throws when some of it could not be.
+    func checkWasReadable() throws {
+        try file.check()
     }
 
     /// Its chunks in the order of their rows.
     var chunks: some RandomAccessCollection<VolumeChunk> {
         (0..<(chunkFields.count / VolumeChunk.fieldCount)).lazy.map { [chunkFields] in VolumeChunk(chunkFields, at: $0)
         }
-    }
-
-    deinit {
-        munmap(UnsafeMutableRawPointer(mutating: memory.baseAddress), memory.count)
     }
 
     private static func decodedNames(_ bytes: Column<UInt8>) -> [AttemptName]? {
@@ -172,11 +165,12 @@ final class AttemptVolume: @unchecked Sendable {
                 tally += AttemptTally(rows: 1, attempts: Int(repeats.isEmpty ? 1 : repeats[row]))
                 return true
             }
-            return tally
+        } else {
+            eachRun(question, isMeant: isMeant) { order, places in
+                tally += AttemptTally(rows: places.count, attempts: attempts(order, places))
+            }
         }
-        eachRun(question, isMeant: isMeant) { order, places in
-            tally += AttemptTally(rows: places.count, attempts: attempts(order, places))
-        }
+        try file.check()
         return tally
     }
 
@@ -340,6 +334,14 @@ final class AttemptVolume: @unchecked Sendable {
     ///
     /// - Parameter skipped: rows to skip; is made less by those that were.
     func rows(_ question: AttemptQuestion, isMeant: [Bool], skipped: inout Int, limit: Int) throws -> [Int] {
+        let found = try foundRows(question, isMeant, &skipped, limit)
+        try file.check()
+        return found
+    }
+
+    private func foundRows(_ question: AttemptQuestion, _ isMeant: [Bool], _ skipped: inout Int, _ limit: Int) throws
+        -> [Int]
+    {
         var found: [Int] = []
         guard limit > 0 else { return found }
         func take(_ row: Int) -> Bool {
@@ -429,14 +431,17 @@ final class AttemptVolume: @unchecked Sendable {
 
     private func expanded(_ chunk: VolumeChunk) throws -> AttemptChunk {
         guard let bytes = AttemptChunk.expand(bytes(of: chunk), length: chunk.expanded), let chunk = AttemptChunk(bytes)
-        else { throw StoreError.unavailable("a volume of the attempt log is damaged") }
+        else {
+            try file.check()
+            throw StoreError.unavailable("\(file.path): is damaged")
+        }
         return chunk
     }
 
     /// The rows, in the order given.
     func attempts(_ rows: [Int]) throws -> [Attempt] {
         var known: (place: VolumeChunk, chunk: AttemptChunk)?
-        return try rows.compactMap { row in
+        let attempts = try rows.compactMap { row -> Attempt? in
             if known.map({ !($0.place.firstRow..<($0.place.firstRow + $0.place.rows)).contains(row) }) ?? true {
                 let index =
                     Self.firstPlace(in: 0..<chunks.count) { VolumeChunk(chunkFields, at: $0).firstRow > row } - 1
@@ -455,6 +460,8 @@ final class AttemptVolume: @unchecked Sendable {
                 id: text.id, accountID: entry.name.accountID, date: Date(stored: text.date), facts: facts,
                 isSuccess: entry.isSuccess, reason: text.reason, repeats: entry.repeats)
         }
+        try file.check()
+        return attempts
     }
 
     /// What the columns say of a row.

@@ -92,7 +92,7 @@ struct VolumeChunk {
 
 /// Makes the file of a volume: immutable once it has its name. See `AttemptVolume` for what is in it.
 final class AttemptVolumeWriter {
-    private var file: OutputFile
+    private let file: OutputFile
     private var columns = AttemptColumns()
     private var waiting: [AttemptChunk.Row] = []
     private var chunks: [VolumeChunk] = []
@@ -124,7 +124,10 @@ final class AttemptVolumeWriter {
             var copy = chunk
             copy.firstRow += columns.count
             copy.offset = file.position
-            try file.write(volume.bytes(of: chunk))
+            // A copy: of what cannot be read the system would say that it cannot be written.
+            let bytes = Array(volume.bytes(of: chunk))
+            try volume.checkWasReadable()
+            try file.write(bytes)
             chunks.append(copy)
         }
         for row in 0..<volume.rowCount {
@@ -133,6 +136,8 @@ final class AttemptVolumeWriter {
                 entry.name, isSuccess: entry.isSuccess, key: entry.key, pass: entry.pass, address: entry.address,
                 repeats: entry.repeats)
         }
+        // Zeros in place of what could not be read would be the log's from here on.
+        try volume.checkWasReadable()
     }
 
     private func writeChunk() throws {
@@ -289,44 +294,48 @@ extension [AttemptName] {
 }
 
 /// A file that is written from its beginning to its end.
-private struct OutputFile {
-    private let handle: FileHandle
+private final class OutputFile {
+    private let path: String
+    private var descriptor: Int32
     private(set) var position = 0
 
     init(path: String) throws {
-        guard FileManager.default.createFile(atPath: path, contents: nil, attributes: [.posixPermissions: 0o600]),
-            let handle = FileHandle(forWritingAtPath: path)
-        else { throw StoreError.unavailable("\(path) cannot be written") }
-        self.handle = handle
+        self.path = path
+        descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else { throw failure() }
     }
 
-    mutating func write<Number: FixedWidthInteger>(_ numbers: [Number]) throws {
+    deinit {
+        if descriptor >= 0 { close(descriptor) }
+    }
+
+    private func failure() -> StoreError {
+        .unavailable("\(path) cannot be written: \(SystemError.text(errno))")
+    }
+
+    func write<Number: FixedWidthInteger>(_ numbers: [Number]) throws {
         // All machines that Playhouse runs on are little-endian.
         try numbers.withUnsafeBytes { try write($0) }
     }
 
-    mutating func write(_ bytes: UnsafeRawBufferPointer) throws {
-        guard let base = bytes.baseAddress, !bytes.isEmpty else { return }
-        do {
-            try handle.write(
-                contentsOf: Data(
-                    bytesNoCopy: UnsafeMutableRawPointer(mutating: base), count: bytes.count, deallocator: .none))
-        } catch {
-            throw StoreError.unavailable("a volume of the attempt log cannot be written")
+    func write(_ bytes: UnsafeRawBufferPointer) throws {
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            let count = Glibc.write(descriptor, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
+            guard count >= 0 || errno == EINTR else { throw failure() }
+            rest = rest.dropFirst(max(0, count))
         }
         position += bytes.count
     }
 
-    mutating func align() throws {
+    func align() throws {
         if position % 8 != 0 { try write([UInt8](repeating: 0, count: 8 - position % 8)) }
     }
 
     func finish() throws {
-        do {
-            try handle.synchronize()
-            try handle.close()
-        } catch {
-            throw StoreError.unavailable("a volume of the attempt log cannot be written")
-        }
+        guard fsync(descriptor) == 0 else { throw failure() }
+        let result = close(descriptor)
+        descriptor = -1
+        guard result == 0 else { throw failure() }
     }
 }

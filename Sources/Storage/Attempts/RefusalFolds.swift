@@ -119,19 +119,16 @@ struct RefusalFolds: Sendable {
         return true
     }
 
-    /// What is to be written now, at most `limit` rows.
-    mutating func take(limit: Int) -> [Row] {
-        var rows = single.prefix(limit).map { Row(key: nil, attempt: $0) }
-        single.removeFirst(rows.count)
-        var taken = 0
-        for key in queue {
-            guard rows.count < limit else { break }
-            taken += 1
-            guard waiting.remove(key) != nil, let index = entries.index(forKey: key) else { continue }
+    /// What is to be written now.
+    mutating func take() -> [Row] {
+        var rows = single.map { Row(key: nil, attempt: $0) }
+        for key in queue where waiting.remove(key) != nil {
+            guard let index = entries.index(forKey: key) else { continue }
             rows.append(Row(key: key, attempt: entries.values[index].attempt))
             entries.values[index].attempt.repeats = 0
         }
-        queue.removeFirst(taken)
+        single = []
+        queue.removeAll(keepingCapacity: true)
         return rows
     }
 

@@ -74,16 +74,18 @@ final class RefusalLog: Sendable {
         defer {
             for waiter in state.withLock({ $0.endWriting() }) { waiter.resume() }
         }
-        while true {
-            let rows = state.withLock { $0.folds.take(limit: Self.step) }
-            if rows.isEmpty { return }
+        // All of it at once: what is refused while this is written is for the next time, or a flood would have no end of it.
+        var rows = state.withLock { $0.folds.take() }[...]
+        while !rows.isEmpty {
+            let step = Array(rows.prefix(Self.step))
             do {
-                let ids = try await write(rows)
-                state.withLock { $0.folds.wrote(rows, ids: ids) }
+                let ids = try await write(step)
+                state.withLock { $0.folds.wrote(step, ids: ids) }
             } catch {
-                state.withLock { $0.folds.failed(rows) }
+                state.withLock { $0.folds.failed(Array(rows)) }
                 throw error
             }
+            rows = rows.dropFirst(step.count)
         }
     }
 }

@@ -1,6 +1,7 @@
 import Basics
 import Foundation
 import GRDB
+import Logging
 import Usher
 
 /// The embedded store: one SQLite database in a folder of its own, `<folder>/playhouse.sqlite`.
@@ -22,14 +23,16 @@ public final class SQLiteStore: Store {
     /// What private keys, destinations of pushes and replies are sealed with.
     let secret: ServerSecret
 
-    private init(folder: String, path: String) throws {
+    private init(folder: String, path: String, logger: Logger?) throws {
         secret = try ServerSecret.load(folder: folder)
         let pool = try Self.openPool(path, secret)
         self.pool = pool
         // One more than there are places, which the packer has.
         reports = try DatabasePool(
-            path: path, configuration: Self.reading(label: "playhouse reports", readers: QuestionPlaces.count + 1))
-        questions = try ReadBatcher(path: path, Self.reading(label: "playhouse questions"))
+            path: path,
+            configuration: Self.reading(
+                "playhouse reports", readers: QuestionPlaces.count + 1, cache: Sizes.readerCache))
+        questions = try ReadBatcher(path: path, Self.reading("playhouse questions", cache: Sizes.questionCache))
         let batcher = WriteBatcher(pool: pool)
         self.batcher = batcher
         let salt = try pool.read { database in
@@ -40,7 +43,8 @@ public final class SQLiteStore: Store {
         let volumes = URL(fileURLWithPath: folder).appendingPathComponent("attempts").path
         try DataFolder.prepare(volumes)
         log = AttemptLog(folder: volumes)
-        let packer = AttemptPacker(folder: volumes, hash: attemptHash, reports: reports, batcher: batcher)
+        let packer = AttemptPacker(
+            folder: volumes, hash: attemptHash, reports: reports, batcher: batcher, logger: logger)
         self.packer = packer
         refusals = RefusalLog { rows in
             let ids = try await batcher.run(.refusals) { try SQLiteStore.record(rows.map(\.attempt), in: $0) }
@@ -59,14 +63,16 @@ public final class SQLiteStore: Store {
 
     /// Opens the database in `folder`, creating both and the server's secret when missing (the folder 0700, the files 0600), and
     /// brings its tables up to date. Throws `StoreError.failed`, also for a database that a newer version wrote.
-    public static func open(folder: String) async throws -> SQLiteStore {
+    ///
+    /// - Parameter logger: for what fails while nobody waits for it.
+    public static func open(folder: String, logger: Logger? = nil) async throws -> SQLiteStore {
         try await onThread {
             try DataFolder.prepare(folder)
             let path = URL(fileURLWithPath: folder).appendingPathComponent(fileName).path
             // Processes that start at once take turns, or both would create the same tables.
             return try DataFolder.withLock("\(path).lock") {
                 do {
-                    return try SQLiteStore(folder: folder, path: path)
+                    return try SQLiteStore(folder: folder, path: path, logger: logger)
                 } catch let error as DatabaseError {
                     switch StoreError(error) {
                     case .failed(let reason), .unavailable(let reason): throw StoreError.failed("\(path): \(reason)")
@@ -84,34 +90,59 @@ public final class SQLiteStore: Store {
         DataFolder.claim(URL(fileURLWithPath: folder).appendingPathComponent("server.lock").path)
     }
 
-    private static func openPool(_ path: String, _ secret: ServerSecret) throws -> DatabasePool {
-        try DataFolder.prepareFile(path)
+    /// What the database keeps in memory and beside itself, for each connection. See docs/decisions/0014-storage.md.
+    enum Sizes {
+        /// KiB of pages in memory. The pages that one transaction of as many admissions as there may be changes (some six each)
+        /// fit into it: those that do not are written twice.
+        static let writerCache = 16_384
+        /// Upper pages of the tables and indexes that the door asks; rows come from the system's cache.
+        static let questionCache = 8_192
+        /// Commands and reports read little, or everything once.
+        static let readerCache = 2_048
+        /// Pages in the write-ahead log after which it is written back: few, and a page that many admissions change goes to its
+        /// place often; many, and the one who commits then waits long.
+        static let checkpointPages = 4_000
+        /// Bytes that the write-ahead log's file keeps once it has been written back, however long it had become.
+        static let maximumLog = 32 << 20
+        /// Bytes that are mapped: none. An error of the disk is an error of the question then, and ends no process.
+        static let mapped = 0
+    }
+
+    private static func configuration(_ label: String, readers: Int, cache: Int) -> Configuration {
         var configuration = Configuration()
-        configuration.label = "playhouse store"
-        configuration.foreignKeysEnabled = true
+        configuration.label = label
         configuration.busyMode = .timeout(5)
-        configuration.maximumReaderCount = 4
+        configuration.maximumReaderCount = readers
         configuration.prepareDatabase { database in
             SQLiteFunctions.add(to: database)
+            try database.execute(
+                sql: "PRAGMA cache_size = -\(cache); PRAGMA mmap_size = \(Sizes.mapped)")
         }
+        return configuration
+    }
+
+    private static func openPool(_ path: String, _ secret: ServerSecret) throws -> DatabasePool {
+        try DataFolder.prepareFile(path)
+        var configuration = configuration("playhouse store", readers: 4, cache: Sizes.readerCache)
+        configuration.foreignKeysEnabled = true
         let pool = try DatabasePool(path: path, configuration: configuration)
         try pool.writeWithoutTransaction { database in
             // After opening: the pool itself sets NORMAL, with which a power cut may lose the last commits.
-            try database.execute(sql: "PRAGMA synchronous = FULL")
+            try database.execute(
+                sql: """
+                    PRAGMA synchronous = FULL;
+                    PRAGMA cache_size = -\(Sizes.writerCache);
+                    PRAGMA wal_autocheckpoint = \(Sizes.checkpointPages);
+                    PRAGMA journal_size_limit = \(Sizes.maximumLog)
+                    """)
         }
         try Migrations.migrate(pool, secret: secret)
         return pool
     }
 
-    private static func reading(label: String, readers: Int = 1) -> Configuration {
-        var configuration = Configuration()
-        configuration.label = label
+    private static func reading(_ label: String, readers: Int = 1, cache: Int) -> Configuration {
+        var configuration = configuration(label, readers: readers, cache: cache)
         configuration.readonly = true
-        configuration.busyMode = .timeout(5)
-        configuration.maximumReaderCount = readers
-        configuration.prepareDatabase { database in
-            SQLiteFunctions.add(to: database)
-        }
         return configuration
     }
 

@@ -1,8 +1,9 @@
 import Basics
 import Foundation
-import Storage
 import Testing
 import Usher
+
+@testable import Storage
 
 /// The stores that must pass the conformance suite, each over real files.
 enum StoreKind: String, CaseIterable, Sendable, CustomTestStringConvertible {
@@ -16,6 +17,8 @@ enum StoreKind: String, CaseIterable, Sendable, CustomTestStringConvertible {
         case .sqlite:
             try await withTemporaryFolder { folder in
                 let store = try await SQLiteStore.open(folder: folder)
+                // A debug build on a busy machine may take its time.
+                store.places.patience = .seconds(3_600)
                 do {
                     try await body(store)
                 } catch {
