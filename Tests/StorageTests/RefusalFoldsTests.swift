@@ -85,6 +85,22 @@ struct RefusalFoldsTests {
             ])
     }
 
+    @Test("Viewers without an address that can be read are a network of their own")
+    func withoutAddress() {
+        var folds = RefusalFolds()
+        let most = RefusalFolds.maximumRowsOfNetwork
+        for index in 0..<(2 * most) {
+            folds.add(Self.refusal(key: "k\(index)", address: "10.0.\(index).1", reason: .wrongPass), window: 10)
+        }
+        for index in 0..<(most + 50) {
+            folds.add(Self.refusal(key: "k\(index)", address: "unknown", reason: .wrongPass), window: 10)
+        }
+        let rows = Self.taken(&folds)
+        #expect(rows.count == 3 * most + 1)
+        #expect(rows.filter { $0.contains(" unknown ") }.count == most)
+        #expect(rows.last == "0 k\(most)  show ×50")
+    }
+
     @Test("Beyond a number of rows an account's refusals are one row an application and reason, and none is lost")
     func account() {
         var folds = RefusalFolds()

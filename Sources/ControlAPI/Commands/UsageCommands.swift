@@ -121,23 +121,21 @@ private struct StreamUsage: Sendable {
         + "bytes first"
     static let most = 10_000
 
-    private let apps: AppSelection
-    private let videos: [VideoSelection]?
+    private let streams: StreamSelection
     private let days: ClosedRange<Int>
 
     init?(_ fields: inout Fields) {
-        let apps = fields.read(UsageFields.apps)
-        videos = fields.read(UsageFields.anyVideos)?.map(VideoSelection.init)
+        let streams = StreamSelection(&fields, videos: UsageFields.anyVideos)
         let year = fields.read(Self.year)
         let month = fields.read(Self.month)
         let day = fields.read(Self.day)
-        guard let apps, let year, let month else { return nil }
+        guard let streams, let year, let month else { return nil }
         let days = UsageDays.month(year: year, month: month)
         if let day, day > days.count {
             fields.invalid(Self.day.name, "a day of the month")
             return nil
         }
-        self.apps = apps
+        self.streams = streams
         self.days = day.map { days.lowerBound + $0 - 1 }.map { $0...$0 } ?? days
     }
 
@@ -145,8 +143,8 @@ private struct StreamUsage: Sendable {
         _ context: CommandContext, delivery: DeliveryProtocol? = nil, offset: Int = 0, limit: Int = Self.most
     ) async throws -> Reply {
         let filter = UsageFilter(
-            days: days, apps: try await apps.resolved(context, field: UsageFields.apps.name),
-            streams: videos?.map(\.pattern), delivery: delivery)
+            days: days, apps: try await streams.appNames(context), streams: streams.videos?.map(\.pattern),
+            delivery: delivery)
         let usage = try await context.environment.usage.usage(
             accountID: context.account.id, filter: filter, by: [.app, .stream, .instance])
         let sorted = usage.sorted { left, right in

@@ -115,6 +115,24 @@ struct VideoSelection: Sendable {
     }
 }
 
+/// The streams of apps that a command asks for.
+struct StreamSelection: Sendable {
+    private let apps: AppSelection
+    /// nil: all, where the command does not need `url`.
+    let videos: [VideoSelection]?
+
+    init?(_ fields: inout Fields, videos: CommandField<[String]> = UsageFields.videos) {
+        let apps = fields.read(UsageFields.apps)
+        self.videos = fields.read(videos)?.map(VideoSelection.init)
+        guard let apps, self.videos != nil || !videos.isRequired else { return nil }
+        self.apps = apps
+    }
+
+    func appNames(_ context: CommandContext) async throws -> Set<String> {
+        try await apps.resolved(context, field: UsageFields.apps.name)
+    }
+}
+
 /// The fields that usage and viewers are asked by.
 enum UsageFields {
     static let apps = CommandField.required(

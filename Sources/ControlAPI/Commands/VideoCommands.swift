@@ -3,15 +3,33 @@ import Basics
 import Foundation
 import Storage
 
-/// What apps' viewers were sent, day by day.
-private enum DailyUsage {
+/// What apps' viewers were sent on some days, as three commands ask for it.
+private struct DailyUsage: Sendable {
     static let payload =
         "`data`, a row for each day, oldest first, with `date`, `bytes`, `viewer_minutes`, also for days without any"
 
-    static func reply(_ context: CommandContext, apps: AppSelection, days: ClosedRange<Int>) async throws -> Reply {
+    private let apps: AppSelection
+    private let days: ClosedRange<Int>
+
+    /// - Parameter end: the field of the last day, where the command has one.
+    init?(_ fields: inout Fields, end: CommandField<Date>? = nil, atMost length: Int) {
+        let apps = fields.read(UsageFields.apps)
+        let start = fields.read(UsageFields.start)
+        let last = end.flatMap { fields.read($0) }
+        let days = UsageDays.range(from: start, to: last, atMost: length, now: fields.now)
+        if days == nil { fields.invalid(UsageFields.end.name, "on or after starttime") }
+        guard let apps, let days else { return nil }
+        self.apps = apps
+        self.days = days
+    }
+
+    func amounts(_ context: CommandContext, by columns: Set<UsageKey.Column>) async throws -> [UsageKey: UsageAmount] {
         let filter = UsageFilter(days: days, apps: try await apps.resolved(context, field: UsageFields.apps.name))
-        let usage = try await context.environment.usage.usage(
-            accountID: context.account.id, filter: filter, by: [.day])
+        return try await context.environment.usage.usage(accountID: context.account.id, filter: filter, by: columns)
+    }
+
+    func reply(_ context: CommandContext) async throws -> Reply {
+        let usage = try await amounts(context, by: [.day])
         let rows = days.map { day -> JSONValue in
             let amount = usage[UsageKey(accountID: context.account.id, day: day)] ?? UsageAmount()
             return [
@@ -30,24 +48,15 @@ struct UsageOfMonth: Command {
         text: "What applications' viewers were sent, day by day: 30 days, or those up to `endtime`.",
         fields: .list(UsageFields.apps, UsageFields.start, UsageFields.end), payload: "\(DailyUsage.payload).")
 
-    private let apps: AppSelection
-    private let days: ClosedRange<Int>
+    private let usage: DailyUsage
 
     init?(_ fields: inout Fields) {
-        let apps = fields.read(UsageFields.apps)
-        let start = fields.read(UsageFields.start)
-        let end = fields.read(UsageFields.end)
-        guard let days = UsageDays.range(from: start, to: end, atMost: 30, now: fields.now) else {
-            fields.invalid(UsageFields.end.name, "on or after starttime")
-            return nil
-        }
-        guard let apps else { return nil }
-        self.apps = apps
-        self.days = days
+        guard let usage = DailyUsage(&fields, end: UsageFields.end, atMost: 30) else { return nil }
+        self.usage = usage
     }
 
     func run(_ context: CommandContext) async throws -> Reply {
-        try await DailyUsage.reply(context, apps: apps, days: days)
+        try await usage.reply(context)
     }
 }
 
@@ -58,19 +67,15 @@ struct UsageOfQuarter: Command {
         text: "What applications' viewers were sent, day by day: 90 days.",
         fields: .list(UsageFields.apps, UsageFields.start), payload: "\(DailyUsage.payload).")
 
-    private let apps: AppSelection
-    private let days: ClosedRange<Int>
+    private let usage: DailyUsage
 
     init?(_ fields: inout Fields) {
-        let apps = fields.read(UsageFields.apps)
-        let start = fields.read(UsageFields.start)
-        guard let apps, let days = UsageDays.range(from: start, atMost: 90, now: fields.now) else { return nil }
-        self.apps = apps
-        self.days = days
+        guard let usage = DailyUsage(&fields, atMost: 90) else { return nil }
+        self.usage = usage
     }
 
     func run(_ context: CommandContext) async throws -> Reply {
-        try await DailyUsage.reply(context, apps: apps, days: days)
+        try await usage.reply(context)
     }
 }
 
@@ -88,21 +93,15 @@ struct UsageOfServers: Command {
             + "`viewer_minutes`."
     )
 
-    private let apps: AppSelection
-    private let days: ClosedRange<Int>
+    private let usage: DailyUsage
 
     init?(_ fields: inout Fields) {
-        let apps = fields.read(Self.apps)
-        let start = fields.read(UsageFields.start)
-        guard let apps, let days = UsageDays.range(from: start, atMost: 30, now: fields.now) else { return nil }
-        self.apps = apps
-        self.days = days
+        guard let usage = DailyUsage(&fields, atMost: 30) else { return nil }
+        self.usage = usage
     }
 
     func run(_ context: CommandContext) async throws -> Reply {
-        let filter = UsageFilter(days: days, apps: try await apps.resolved(context, field: Self.apps.name))
-        let usage = try await context.environment.usage.usage(
-            accountID: context.account.id, filter: filter, by: [.day, .server])
+        let usage = try await usage.amounts(context, by: [.day, .server])
         let rows = usage.sorted { ($0.key.day, $0.key.server) < ($1.key.day, $1.key.server) }
             .map { key, amount -> JSONValue in
                 [

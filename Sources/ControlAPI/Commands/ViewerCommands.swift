@@ -20,6 +20,14 @@ private struct StreamViewers {
             return StreamViewers(address: address, rtmp: connections, hls: all - connections)
         }
     }
+
+    static func all(of streams: StreamSelection, _ context: CommandContext) async throws -> [StreamViewers] {
+        let apps = try await streams.appNames(context)
+        return all(context).filter { viewers in
+            apps.contains(viewers.address.app)
+                && streams.videos?.contains { $0.pattern.matches(viewers.address.stream) } ?? true
+        }
+    }
 }
 
 /// `vsn.viewercount`: how many watch.
@@ -35,22 +43,18 @@ struct CountViewers: Command {
             + "`hls` and `rtmp`; 0 for what is not on air."
     )
 
-    private let apps: AppSelection
-    private let videos: [VideoSelection]
+    private let streams: StreamSelection
 
     init?(_ fields: inout Fields) {
-        let apps = fields.read(UsageFields.apps)
-        let videos = fields.read(UsageFields.videos)
-        guard let apps, let videos else { return nil }
-        self.apps = apps
-        self.videos = videos.map(VideoSelection.init)
+        guard let streams = StreamSelection(&fields) else { return nil }
+        self.streams = streams
     }
 
     func run(_ context: CommandContext) async throws -> Reply {
         let viewers = StreamViewers.all(context)
         var rows: [JSONValue] = []
-        for app in try await apps.resolved(context, field: UsageFields.apps.name).sorted() {
-            for video in videos {
+        for app in try await streams.appNames(context).sorted() {
+            for video in streams.videos ?? [] {
                 let matching = viewers.filter { $0.address.app == app && video.pattern.matches($0.address.stream) }
                 rows.append([
                     "app": .string(app), "url": .string(video.name),
@@ -91,10 +95,10 @@ private struct History {
         self.minutes = max(begin, last - History.longest + 1)...last
     }
 
-    func rows(_ context: CommandContext, apps: Set<String>, videos: [VideoSelection]?) async throws -> JSONValue {
-        let viewers = try await context.environment.usage.viewers(
-            accountID: context.account.id,
-            filter: ViewerFilter(minutes: minutes, apps: apps, streams: videos?.map(\.pattern)))
+    func rows(of streams: StreamSelection, _ context: CommandContext) async throws -> JSONValue {
+        let filter = ViewerFilter(
+            minutes: minutes, apps: try await streams.appNames(context), streams: streams.videos?.map(\.pattern))
+        let viewers = try await context.environment.usage.viewers(accountID: context.account.id, filter: filter)
         return .array(
             viewers.sorted { $0.key < $1.key }.map { minute, amount in
                 let minutes = (Double(amount.viewerTime) / 600).rounded() / 100
@@ -114,24 +118,19 @@ struct ViewerHistory: Command {
         fields: .list(UsageFields.apps, UsageFields.videos, History.dayStart, History.end),
         payload: "`data`, a row for each minute that had viewers, oldest first, with \(History.payload).")
 
-    private let apps: AppSelection
-    private let videos: [VideoSelection]
+    private let streams: StreamSelection
     private let history: History
 
     init?(_ fields: inout Fields) {
-        let apps = fields.read(UsageFields.apps)
-        let videos = fields.read(UsageFields.videos)
+        let streams = StreamSelection(&fields)
         let history = History(&fields, start: History.dayStart, minutes: 1_440)
-        guard let apps, let videos, let history else { return nil }
-        self.apps = apps
-        self.videos = videos.map(VideoSelection.init)
+        guard let streams, let history else { return nil }
+        self.streams = streams
         self.history = history
     }
 
     func run(_ context: CommandContext) async throws -> Reply {
-        let apps = try await apps.resolved(context, field: UsageFields.apps.name)
-        return Reply(
-            .viewerHistoryListed, payload: ["data": try await history.rows(context, apps: apps, videos: videos)])
+        Reply(.viewerHistoryListed, payload: ["data": try await history.rows(of: streams, context)])
     }
 }
 
@@ -149,25 +148,19 @@ struct LiveViewers: Command {
             + "\(History.payload)."
     )
 
-    private let apps: AppSelection
-    private let videos: [VideoSelection]?
+    private let streams: StreamSelection
     private let history: History
 
     init?(_ fields: inout Fields) {
-        let apps = fields.read(UsageFields.apps)
-        videos = fields.read(UsageFields.anyVideos)?.map(VideoSelection.init)
+        let streams = StreamSelection(&fields, videos: UsageFields.anyVideos)
         let history = History(&fields, start: History.start, minutes: 60)
-        guard let apps, let history else { return nil }
-        self.apps = apps
+        guard let streams, let history else { return nil }
+        self.streams = streams
         self.history = history
     }
 
     func run(_ context: CommandContext) async throws -> Reply {
-        let apps = try await apps.resolved(context, field: UsageFields.apps.name)
-        let viewers = StreamViewers.all(context).filter { stream in
-            stream.all > 0 && apps.contains(stream.address.app)
-                && videos?.contains { $0.pattern.matches(stream.address.stream) } ?? true
-        }
+        let viewers = try await StreamViewers.all(of: streams, context).filter { $0.all > 0 }
         let rows = viewers.map { stream -> JSONValue in
             [
                 "app": .string(stream.address.app), "inst": .string(stream.address.instance),
@@ -179,7 +172,7 @@ struct LiveViewers: Command {
             .viewersListed,
             payload: [
                 "viewer_count_sum": .int(viewers.reduce(0) { $0 + $1.all }), "data": .array(rows),
-                "history": try await history.rows(context, apps: apps, videos: videos),
+                "history": try await history.rows(of: streams, context),
             ])
     }
 }
@@ -196,23 +189,16 @@ struct DetailedViewers: Command {
             + "`url`, `viewer_count_sum`."
     )
 
-    private let apps: AppSelection
-    private let videos: [VideoSelection]
+    private let streams: StreamSelection
 
     init?(_ fields: inout Fields) {
-        let apps = fields.read(UsageFields.apps)
-        let videos = fields.read(UsageFields.videos)
-        guard let apps, let videos else { return nil }
-        self.apps = apps
-        self.videos = videos.map(VideoSelection.init)
+        guard let streams = StreamSelection(&fields) else { return nil }
+        self.streams = streams
     }
 
     func run(_ context: CommandContext) async throws -> Reply {
-        let apps = try await apps.resolved(context, field: UsageFields.apps.name)
         var rows: [JSONValue] = []
-        for stream in StreamViewers.all(context)
-        where apps.contains(stream.address.app) && videos.contains(where: { $0.pattern.matches(stream.address.stream) })
-        {
+        for stream in try await StreamViewers.all(of: streams, context) {
             for (vhost, count) in [("hls", stream.hls), ("rtmp", stream.rtmp)] where count > 0 {
                 rows.append([
                     "server": .string(context.environment.addresses.host), "vhost": .string(vhost),

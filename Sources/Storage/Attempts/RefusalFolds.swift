@@ -30,10 +30,10 @@ struct RefusalFolds: Sendable {
         var source: Source
     }
 
-    private struct Quota: Sendable, Hashable {
-        var accountID: AccountID
-        /// nil: all of them.
-        var network: IPNetwork?
+    private enum Quota: Sendable, Hashable {
+        case account(AccountID)
+        /// Addresses that are none are of one network, nil.
+        case network(AccountID, IPNetwork?)
     }
 
     private struct Entry: Sendable {
@@ -79,8 +79,8 @@ struct RefusalFolds: Sendable {
         if fold(attempt, into: key, window: window) { return }
         var attempt = attempt
         let network = address.map { IPNetwork($0, prefix: $0.family == .v4 ? 24 : 48) }
-        let ofNetwork = Quota(accountID: attempt.accountID, network: network)
-        let ofAccount = Quota(accountID: attempt.accountID, network: nil)
+        let ofNetwork = Quota.network(attempt.accountID, network)
+        let ofAccount = Quota.account(attempt.accountID)
         if quotas[ofNetwork, default: 0] >= Self.maximumRowsOfNetwork || entries.count >= Self.maximumRows / 2 {
             key.source = .network(network)
             attempt.address = network?.description ?? ""
@@ -93,7 +93,7 @@ struct RefusalFolds: Sendable {
             if fold(attempt, into: key, window: window) { return }
         }
         quotas[ofNetwork, default: 0] += 1
-        if network != nil { quotas[ofAccount, default: 0] += 1 }
+        quotas[ofAccount, default: 0] += 1
         entries[key] = Entry(attempt: attempt)
         wait(key)
     }
