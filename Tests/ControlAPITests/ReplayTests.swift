@@ -109,6 +109,36 @@ struct ReplayTests {
         }
     }
 
+    @Test("A request whose effect is the store's alone is claimed, carried out and answered in one write")
+    func oneWrite() async throws {
+        try await TestAPI.run { (api: TestAPI) async throws in
+            func writes(_ command: String, _ fields: JSONObject, code: Int) async throws -> TestReply {
+                let text = api.text(command, fields)
+                let before = api.store.writeCounts.writes
+                let reply = await api.post(text)
+                #expect(TestReply(reply).code == code, "\(command): \(TestReply(reply).message)")
+                #expect(api.store.writeCounts.writes == before + 1, "\(command)")
+                #expect(await api.post(text) == reply)
+                return TestReply(reply)
+            }
+            _ = try await api.call("sevu.addstreamuser", ["app": "demo-origin", "stream": "s", "user": "u", "pass": "p"])
+            let made = try await writes("sevu.request", Self.ticket, code: 2000)
+            let key = try #require(made["ticket"]?["key"])
+            _ = try await writes("sevu.request", Self.ticket.removing("uses"), code: 6)
+            _ = try await writes(
+                "sevu.requestmany",
+                [
+                    "app": "demo-origin", "video": "mystream", "passes": ["a", "b"], "ip": "auto", "uses": 5,
+                ], code: 2005)
+            let changed = try await writes("sevu.update", ["key": key, "uses": 7], code: 2004)
+            #expect(changed["uses_total"] == "7" && changed["sessions"] == "0")
+            _ = try await writes("sevu.update", ["key": "nobody.1.2", "uses": 7], code: 2040)
+            _ = try await writes("sevu.revoke", ["key": key], code: 2002)
+            _ = try await writes(
+                "sevu.removestreamuser", ["app": "demo-origin", "stream": "s", "user": "u"], code: 2103)
+        }
+    }
+
     @Test("A failed validation is remembered")
     func aFailedValidationIsRemembered() async throws {
         try await TestAPI.run { (api: TestAPI) async throws in

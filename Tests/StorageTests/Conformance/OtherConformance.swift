@@ -110,6 +110,48 @@ import Testing
         }
     }
 
+    @Test(
+        "What is done once is kept together with its reply, or not at all", arguments: StoreUnderTest.all)
+    func effectAndReplyAreOne(_ kind: StoreUnderTest) async throws {
+        try await kind.run { store in
+            let (now, end) = (Sample.now, Sample.now.addingTimeInterval(600))
+            try await store.insertAccount(.demo)
+            func once(
+                _ digest: String, at date: Date = now, fails: Bool = false, touch: ReplayTouch = ReplayTouch()
+            ) async throws -> String {
+                let request = ReplayRequest(digest: digest, now: date, expires: end)
+                let outcome = try await store.once(request, isRevocation: false) { transaction in
+                    _ = try transaction.insertTickets([Sample.ticket(key: "k.\(digest)", accountID: 1)])
+                    if fails { throw StoreError.unavailable("a fault") }
+                    return ReplayAnswer(reply: "reply to \(digest)", touch: touch, value: "value of \(digest)")
+                }
+                return switch outcome {
+                case .carriedOut(let value): value
+                case .known(let claim): "\(claim)"
+                }
+            }
+            #expect(try await once("a", touch: ReplayTouch(concerned: ["x"], changed: ["x"])) == "value of a")
+            #expect(try await store.ticket(key: "k.a") != nil)
+            #expect(try await once("a") == "answered(\"reply to a\")")
+            #expect(try await store.beginReplay(digest: "a", now: now, expires: end) == .answered("reply to a"))
+            // What failed is as if it had never come.
+            await #expect(throws: StoreError.unavailable("a fault")) { try await once("b", fails: true) }
+            #expect(try await store.ticket(key: "k.b") == nil)
+            #expect(try await once("b", touch: ReplayTouch(changed: ["x"])) == "value of b")
+            #expect(try await once("a") == "outdated")
+            // Whoever has claimed it otherwise goes first, unless it is taken for lost.
+            #expect(try await store.beginReplay(digest: "c", now: now, expires: end) == .new)
+            #expect(try await once("c") == "running")
+            #expect(try await once("c", at: now + ReplayClaim.patience) == "value of c")
+            // Of many at once one is carried out.
+            let values = try await withThrowingTaskGroup(of: String.self) { group in
+                for _ in 0..<20 { group.addTask { try await once("d") } }
+                return try await group.reduce(into: [String: Int]()) { $0[$1, default: 0] += 1 }
+            }
+            #expect(values == ["value of d": 1, "answered(\"reply to d\")": 19])
+        }
+    }
+
     @Test("A remembered reply is given again", arguments: StoreUnderTest.all)
     func aReplyIsGivenAgain(_ kind: StoreUnderTest) async throws {
         try await kind.run { store in
