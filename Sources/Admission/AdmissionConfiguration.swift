@@ -12,10 +12,8 @@ public struct AdmissionConfiguration: Sendable {
     public var foldingWindow: TimeInterval
     /// Sessions this node keeps at once; who comes then gets `AdmissionError.tooManySessions` and is not charged.
     public var maximumSessions: Int
-    /// Ids handed out with master playlists that have not been used yet.
-    public var maximumPending: Int
-    /// How long such an id is kept.
-    public var pendingTimeout: TimeInterval
+    /// How long an id that was handed out with a master playlist is good for a session to begin under it.
+    public var offerTime: TimeInterval
     /// How often the store is asked for tickets that changed, and expiry is looked at: revocation takes at most twice this.
     public var pollInterval: Duration
     /// How often the uses of sessions that are due are written back. Each session is due at most once in a third of
@@ -30,15 +28,14 @@ public struct AdmissionConfiguration: Sendable {
 
     public init(
         sessionTimeout: TimeInterval = 60, foldingWindow: TimeInterval = 10, maximumSessions: Int = 200_000,
-        maximumPending: Int = 50_000, pendingTimeout: TimeInterval = 60,
+        offerTime: TimeInterval = 60,
         pollInterval: Duration = .milliseconds(400), touchInterval: Duration = .seconds(1),
         protectionCacheTime: TimeInterval = 1, defaultProtection: Protection = .open, protectedStreams: [String] = []
     ) {
         self.sessionTimeout = sessionTimeout
         self.foldingWindow = foldingWindow
         self.maximumSessions = maximumSessions
-        self.maximumPending = maximumPending
-        self.pendingTimeout = pendingTimeout
+        self.offerTime = offerTime
         self.pollInterval = pollInterval
         self.touchInterval = touchInterval
         self.protectionCacheTime = protectionCacheTime

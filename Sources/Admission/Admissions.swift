@@ -13,7 +13,10 @@ import Usher
 /// `protection` is asked. All methods may be called from any task.
 public final class Admissions: ViewerAdmission {
     private struct State: Sendable {
-        var pending: PendingTable
+        /// Ids on offer under which a session is being opened, so that of two requests at once one opens it.
+        var opening: Set<String> = []
+        /// Tickets of sessions that were admitted when they could not be looked at again.
+        var unreviewed: Set<String> = []
         var cache = RuleCache()
         var isStoreFailing = false
         /// The change of stream settings up to which sessions have been held against them.
@@ -25,11 +28,12 @@ public final class Admissions: ViewerAdmission {
     private let configuration: AdmissionConfiguration
     /// Opens what is sealed in stream settings.
     private let secret: ServerSecret?
-    private let countries: CountryDatabase?
+    let countries: CountryDatabase?
     private let logger: Logger
     private let log: LogLimiter
     let now: @Sendable () -> Moment
     private let sessions: ViewingSessions
+    private let offers: SessionOffers
     private let openViewers = OpenViewers()
     private let state: Mutex<State>
     /// When sessions were last used, of those that the store is to hear of; never more than there may be sessions.
@@ -37,7 +41,8 @@ public final class Admissions: ViewerAdmission {
     private let protectedStreams: [WildcardPattern]
 
     /// - Parameters:
-    ///   - secret: without it no token is good, for nothing can be said of secrets in the store.
+    ///   - secret: without it no token is good, for nothing can be said of secrets in the store, and sessions on offer are
+    ///     known by this node alone.
     ///   - countries: without it lists of countries admit nobody.
     public init(
         store: any Store, configuration: AdmissionConfiguration = AdmissionConfiguration(),
@@ -53,8 +58,8 @@ public final class Admissions: ViewerAdmission {
         self.now = now
         protectedStreams = configuration.protectedStreams.map { WildcardPattern($0) }
         sessions = ViewingSessions(timeout: configuration.sessionTimeout)
-        state = Mutex(
-            State(pending: PendingTable(maximum: configuration.maximumPending, timeout: configuration.pendingTimeout)))
+        offers = SessionOffers(secret: secret?.hmac("sessions on offer") ?? Array(SessionID.make().utf8))
+        state = Mutex(State())
     }
 
     // MARK: What is known of streams
@@ -89,31 +94,6 @@ public final class Admissions: ViewerAdmission {
         return ViewingRule(
             protection: protection, tokens: protection == .hmac ? tokenRule(settings) : nil,
             places: settings.placesInForce)
-    }
-
-    /// What is in force for a stream and lets nobody in, in sentences.
-    public func warnings(app: String, stream: String, settings: [StreamSettings]) -> [String] {
-        let rule = rule(app: app, stream: stream, settings: settings)
-        var warnings: [String] = []
-        if rule.protection == .hmac, rule.tokens?.secrets.isEmpty ?? true {
-            warnings.append(
-                rule.tokens == nil
-                    ? "no hmac_secrets are set, for the stream or for the app's *, so nobody can watch"
-                    : "the hmac_secrets cannot be opened with this server's key file, so nobody can watch; set them again"
-            )
-        }
-        if let places = rule.places {
-            if rule.protection == .open {
-                warnings.append("protection is none, so the lists of countries and networks are not looked at")
-            } else if places.namesCountries, !(countries?.isLoaded ?? false) {
-                warnings.append(
-                    "there is no country database (usher.country_database), so who is in no network of allow_networks cannot watch"
-                )
-            }
-        } else if rule.protection == .geoip {
-            warnings.append("no countries or networks are set, for the stream or for the app's *, so nobody can watch")
-        }
-        return warnings
     }
 
     func country(of address: IPAddress) -> PlaceRule.Country {
@@ -226,8 +206,7 @@ public final class Admissions: ViewerAdmission {
             if case .refused(let reason) = verdict { return .refused(reason) }
             let viewer = ViewingSessions.Viewer(facts)
             return .granted(
-                runningSession(of: viewer, facts, now: moment)
-                    ?? state.withLock { $0.pending.id(for: viewer, now: moment.steady) })
+                runningSession(of: viewer, facts, now: moment) ?? offers.id(for: viewer.parts, at: moment.date))
         }
         let viewer = ViewingSessions.Viewer(facts)
         if let running = runningSession(of: viewer, facts, now: moment) { return .granted(running) }
@@ -235,7 +214,7 @@ public final class Admissions: ViewerAdmission {
         let ticket = try await ticket(facts, accountID: accountID)
         switch TicketDecision.decide(ticket: ticket, facts: facts, now: moment.date) {
         case .granted:
-            return .granted(state.withLock { $0.pending.id(for: viewer, now: moment.steady) })
+            return .granted(offers.id(for: viewer.parts, at: moment.date))
         case .refused(let reason):
             // The last use may have been this viewer's own, on another node or before a restart.
             if reason == .noUsesRemaining,
@@ -262,14 +241,16 @@ public final class Admissions: ViewerAdmission {
         let judged = try await judge(&facts, now: moment)
         if case .refused(let reason)? = judged { return .refused(reason) }
         var viewer = ViewingSessions.Viewer(facts)
-        var pendingID: String?
-        if let session {
-            let video = state.withLock { $0.pending.video(of: session, for: viewer, now: moment.steady) }
-            if let video {
-                (facts.video, viewer.video) = (video, video)
-                pendingID = session
+        var offeredID: String?
+        // The playlist may have been of the stream that this one is a rendition of.
+        for video in [viewer.video, VideoName.source(of: viewer.video)].compactMap({ $0 }) where offeredID == nil {
+            viewer.video = video
+            if let session, offers.isGood(session, for: viewer.parts, at: moment.date, within: configuration.offerTime)
+            {
+                offeredID = session
             }
         }
+        if offeredID == nil { viewer.video = facts.video } else { facts.video = viewer.video }
         // The store hears of use in intervals, so whether a session of this node still runs is not for the store to say.
         if let running = runningSession(of: viewer, facts, now: moment),
             sessions.use(running, SessionViewer(facts), now: moment)
@@ -277,17 +258,17 @@ public final class Admissions: ViewerAdmission {
             return .granted(running)
         }
         if let grant = judged?.grant {
-            // Taken first: of two requests at once, one opens the session of this id.
-            if let pendingID { state.withLock { $0.pending.remove(pendingID) } }
-            return try await open(grant, for: facts, id: pendingID ?? SessionID.make(), now: moment)
+            guard let offeredID, state.withLock({ $0.opening.insert(offeredID).inserted }) else {
+                return try await open(grant, for: facts, id: SessionID.make(), now: moment)
+            }
+            defer { state.withLock { _ = $0.opening.remove(offeredID) } }
+            return try await open(grant, for: facts, id: offeredID, now: moment)
         }
         let accountID = try await owner(ofApp: facts.app)
-        var request = request(facts, accountID: accountID, id: pendingID ?? SessionID.make(), now: moment.date)
-        request.wasOffered = pendingID != nil
-        let verdict = try await open(request, now: moment)
-        // Whatever came of it: an id that was refused is no way to the write lock again.
-        if let pendingID { state.withLock { $0.pending.remove(pendingID) } }
-        return verdict
+        var request = request(facts, accountID: accountID, id: offeredID ?? SessionID.make(), now: moment.date)
+        request.wasOffered = offeredID != nil
+        request.presentedID = offeredID == nil ? session : nil
+        return try await open(request, now: moment)
     }
 
     /// Admits a connection to play (RTMP, SRT). On a protected stream a use is charged for it, whatever else runs, and a refusal
@@ -457,8 +438,9 @@ public final class Admissions: ViewerAdmission {
             ticketChanged(current)
             return isRunning(admitted.id) ? .granted(admitted.id) : .refused(.revoked)
         } catch {
-            sessions.remove(admitted.id)
-            throw error
+            // The use is charged, so the viewer plays; `poll` looks at the ticket as soon as the store answers.
+            state.withLock { _ = $0.unreviewed.insert(admitted.ticket.key) }
+            return .granted(admitted.id)
         }
     }
 
@@ -526,6 +508,10 @@ public final class Admissions: ViewerAdmission {
         keep(sessions.sweep(now: moment).touches)
         do {
             try await takeInChanges()
+            for key in state.withLock({ $0.unreviewed }) {
+                if let ticket = try await store.ticket(key: key) { ticketChanged(ticket) }
+                state.withLock { _ = $0.unreviewed.remove(key) }
+            }
             tellOfStore(isFailing: false, nil)
         } catch {
             tellOfStore(isFailing: true, error)

@@ -40,6 +40,31 @@ public struct Explanation: Sendable, Hashable {
 }
 
 extension Admissions {
+    /// What is in force for a stream and lets nobody in, in sentences.
+    public func warnings(app: String, stream: String, settings: [StreamSettings]) -> [String] {
+        let rule = rule(app: app, stream: stream, settings: settings)
+        var warnings: [String] = []
+        if rule.protection == .hmac, rule.tokens?.secrets.isEmpty ?? true {
+            warnings.append(
+                rule.tokens == nil
+                    ? "no hmac_secrets are set, for the stream or for the app's *, so nobody can watch"
+                    : "the hmac_secrets cannot be opened with this server's key file, so nobody can watch; set them again"
+            )
+        }
+        if let places = rule.places {
+            if rule.protection == .open {
+                warnings.append("protection is none, so the lists of countries and networks are not looked at")
+            } else if places.namesCountries, !(countries?.isLoaded ?? false) {
+                warnings.append(
+                    "there is no country database (usher.country_database), so who is in no network of allow_networks cannot watch"
+                )
+            }
+        } else if rule.protection == .geoip {
+            warnings.append("no countries or networks are set, for the stream or for the app's *, so nobody can watch")
+        }
+        return warnings
+    }
+
     /// What would become of a viewer. Nothing is charged, logged or remembered.
     public func explain(_ facts: ViewerFacts) async throws -> Explanation {
         let (app, stream) = (facts.app, facts.video)

@@ -26,6 +26,9 @@ final class ViewingSessions: Sendable {
             app = facts.app
             video = facts.video
         }
+
+        /// What an id on offer is bound to.
+        var parts: [String] { [key, address, app, video] }
     }
 
     struct StreamName: Hashable, Sendable {

@@ -86,7 +86,7 @@ import Usher
     func anIDOfAMasterPlaylistTimesOut() async throws {
         try await Scene.run { scene in
             try await scene.ticket()
-            let node = scene.node { $0.pendingTimeout = 30 }
+            let node = scene.node { $0.offerTime = 30 }
             let id = try #require(try await node.offer(scene.facts()).grant)
             scene.clock.advance(30)
             let decision = try await node.admit(scene.facts(), session: id)
@@ -94,16 +94,63 @@ import Usher
         }
     }
 
-    @Test("A viewer whose master playlist is not remembered gets another session and is charged once")
-    func moreMasterPlaylistsThanRememberedDoNoHarm() async throws {
+    @Test("An id of a master playlist is good on every node that has the server's secret, and after a restart")
+    func anIDOfAMasterPlaylistIsKnownElsewhere() async throws {
         try await Scene.run { scene in
             try await scene.ticket()
-            let node = scene.node { $0.maximumPending = 1 }
-            _ = try await node.offer(scene.facts(address: "203.0.113.1"))
-            let id = try #require(try await node.offer(scene.facts()).grant)
-            let other = try #require(try await node.admit(scene.facts(), session: id).grant)
-            #expect(other != id)
+            let secret = try #require(ServerSecret(bytes: Array(repeating: 1, count: 32)))
+            func node(_ secret: ServerSecret?) -> Admissions {
+                Admissions(
+                    store: scene.store, configuration: AdmissionConfiguration(defaultProtection: .sevu), secret: secret,
+                    now: { scene.clock.both })
+            }
+            let id = try #require(try await node(secret).offer(scene.facts()).grant)
+            let other = node(secret)
+            #expect(try await other.admit(scene.facts(), session: id) == .granted(id))
+            #expect(other.permits(scene.segment(), session: id))
             #expect(try await scene.usedCount == 1)
+            // One that has another secret takes it for any other id.
+            let second = try #require(try await node(nil).offer(scene.facts(address: "198.51.100.1")).grant)
+            let decision = try await other.admit(scene.facts(address: "198.51.100.1"), session: second)
+            #expect(decision.grant != nil && decision.grant != second)
+        }
+    }
+
+    @Test("Under an id of a master playlist whose session has ended no other one begins")
+    func anEndedSessionIsNotOpenedAgain() async throws {
+        try await Scene.run { scene in
+            try await scene.ticket()
+            let node = scene.node()
+            let id = try #require(try await node.offer(scene.facts()).grant)
+            #expect(try await node.admit(scene.facts(), session: id) == .granted(id))
+            let name = try #require(node.reports { _ in true }.first?.name)
+            #expect(try await node.end(sessionNamed: name) { _ in true })
+            let decision = try await node.admit(scene.facts(), session: id)
+            #expect(decision.grant != nil && decision.grant != id)
+            #expect(!node.permits(scene.segment(), session: id))
+            #expect(try await scene.usedCount == 2)
+        }
+    }
+
+    @Test(
+        "A viewer who has moved inside his network goes on under his id after a restart, and from elsewhere pays again")
+    func aViewerWhoMovedGoesOnAfterARestart() async throws {
+        try await Scene.run { scene in
+            try await scene.ticket()
+            let before = scene.node()
+            let id = try #require(try await before.offer(scene.facts()).grant)
+            #expect(try await before.admit(scene.facts(), session: id) == .granted(id))
+            let after = scene.node()
+            // Whoever does not know the id is another viewer.
+            let neighbour = try #require(
+                try await after.admit(scene.facts(address: "203.0.113.77"), session: nil).grant)
+            #expect(neighbour != id)
+            #expect(try await scene.usedCount == 2)
+            #expect(try await after.admit(scene.facts(address: "203.0.113.200"), session: id) == .granted(id))
+            #expect(try await scene.usedCount == 2)
+            let elsewhere = try #require(try await after.admit(scene.facts(address: "203.0.114.1"), session: id).grant)
+            #expect(elsewhere != id)
+            #expect(try await scene.usedCount == 3)
         }
     }
 

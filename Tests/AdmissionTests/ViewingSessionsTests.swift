@@ -102,26 +102,4 @@ import Usher
         _ = sessions.update([ticket(revision: 2, isActive: false)], now: start)
         #expect(sessions.isRunning("two", now: start))
     }
-
-    @Test("A viewer has one id in playlists that are not used yet, however often they are asked for")
-    func onePendingIDForAViewer() {
-        var pending = PendingTable(maximum: 2, timeout: 60)
-        let viewer = ViewingSessions.Viewer(facts())
-        let id = pending.id(for: viewer, now: start.steady)
-        for second in 1...1_000 {
-            #expect(pending.id(for: viewer, now: start.steady + .milliseconds(Int64(second))) == id)
-        }
-        #expect(pending.count == 1)
-        let other = ViewingSessions.Viewer(facts(number: 2))
-        let third = ViewingSessions.Viewer(facts(number: 3))
-        let second = pending.id(for: other, now: start.steady + .seconds(30))
-        #expect(pending.video(of: second, for: other, now: start.steady + .seconds(31)) == "s")
-        // Full: an id is given, and not remembered.
-        let unknown = pending.id(for: third, now: start.steady + .seconds(31))
-        #expect(pending.video(of: unknown, for: third, now: start.steady + .seconds(31)) == nil)
-        // What has run out makes room.
-        let known = pending.id(for: third, now: start.steady + .seconds(61))
-        #expect(pending.video(of: known, for: third, now: start.steady + .seconds(61)) == "s")
-        #expect(pending.video(of: id, for: viewer, now: start.steady + .seconds(61)) == nil)
-    }
 }

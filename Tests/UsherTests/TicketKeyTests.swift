@@ -54,4 +54,36 @@ import Testing
         #expect(!SessionID.isWellFormed("abc"))
         #expect(!SessionID.isWellFormed(String(repeating: "/", count: SessionID.length)))
     }
+
+    @Test("An id on offer is good for its viewer and its time, on every node that has the secret, and for nobody else")
+    func offers() {
+        let secret = Array(repeating: UInt8(7), count: 32)
+        let (one, other) = (SessionOffers(secret: secret), SessionOffers(secret: secret))
+        let viewer = ["k", "203.0.113.9", "demo-origin", "s"]
+        let now = Date(timeIntervalSince1970: 1_700_000_000.9)
+        let id = one.id(for: viewer, at: now)
+        #expect(SessionID.isWellFormed(id))
+        #expect(id != one.id(for: viewer, at: now))
+        #expect(other.isGood(id, for: viewer, at: now, within: 60))
+        #expect(other.isGood(id, for: viewer, at: now + 59, within: 60))
+        #expect(!other.isGood(id, for: viewer, at: now + 61, within: 60))
+        // Another node's clock may be a little behind, and no more.
+        #expect(other.isGood(id, for: viewer, at: now - 5, within: 60))
+        #expect(!other.isGood(id, for: viewer, at: now - 7, within: 60))
+        for stranger in [
+            ["k2", "203.0.113.9", "demo-origin", "s"], ["k", "203.0.113.90", "demo-origin", "s"],
+            ["k", "203.0.113.9", "demo-vod", "s"], ["k", "203.0.113.9", "demo-origin", "t"],
+            ["k203.0.113.9", "", "demo-origin", "s"],
+        ] {
+            #expect(!one.isGood(id, for: stranger, at: now, within: 60))
+        }
+        #expect(!SessionOffers(secret: Array(secret.dropLast()) + [8]).isGood(id, for: viewer, at: now, within: 60))
+        // Not one character can be another.
+        for place in 0..<SessionID.length {
+            var text = Array(id.utf8)
+            text[place] = text[place] == UInt8(ascii: "A") ? UInt8(ascii: "B") : UInt8(ascii: "A")
+            #expect(!one.isGood(String(decoding: text, as: UTF8.self), for: viewer, at: now, within: 60), "\(place)")
+        }
+        #expect(!one.isGood(SessionID.make(), for: viewer, at: now, within: 60))
+    }
 }

@@ -11,6 +11,8 @@ public struct AdmissionRequest: Sendable, Hashable {
     public var now: Date
     /// The id the server chose for the session that would be opened.
     public var sessionID: String
+    /// The id the viewer presents, of a session that the node does not know.
+    public var presentedID: String?
     /// Seconds without a request after which an HLS session is over; nil: every admission is a session of its own
     /// (RTMP, SRT: one connection's play).
     public var joinWindow: TimeInterval?
@@ -23,13 +25,14 @@ public struct AdmissionRequest: Sendable, Hashable {
     public var wasOffered: Bool
 
     public init(
-        facts: ViewerFacts, accountID: AccountID, now: Date, sessionID: String, joinWindow: TimeInterval?,
-        runningWindow: TimeInterval = 85, foldingWindow: TimeInterval = 10, wasOffered: Bool = false
+        facts: ViewerFacts, accountID: AccountID, now: Date, sessionID: String, presentedID: String? = nil,
+        joinWindow: TimeInterval?, runningWindow: TimeInterval = 85, foldingWindow: TimeInterval = 10, wasOffered: Bool = false
     ) {
         self.facts = facts
         self.accountID = accountID
         self.now = now
         self.sessionID = sessionID
+        self.presentedID = presentedID
         self.joinWindow = joinWindow
         self.runningWindow = runningWindow
         self.foldingWindow = foldingWindow

@@ -83,21 +83,24 @@ extension SQLiteStore {
                 Ticket.stored(ticket.claimedNetworks),
             ])
         guard changes == 1 else { return .refused(.noUsesRemaining) }
-        try StoreError.duplicate("session") {
-            try database.run(
-                """
-                INSERT INTO sessions (id, ticket_id, address, app, video, is_joinable, started, last_seen)
-                VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-                """,
-                [
-                    request.sessionID, ticket.id, normalized(facts.address), facts.app, facts.video,
-                    request.joinWindow != nil, request.now.stored, request.now.stored,
-                ])
+        // The session of an id that was on offer may have been opened before, and ended.
+        var id = request.sessionID
+        while try database.run(
+            """
+            INSERT INTO sessions (id, ticket_id, address, app, video, is_joinable, started, last_seen)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING
+            """,
+            [
+                id, ticket.id, normalized(facts.address), facts.app, facts.video, request.joinWindow != nil,
+                request.now.stored, request.now.stored,
+            ]) == 0
+        {
+            id = SessionID.make()
         }
         try insert(
             Attempt(accountID: request.accountID, date: request.now, facts: facts, isSuccess: true, reason: ""),
             in: database)
-        return .granted(AdmittedSession(id: request.sessionID, ticket: charged, isNew: true))
+        return .granted(AdmittedSession(id: id, ticket: charged, isNew: true))
     }
 
     /// The running session that the request belongs to. It must pass every check a new one must,
@@ -109,6 +112,22 @@ extension SQLiteStore {
             TicketDecision.decide(ticket: ticket, facts: request.facts, now: request.now, countsUse: false)
                 == .granted(nil)
         else { return nil }
+        // Whoever knows the id may have moved inside the network that the session was opened from.
+        if let id = request.presentedID,
+            let session = try database.first(
+                """
+                SELECT address FROM sessions
+                WHERE id = ? AND ticket_id = ? AND app = ? AND video = ? AND last_seen > ?
+                    AND is_joinable = 1 AND ended IS NULL
+                """,
+                [
+                    id, ticket.id, request.facts.app, request.facts.video,
+                    request.now.addingTimeInterval(-window).stored,
+                ]), let opened = IPAddress(try session.text("address")), let address = IPAddress(request.facts.address),
+            TicketDecision.sessionNetwork(for: opened, ticket: ticket).contains(address)
+        {
+            return id
+        }
         let session = try database.first(
             """
             SELECT id FROM sessions

@@ -7,7 +7,7 @@ import Usher
 @testable import Delivery
 
 @Suite struct EdgeQuestionTests {
-    private static let session = String(repeating: "s", count: 27)
+    private static let session = String(repeating: "s", count: SessionID.length)
     private static let proxy = DeliveryConfiguration(
         segmenter: TestStage.segmenter, trustedProxies: [IPNetwork(IPAddress("198.51.100.7") ?? IPAddress(v4: 0))])
 
