@@ -122,10 +122,17 @@ public protocol AccountStore: Sendable {
     func deletedAccounts() async throws -> [AccountID]
     /// Gives the key with its id.
     func insertKey(_ key: APIKey) async throws -> APIKey
-    func key(apiKey: String) async throws -> APIKey?
+    /// The key and whose it is, in one question: every signed request asks it.
+    func keyAndAccount(apiKey: String) async throws -> (key: APIKey, account: Account)?
     func keys(accountID: AccountID) async throws -> [APIKey]
     /// False when there is no such key that is not revoked already.
     func revokeKey(apiKey: String, at date: Date) async throws -> Bool
+}
+
+extension AccountStore {
+    public func key(apiKey: String) async throws -> APIKey? {
+        try await keyAndAccount(apiKey: apiKey)?.key
+    }
 }
 
 /// Stream settings and stream users.

@@ -18,6 +18,11 @@ public struct WildcardList: Sendable, Hashable {
         patterns = Self.entries(of: text).map { Wildcard(VideoName.normalized($0)) }
     }
 
+    /// The patterns' texts.
+    public static func names(_ text: String) -> [String] {
+        entries(of: text).map { String($0) }
+    }
+
     private static func entries(of text: String) -> [Substring] {
         text.utf8.split(separator: UInt8(ascii: "|")).map { Substring($0).trimmingSpaces }.filter { !$0.isEmpty }
     }

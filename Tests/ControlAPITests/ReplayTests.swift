@@ -121,7 +121,8 @@ struct ReplayTests {
                 #expect(await api.post(text) == reply)
                 return TestReply(reply)
             }
-            _ = try await api.call("sevu.addstreamuser", ["app": "demo-origin", "stream": "s", "user": "u", "pass": "p"])
+            try await api.call(
+                "sevu.addstreamuser", ["app": "demo-origin", "stream": "s", "user": "u", "pass": "p"])
             let made = try await writes("sevu.request", Self.ticket, code: 2000)
             let key = try #require(made["ticket"]?["key"])
             _ = try await writes("sevu.request", Self.ticket.removing("uses"), code: 6)

@@ -174,13 +174,6 @@ struct RequestTickets: StoreCommand {
     }
 }
 
-extension WildcardList {
-    /// The patterns' texts.
-    static func names(_ text: String) -> [String] {
-        text.split(separator: "|").map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.isEmpty }
-    }
-}
-
 extension CommandContext {
     /// What of a new ticket is hardly meant. The ticket is good all the same: streams may come later.
     fileprivate func warnings(_ ticket: Ticket) async -> [String] {

@@ -78,8 +78,8 @@ public struct SignedRequest: Sendable {
         guard !apiKey.unicodeScalars.contains(where: { $0.value < 0x20 || $0.value == 0x7F }) else {
             throw CommandFailure(invalid: [.invalid("api_key", expected: "must be text without control characters")])
         }
-        guard let key = try await store.key(apiKey: apiKey), key.accountID == accountID, key.revoked == nil,
-            let account = try await store.account(id: accountID)
+        guard let (key, account) = try await store.keyAndAccount(apiKey: apiKey), key.accountID == accountID,
+            key.revoked == nil
         else { throw CommandFailure(.cdnAuthorizationFailed) }
         return (account, key)
     }

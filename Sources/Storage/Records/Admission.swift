@@ -26,7 +26,8 @@ public struct AdmissionRequest: Sendable, Hashable {
 
     public init(
         facts: ViewerFacts, accountID: AccountID, now: Date, sessionID: String, presentedID: String? = nil,
-        joinWindow: TimeInterval?, runningWindow: TimeInterval = 85, foldingWindow: TimeInterval = 10, wasOffered: Bool = false
+        joinWindow: TimeInterval?, runningWindow: TimeInterval = 85, foldingWindow: TimeInterval = 10,
+        wasOffered: Bool = false
     ) {
         self.facts = facts
         self.accountID = accountID

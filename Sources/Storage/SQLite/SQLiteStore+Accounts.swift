@@ -14,9 +14,11 @@ extension SQLiteStore {
     }
 
     public func account(id: AccountID) async throws -> Account? {
-        try await readBriefly { database in
-            try database.first("SELECT * FROM accounts WHERE cdn = ? AND deleted IS NULL", [id]).map(Account.init)
-        }
+        try await readBriefly { try Self.account(id: id, in: $0) }
+    }
+
+    private static func account(id: AccountID, in database: Database) throws -> Account? {
+        try database.first("SELECT * FROM accounts WHERE cdn = ? AND deleted IS NULL", [id]).map(Account.init)
     }
 
     public func account(user: String) async throws -> Account? {
@@ -150,14 +152,17 @@ extension SQLiteStore {
         }
     }
 
-    public func key(apiKey: String) async throws -> APIKey? {
+    public func keyAndAccount(apiKey: String) async throws -> (key: APIKey, account: Account)? {
         let secret = secret
         return try await readBriefly { database in
-            let found = try database.first("SELECT * FROM api_keys WHERE api_key = ?", [apiKey]).map {
+            let key = try database.first("SELECT * FROM api_keys WHERE api_key = ?", [apiKey]).map {
                 try APIKey($0, secret)
             }
             // SQLite looks for what stands before a NUL.
-            return found?.apiKey == apiKey ? found : nil
+            guard let key, key.apiKey == apiKey,
+                let account = try Self.account(id: key.accountID, in: database)
+            else { return nil }
+            return (key, account)
         }
     }
 
