@@ -79,8 +79,9 @@ struct HostilePeerTests {
         try decoder.receive(hex("02 000000 000004 01 00000000 00000001 04 000000 010000 08 01000000 00"), now: start)
         var chunks = 0
         let failure = code {
+            let chunk = hex("C400")
             while chunks < 65_535 {
-                try decoder.receive(hex("C400"), now: start)
+                try decoder.receive(chunk, now: start)
                 while try decoder.next() != nil {}
                 chunks += 1
             }
@@ -106,9 +107,10 @@ struct HostilePeerTests {
     @Test("Small messages at a real pace never run out")
     func smallMessagesAtARealPaceNeverRunOut() throws {
         var decoder = ChunkDecoder()
+        let message = hex("04 000000 000009 08 01000000 AF 01 21 00 49 90 02 19 00")
         for index in 0..<60_000 {
             let now = start + .milliseconds(Int64(index) * 21)
-            try decoder.receive(hex("04 000000 000009 08 01000000 AF 01 21 00 49 90 02 19 00"), now: now)
+            try decoder.receive(message, now: now)
             guard try decoder.next() != nil else {
                 Issue.record("message \(index) is missing")
                 return
@@ -191,9 +193,9 @@ struct HostilePeerTests {
         ChunkEncoder().encode(
             RTMPMessage(type: .video, streamID: 1, body: ByteBuffer(repeating: 7, count: 128)), into: &message)
         var waiting = 0
-        for _ in 0..<1_000 {
-            var bytes = ByteBuffer()
-            for _ in 0..<50 { bytes.writeImmutableBuffer(message) }
+        var bytes = ByteBuffer()
+        for _ in 0..<50 { bytes.writeImmutableBuffer(message) }
+        for _ in 0..<300 {
             try decoder.receive(bytes, now: start)
             waiting += 50
             // One turn takes nearly all, so that something always waits.
@@ -316,7 +318,7 @@ struct HostilePeerTests {
 
     @Test("Long names are not sent back, so the replies that wait stay near their limit")
     func repliesStayNearTheirLimit() throws {
-        let name = AMFValue.string(String(repeating: "é", count: 15_000))
+        let name = AMFValue.string(String(repeating: "é", count: 2_000))
         for command in ["FCPublish", "FCSubscribe", "FCUnsubscribe"] {
             var client = try RawClient.connected()
             let failure = code {
