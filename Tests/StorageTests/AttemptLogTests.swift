@@ -142,11 +142,12 @@ struct AttemptLogTests {
             let apps = filter.app.map { names(\.app, that: Wildcard($0)) }
             let videos = filter.video.map { names(\.video, that: Wildcard(VideoName.normalized($0))) }
             return rows.reversed().filter { row in
-                row.accountID == 1 && filter.key ?? row.key == row.key && filter.pass ?? row.pass == row.pass
-                    && filter.isSuccess ?? row.isSuccess == row.isSuccess && filter.since ?? row.date <= row.date
-                    && filter.beforeID ?? .max > row.id && apps?.contains(row.app) ?? true
-                    && videos?.contains(row.video) ?? true
-                    && (network.map { network in Attempt.place(row.address).map(network.contains) ?? false } ?? true)
+                guard row.accountID == 1, filter.key ?? row.key == row.key, filter.pass ?? row.pass == row.pass,
+                    filter.isSuccess ?? row.isSuccess == row.isSuccess, filter.since ?? row.date <= row.date,
+                    filter.beforeID ?? .max > row.id, apps?.contains(row.app) ?? true,
+                    videos?.contains(row.video) ?? true
+                else { return false }
+                return network.map { network in Attempt.place(row.address).map(network.contains) ?? false } ?? true
             }
         }
 
