@@ -1,9 +1,9 @@
 import Foundation
-import Storage
 import Testing
 import Usher
 
 @testable import Admission
+@testable import Storage
 
 @Suite struct RevocationTests {
     @Test("A revoked ticket ends its sessions at once")
@@ -168,6 +168,29 @@ import Usher
             await node.poll()
             // Who was refused has nothing to be told of.
             #expect(ends.all == [])
+        }
+    }
+
+    @Test("A viewer whose use is charged plays on while the store cannot be asked, and is ended as soon as it says so")
+    func whoHasPaidPlays() async throws {
+        try await Scene.run { scene in
+            try await scene.ticket()
+            let (node, ends) = (scene.node(), Ends())
+            let request = AdmissionRequest(
+                facts: scene.facts(), accountID: 7, now: scene.clock.now, sessionID: "id", joinWindow: nil)
+            let polled = try await node.baseline()
+            let outcome = try await scene.store.admit(request)
+            _ = try await scene.store.setTicketActive(key: "k", accountID: 7, false)
+            await node.poll()
+            _ = try await scene.store.write { try $0.run("ALTER TABLE tickets RENAME TO hidden") }
+            let taken = try await node.begin(
+                outcome, of: request, now: scene.clock.both, polled: polled, onEnd: ends.note)
+            #expect(taken == .granted("id") && node.isRunning("id"))
+            await node.poll()
+            #expect(node.isRunning("id") && ends.all == [])
+            _ = try await scene.store.write { try $0.run("ALTER TABLE hidden RENAME TO tickets") }
+            await node.poll()
+            #expect(!node.isRunning("id") && ends.all == [.revoked])
         }
     }
 
