@@ -35,6 +35,10 @@ public protocol StoreTransaction {
     func insertTickets(_ tickets: [Ticket]) throws -> [Ticket]
     func updateTicket(key: String, accountID: AccountID, _ change: TicketChange) throws -> TicketUpdate
     func runningSessions(ofTicket id: Int64, heardAfter date: Date) throws -> Int
+    func stream(id: Int64) throws -> StreamSettings?
+    func streamSettings(app: String, stream: String) throws -> [StreamSettings]
+    func upsertStream(_ settings: StreamSettings) throws -> StreamSettings
+    func insertStreamUser(_ user: StreamUser) throws -> StreamUser
     func streamUser(id: Int64) throws -> StreamUser?
     func streamUsers(accountID: AccountID, app: String?, stream: String?) throws -> [StreamUser]
     func updateStreamUser(_ user: StreamUser) throws -> Bool
@@ -69,6 +73,18 @@ extension Store {
         let update = try await updateTicket(key: key, accountID: accountID, TicketChange(isActive: isActive))
         guard case .changed(let ticket) = update else { return nil }
         return ticket
+    }
+
+    /// Creates the settings row of (app, stream), or replaces it, keeping its id and creation date. Throws
+    /// `StoreError.duplicate` when the row is another account's.
+    public func upsertStream(_ settings: StreamSettings) async throws -> StreamSettings {
+        try await transaction(isRevocation: false) { try $0.upsertStream(settings) }
+    }
+
+    /// With `streamID` 0 the user belongs to the settings row of its app and stream, which is made when there is none.
+    /// Throws `StoreError.duplicate` when (app, stream, user) exists, `notFound` when the settings row given does not.
+    public func insertStreamUser(_ user: StreamUser) async throws -> StreamUser {
+        try await transaction(isRevocation: false) { try $0.insertStreamUser(user) }
     }
 
     /// Another password, with all that verifies it. False when there is no such user.
@@ -137,9 +153,6 @@ extension AccountStore {
 
 /// Stream settings and stream users.
 public protocol StreamStore: Sendable {
-    /// Creates the settings row of (app, stream), or replaces it, keeping its id and creation date. Throws
-    /// `StoreError.duplicate` when the row is another account's.
-    func upsertStream(_ settings: StreamSettings) async throws -> StreamSettings
     func stream(id: Int64) async throws -> StreamSettings?
     func streams(accountID: AccountID) async throws -> [StreamSettings]
     /// The rows that a stream's settings come from: its own, that of the stream it is a rendition of (`paid` for `paid_360p`),
@@ -147,9 +160,6 @@ public protocol StreamStore: Sendable {
     func streamSettings(app: String, stream: String) async throws -> [StreamSettings]
     /// Grows with every change of settings, by whichever process; 0 before the first.
     func currentSettingsRevision() async throws -> Int64
-    /// With `streamID` 0 the user belongs to the settings row of its app and stream, which is made when there is none.
-    /// Throws `StoreError.duplicate` when (app, stream, user) exists, `notFound` when the settings row given does not.
-    func insertStreamUser(_ user: StreamUser) async throws -> StreamUser
     func streamUser(id: Int64) async throws -> StreamUser?
     /// All users of an account, narrowed by app and stream when given, by id.
     func streamUsers(accountID: AccountID, app: String?, stream: String?) async throws -> [StreamUser]

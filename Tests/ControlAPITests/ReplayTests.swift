@@ -121,8 +121,12 @@ struct ReplayTests {
                 #expect(await api.post(text) == reply)
                 return TestReply(reply)
             }
-            try await api.call(
-                "sevu.addstreamuser", ["app": "demo-origin", "stream": "s", "user": "u", "pass": "p"])
+            _ = try await writes(
+                "sevu.addstreamuser", ["app": "demo-origin", "stream": "s", "user": "u", "pass": "p"], code: 2100)
+            _ = try await writes(
+                "sevu.updatestream", ["app": "demo-origin", "stream": "s", "protection": "sevu"], code: 2104)
+            _ = try await writes(
+                "sevu.updatestreamuser", ["app": "demo-origin", "stream": "s", "user": "u", "pass": "q"], code: 2105)
             let made = try await writes("sevu.request", Self.ticket, code: 2000)
             let key = try #require(made["ticket"]?["key"])
             _ = try await writes("sevu.request", Self.ticket.removing("uses"), code: 6)

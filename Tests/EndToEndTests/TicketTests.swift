@@ -381,7 +381,7 @@ import Testing
         #expect(all.allSatisfy { $0.string("video") == "paid" && $0.string("app") == "demo-origin" })
         // The session's own id, which opens its path, is nowhere.
         #expect(
-            !all.contains { row in row.members.contains { media.url.contains("sess_" + ($0.value.stringValue ?? "-")) }
+            !all.contains { row in row.members.contains { media.url.contains("sess_" + ($0.value.stringValue ?? "/")) }
             })
         let sent = try #require(Int(all.first?.string("bytes") ?? ""))
         #expect(sent >= 1_000)

@@ -56,8 +56,10 @@ struct StreamUserSelector: Sendable {
 
 extension CommandContext {
     /// The account's settings row of exactly this stream, not one that it inherits from.
-    func settings(app: String, stream: String) async throws -> StreamSettings? {
-        try await store.streamSettings(app: app, stream: stream).first {
+    func settings(
+        app: String, stream: String, in transaction: any StoreTransaction
+    ) throws -> StreamSettings? {
+        try transaction.streamSettings(app: app, stream: stream).first {
             $0.stream == stream && $0.accountID == account.id
         }
     }
@@ -67,12 +69,13 @@ extension CommandContext {
         for name in StreamSettings.inheritance(of: stream) { touched.concern(.stream(app: app, stream: name)) }
     }
 
-    /// Gives a user who logs in a password.
-    func setPassword(_ password: String, of user: inout StreamUser) async throws {
+    /// Gives a user who logs in what checks an answer to a challenge.
+    func setVerifier(
+        _ password: String, of user: inout StreamUser, in transaction: any StoreTransaction
+    ) throws {
         let name = user.user ?? ""
-        user.passwordHash = try await environment.hash(password)
         // The challenge comes before the stream's name does, so an app's users of one name share a salt.
-        let namesakes = try await store.streamUsers(accountID: account.id, app: user.app, stream: nil)
+        let namesakes = try transaction.streamUsers(accountID: account.id, app: user.app, stream: nil)
         let salt =
             namesakes.first { $0.user == name }?.challengeSalt ?? String(UInt64.random(in: .min ... .max), radix: 16)
         let verifier = AdobeAuthentication.verifier(user: name, salt: salt, password: password)
@@ -93,12 +96,6 @@ extension CommandContext {
             row, inheriting: rows, protection: rule.protection, tokens: environment.admissions.tokenRule(rows))
     }
 
-    /// What is in force for a row's stream and cannot be meant.
-    func warnings(_ row: StreamSettings) async throws -> [String] {
-        let rows = try await store.streamSettings(app: row.app, stream: row.stream)
-        return environment.admissions.warnings(app: row.app, stream: row.stream, settings: rows)
-    }
-
     /// A stream user with its stream's settings in force and its addresses. Passwords are never given back.
     func describe(_ user: StreamUser, _ settings: JSONObject) -> JSONObject {
         var object: JSONObject = [
@@ -117,7 +114,7 @@ extension CommandContext {
 }
 
 /// `sevu.addstreamuser`: somebody who may publish.
-struct AddStreamUser: Command {
+struct AddStreamUser: StoreCommand {
     private static let app = StreamFields.app
     private static let stream = CommandField.required(
         "stream", .streamName(allowsStar: true), "The stream's name; `*` for every stream of the app.")
@@ -154,41 +151,43 @@ struct AddStreamUser: Command {
         (self.app, self.stream) = (app, stream)
     }
 
-    func run(_ context: CommandContext) async throws -> Reply {
-        try await context.environment.settingsGate.run { try await change(context) }
+    func effect(_ context: CommandContext) async throws -> StoreEffect {
+        context.touched.concern(.streamUser(app: app, stream: stream, user: login?.user))
+        var user = StreamUser(
+            accountID: context.account.id, app: app, stream: stream, user: login?.user, passwordHash: nil,
+            created: context.environment.now())
+        if let login { user.passwordHash = try await context.environment.hash(login.pass) }
+        return StoreEffect { [user] transaction in
+            StoreEffect.Outcome(reply: try add(user, context, in: transaction)) {
+                await context.environment.admissions.streamSettingsChanged()
+            }
+        }
     }
 
-    private func change(_ context: CommandContext) async throws -> Reply {
-        let now = context.environment.now()
-        let own = ControlledObject.streamUser(app: app, stream: stream, user: login?.user)
-        context.touched.concern(own)
-        let known = try await context.settings(app: app, stream: stream)
-        let users = try await context.store.streamUsers(accountID: context.account.id, app: app, stream: stream)
-        guard !users.contains(where: { $0.user == login?.user }) else { throw CommandFailure(.streamUserExists) }
-
-        var user = StreamUser(
-            accountID: context.account.id, app: app, stream: stream, user: login?.user, passwordHash: nil, created: now)
-        if let login { try await context.setPassword(login.pass, of: &user) }
-        var row = known ?? StreamSettings(accountID: context.account.id, app: app, stream: stream, created: now)
+    private func add(
+        _ user: StreamUser, _ context: CommandContext, in transaction: any StoreTransaction
+    ) throws -> Reply {
+        var user = user
+        let users = try transaction.streamUsers(accountID: context.account.id, app: app, stream: stream)
+        guard !users.contains(where: { $0.user == user.user }) else { throw CommandFailure(.streamUserExists) }
+        if let login { try context.setVerifier(login.pass, of: &user, in: transaction) }
+        let known = try context.settings(app: app, stream: stream, in: transaction)
+        var row = known ?? StreamSettings(accountID: user.accountID, app: app, stream: stream, created: user.created)
         try settings.apply(to: &row, sealing: context.environment.secret)
         let hasChanged = row != known
-        row = try await context.store.upsertStream(row)
+        row = try transaction.upsertStream(row)
         if hasChanged { context.touched.change(.stream(app: app, stream: stream)) }
-        await context.environment.admissions.streamSettingsChanged()
         user.streamID = row.id
-        do {
-            user = try await context.store.insertStreamUser(user)
-        } catch StoreError.duplicate {
-            throw CommandFailure(.streamUserExists)
-        }
-        context.touched.change(own)
+        user = try transaction.insertStreamUser(user)
+        context.touched.change(.streamUser(app: app, stream: stream, user: user.user))
         context.concernSettings(app: app, stream: stream)
-        let all = context.describe(user, try await context.describe(row))
+        let rows = try transaction.streamSettings(app: app, stream: stream)
+        let all = context.describe(user, context.describe(row, inheriting: rows))
         var payload = JSONObject()
         for name in ["streamuser_id", "stream_id", "protection", "origin_url", "playback_url"] {
             payload[name] = all[name]
         }
-        payload.add(warnings: try await context.warnings(row))
+        payload.add(warnings: context.environment.admissions.warnings(app: app, stream: stream, settings: rows))
         return Reply(.streamUserAdded, payload: payload)
     }
 }
@@ -255,7 +254,7 @@ struct RetrieveStreamUser: Command {
 }
 
 /// `sevu.updatestreamuser`: another password.
-struct UpdateStreamUser: Command {
+struct UpdateStreamUser: StoreCommand {
     private static let pass = CommandField.required("pass", .text(maximum: 72), "The new password, at most 72 bytes.")
 
     static let description = CommandDescription(
@@ -274,19 +273,20 @@ struct UpdateStreamUser: Command {
         (self.selector, self.pass) = (selector, pass)
     }
 
-    func run(_ context: CommandContext) async throws -> Reply {
-        try await context.environment.settingsGate.run { try await change(context) }
-    }
-
-    private func change(_ context: CommandContext) async throws -> Reply {
-        var user = try await selector.find(context)
-        guard user.user != nil else {
+    func effect(_ context: CommandContext) async throws -> StoreEffect {
+        let found = try await selector.find(context)
+        guard found.user != nil else {
             throw CommandFailure(invalid: [.invalid("pass", expected: "must be absent: this user logs in without one")])
         }
-        try await context.setPassword(pass, of: &user)
-        guard try await context.store.updateStreamUser(user) else { throw CommandFailure(.streamUserNotFound) }
-        context.touched.change(.streamUser(app: user.app, stream: user.stream, user: user.user))
-        return Reply(.streamUserUpdated)
+        let hash = try await context.environment.hash(pass)
+        return StoreEffect { transaction in
+            guard var user = try transaction.streamUser(id: found.id) else { throw CommandFailure(.streamUserNotFound) }
+            user.passwordHash = hash
+            try context.setVerifier(pass, of: &user, in: transaction)
+            guard try transaction.updateStreamUser(user) else { throw CommandFailure(.streamUserNotFound) }
+            context.touched.change(.streamUser(app: user.app, stream: user.stream, user: user.user))
+            return StoreEffect.Outcome(reply: Reply(.streamUserUpdated))
+        }
     }
 }
 
@@ -316,7 +316,7 @@ struct RemoveStreamUser: StoreCommand {
 }
 
 /// `sevu.updatestream`: settings of a stream.
-struct UpdateStream: Command {
+struct UpdateStream: StoreCommand {
     private static let id = CommandField.optional("stream_id", .id, "The stream's id; or else:")
     private static let app = StreamFields.app.saying("the application")
     private static let stream = CommandField.optional(
@@ -353,25 +353,30 @@ struct UpdateStream: Command {
         }
     }
 
-    func run(_ context: CommandContext) async throws -> Reply {
-        try await context.environment.settingsGate.run { try await change(context) }
+    func effect(_ context: CommandContext) async throws -> StoreEffect {
+        if case .name(let app, let stream) = selection { context.touched.concern(.stream(app: app, stream: stream)) }
+        return StoreEffect { transaction in
+            StoreEffect.Outcome(reply: try change(context, in: transaction)) {
+                await context.environment.admissions.streamSettingsChanged()
+            }
+        }
     }
 
-    private func change(_ context: CommandContext) async throws -> Reply {
+    private func change(_ context: CommandContext, in transaction: any StoreTransaction) throws -> Reply {
         let found =
             switch selection {
-            case .id(let id): try await context.store.stream(id: id)
-            case .name(let app, let stream): try await context.settings(app: app, stream: stream)
+            case .id(let id): try transaction.stream(id: id)
+            case .name(let app, let stream): try context.settings(app: app, stream: stream, in: transaction)
             }
-        if case .name(let app, let stream) = selection { context.touched.concern(.stream(app: app, stream: stream)) }
         guard var row = found, row.accountID == context.account.id else { throw CommandFailure(.streamNotFound) }
         try settings.apply(to: &row, sealing: context.environment.secret)
-        row = try await context.store.upsertStream(row)
+        row = try transaction.upsertStream(row)
         context.touched.change(.stream(app: row.app, stream: row.stream))
         context.concernSettings(app: row.app, stream: row.stream)
-        await context.environment.admissions.streamSettingsChanged()
-        var payload = try await context.describe(row)
-        payload.add(warnings: try await context.warnings(row))
+        let rows = try transaction.streamSettings(app: row.app, stream: row.stream)
+        var payload = context.describe(row, inheriting: rows)
+        payload.add(
+            warnings: context.environment.admissions.warnings(app: row.app, stream: row.stream, settings: rows))
         return Reply(.streamUpdated, payload: payload)
     }
 }

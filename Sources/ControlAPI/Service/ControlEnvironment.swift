@@ -82,8 +82,6 @@ public struct ControlEnvironment: Sendable {
     public var viewers: UsageLog.ViewerCount
     /// The newest segment's sequence.
     public var lastSegment: @Sendable (StreamAddress) -> Int64?
-    /// Changes of stream settings read a row and write it back, so they go one by one.
-    let settingsGate = SerialGate()
     let knownStreams = KnownStreams()
     /// When the origin began.
     public let started: Date
@@ -113,27 +111,6 @@ public struct ControlEnvironment: Sendable {
 
     func hash(_ password: String) async throws -> String {
         try await threads.runIfActive { try Password.hash(password) }
-    }
-}
-
-/// Lets one at a time through, in the order they came: for changes that read, decide and write.
-actor SerialGate {
-    private var last: Task<Void, Never>?
-
-    nonisolated func run<Value: Sendable>(_ work: @escaping @Sendable () async throws -> Value) async throws -> Value {
-        try await enqueue(work).value
-    }
-
-    private func enqueue<Value: Sendable>(_ work: @escaping @Sendable () async throws -> Value) -> Task<
-        Value, any Error
-    > {
-        let before = last
-        let task = Task {
-            await before?.value
-            return try await work()
-        }
-        last = Task { _ = try? await task.value }
-        return task
     }
 }
 

@@ -3,11 +3,7 @@ import Foundation
 import GRDB
 
 extension SQLiteStore {
-    public func upsertStream(_ settings: StreamSettings) async throws -> StreamSettings {
-        try await write { try Self.upsertStream(settings, in: $0) }
-    }
-
-    private static func upsertStream(_ settings: StreamSettings, in database: Database) throws -> StreamSettings {
+    static func upsertStream(_ settings: StreamSettings, in database: Database) throws -> StreamSettings {
         let owner = try database.first(
             "SELECT cdn FROM streams WHERE app = ? AND stream = ?", [settings.app, settings.stream])
         if let owner, try owner.account("cdn") != settings.accountID {
@@ -52,7 +48,11 @@ extension SQLiteStore {
     }
 
     public func stream(id: Int64) async throws -> StreamSettings? {
-        try await read { try $0.first("SELECT * FROM streams WHERE id = ?", [id]).map(StreamSettings.init) }
+        try await read { try Self.stream(id: id, in: $0) }
+    }
+
+    static func stream(id: Int64, in database: Database) throws -> StreamSettings? {
+        try database.first("SELECT * FROM streams WHERE id = ?", [id]).map(StreamSettings.init)
     }
 
     public func streams(accountID: AccountID) async throws -> [StreamSettings] {
@@ -62,11 +62,13 @@ extension SQLiteStore {
     }
 
     public func streamSettings(app: String, stream: String) async throws -> [StreamSettings] {
-        try await readBriefly { database in
-            try StreamSettings.inheritance(of: stream).compactMap { name in
-                try database.first("SELECT * FROM streams WHERE app = ? AND stream = ?", [app, name])
-                    .map(StreamSettings.init)
-            }
+        try await readBriefly { try Self.streamSettings(app: app, stream: stream, in: $0) }
+    }
+
+    static func streamSettings(app: String, stream: String, in database: Database) throws -> [StreamSettings] {
+        try StreamSettings.inheritance(of: stream).compactMap { name in
+            try database.first("SELECT * FROM streams WHERE app = ? AND stream = ?", [app, name])
+                .map(StreamSettings.init)
         }
     }
 
@@ -82,40 +84,38 @@ extension SQLiteStore {
         }
     }
 
-    public func insertStreamUser(_ user: StreamUser) async throws -> StreamUser {
-        try await write { database in
-            var user = user
-            if user.streamID == 0 {
-                let known = try database.first(
-                    "SELECT * FROM streams WHERE app = ? AND stream = ?", [user.app, user.stream]
-                ).map(StreamSettings.init)
-                let settings =
-                    try known
-                    ?? Self.upsertStream(
-                        StreamSettings(
-                            accountID: user.accountID, app: user.app, stream: user.stream, created: user.created),
-                        in: database)
-                guard settings.accountID == user.accountID else {
-                    throw StoreError.duplicate("stream \(user.app)/\(user.stream)")
-                }
-                user.streamID = settings.id
+    static func insert(_ user: StreamUser, in database: Database) throws -> StreamUser {
+        var user = user
+        if user.streamID == 0 {
+            let known = try database.first(
+                "SELECT * FROM streams WHERE app = ? AND stream = ?", [user.app, user.stream]
+            ).map(StreamSettings.init)
+            let settings =
+                try known
+                ?? Self.upsertStream(
+                    StreamSettings(
+                        accountID: user.accountID, app: user.app, stream: user.stream, created: user.created),
+                    in: database)
+            guard settings.accountID == user.accountID else {
+                throw StoreError.duplicate("stream \(user.app)/\(user.stream)")
             }
-            try StoreError.duplicate("stream user \(user.user ?? "without a name") of \(user.app)/\(user.stream)") {
-                try database.run(
-                    """
-                    INSERT INTO stream_users (
-                        stream_id, cdn, app, stream, user, password_hash, sealed_challenge_verifier, challenge_salt,
-                        created
-                    ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-                    """,
-                    [
-                        user.streamID, user.accountID, user.app, user.stream, user.user, user.passwordHash,
-                        user.sealedChallengeVerifier, user.challengeSalt, user.created.stored,
-                    ])
-            }
-            user.id = database.lastInsertedRowID
-            return user
+            user.streamID = settings.id
         }
+        try StoreError.duplicate("stream user \(user.user ?? "without a name") of \(user.app)/\(user.stream)") {
+            try database.run(
+                """
+                INSERT INTO stream_users (
+                    stream_id, cdn, app, stream, user, password_hash, sealed_challenge_verifier, challenge_salt,
+                    created
+                ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+                """,
+                [
+                    user.streamID, user.accountID, user.app, user.stream, user.user, user.passwordHash,
+                    user.sealedChallengeVerifier, user.challengeSalt, user.created.stored,
+                ])
+        }
+        user.id = database.lastInsertedRowID
+        return user
     }
 
     public func streamUser(id: Int64) async throws -> StreamUser? {

@@ -20,6 +20,22 @@ struct SQLiteTransaction: StoreTransaction {
         try SQLiteStore.runningSessions(ofTicket: id, heardAfter: date, in: database)
     }
 
+    func stream(id: Int64) throws -> StreamSettings? {
+        try SQLiteStore.stream(id: id, in: database)
+    }
+
+    func streamSettings(app: String, stream: String) throws -> [StreamSettings] {
+        try SQLiteStore.streamSettings(app: app, stream: stream, in: database)
+    }
+
+    func upsertStream(_ settings: StreamSettings) throws -> StreamSettings {
+        try SQLiteStore.upsertStream(settings, in: database)
+    }
+
+    func insertStreamUser(_ user: StreamUser) throws -> StreamUser {
+        try SQLiteStore.insert(user, in: database)
+    }
+
     func streamUser(id: Int64) throws -> StreamUser? {
         try SQLiteStore.streamUser(id: id, in: database)
     }
