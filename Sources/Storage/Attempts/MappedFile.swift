@@ -7,7 +7,8 @@ import Foundation
 /// A page that cannot be read, because the disk fails or somebody has cut the file short, reads as zeros and ends nothing but the
 /// work with this file: whoever has read calls `check` before anything is made of it.
 ///
-/// `@unchecked Sendable`: nothing changes after `init`, and the mapping ends with the object.
+/// `@unchecked Sendable`: no property changes after `init`, the mapping is only read and ends with the object, and what the signal
+/// handler notes of it is atomic.
 final class MappedFile: @unchecked Sendable {
     let path: String
     let bytes: UnsafeRawBufferPointer
