@@ -34,18 +34,20 @@ import Testing
     init() {
         let log = LogLimiter(logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         gate = ConnectionGate(total: 2, reserved: 1, perAddress: 2, log: log)
-        readiness = Readiness(store: store, gate: gate, memory: memory, patience: .milliseconds(100))
+        readiness = Readiness(store: store, gate: gate, memory: memory, patience: .seconds(600))
     }
 
     /// The parts that are ill, with what is said of them.
-    private func ill() async -> [String] {
+    private func ill() async -> [String] { await ill(readiness) }
+
+    private func ill(_ readiness: Readiness) async -> [String] {
         await readiness.problems().compactMap { part, problem in problem.map { "\(part): \($0)" } }
     }
 
     @Test("Nothing is wrong, and whoever asks often has nothing more written")
     func ready() async {
         let readiness = Readiness(
-            store: store, gate: gate, memory: memory, patience: .seconds(60), lifetime: .seconds(3_600))
+            store: store, gate: gate, memory: memory, patience: .seconds(600), lifetime: .seconds(3_600))
         #expect(await readiness.problems().map(\.part) == [.store, .connections, .memory, .shutdown])
         await withTaskGroup(of: [String].self) { group in
             for _ in 0..<50 { group.addTask { await readiness.problems().compactMap(\.problem) } }
@@ -62,11 +64,12 @@ import Testing
 
     @Test("A store that does not answer is ill, also to those who come while it hangs, and well again afterwards")
     func hanging() async throws {
+        let readiness = Readiness(store: store, gate: gate, memory: memory, patience: .milliseconds(100))
         store.state.withLock { $0.isHeld = true }
-        for _ in 0..<3 { #expect(await ill() == ["store: a write has not ended for 0.1 seconds"]) }
+        for _ in 0..<3 { #expect(await ill(readiness) == ["store: a write has not ended for 0.1 seconds"]) }
         #expect(store.state.withLock { $0.writes } == 1)
         store.state.withLock { $0.isHeld = false }
-        try await eventually("it is well") { await ill().isEmpty }
+        try await eventually("it is well") { await ill(readiness).isEmpty }
     }
 
     @Test("Connections, memory and the end of the server are said one by one")
