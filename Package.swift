@@ -167,8 +167,9 @@ let package = Package(
         .testTarget(
             name: "OriginTests",
             dependencies: [
-                "TestSupport", "Admission", "Basics", "ControlAPI", "Origin", "Settings", "Storage", "Usher",
-                httpClient, lifecycle,
+                "TestSupport", "Admission", "Basics", "ControlAPI", "Delivery", "Live", "Origin", "PushPublish",
+                "Settings",
+                "Storage", "Usher", httpClient, lifecycle,
                 logging, nio, nioEmbedded, nioHTTP, nioPosix,
             ]),
         .testTarget(name: "CommandLineTests", dependencies: ["TestSupport", "Storage", "Usher", "playhouse"]),

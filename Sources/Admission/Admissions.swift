@@ -64,28 +64,41 @@ public final class Admissions: ViewerAdmission {
 
     // MARK: What is known of streams
 
-    /// As `rule` says.
-    public func protection(app: String, stream: String) async throws -> Protection {
-        try await rule(app: app, stream: stream).protection
+    /// As `rule` says, but open only to viewers of the account that owns the app now: one that was deleted, and whose name another
+    /// has, may still be on the air.
+    public func protection(app: String, stream: String, account: AccountID?) async throws -> Protection {
+        let known = try await known(.init(app: app, stream: stream))
+        guard known.rule.protection == .open, let account, account != known.owner else { return known.rule.protection }
+        return .sevu
     }
 
     /// By ticket if the configuration lists the stream or the one it is a rendition of, else as its settings say, those that it
-    /// inherits included, else the configured default. At most `protectionCacheTime` old.
+    /// inherits included, else the configured default. By ticket also where nobody owns the app: then no ticket is good. At most
+    /// `protectionCacheTime` old.
     func rule(app: String, stream: String) async throws -> ViewingRule {
-        let name = ViewingSessions.StreamName(app: app, stream: stream)
+        try await known(.init(app: app, stream: stream)).rule
+    }
+
+    private func known(_ name: ViewingSessions.StreamName) async throws -> RuleCache.Known {
         let steady = now().steady
         if let known = state.withLock({ $0.cache.rule(name, now: steady) }) { return known }
         return try await readRule(of: name)
     }
 
-    private func readRule(of name: ViewingSessions.StreamName) async throws -> ViewingRule {
+    private func readRule(of name: ViewingSessions.StreamName) async throws -> RuleCache.Known {
         let steady = now().steady
         let generation = state.withLock { $0.cache.generation }
         let settings = try await store.streamSettings(app: name.app, stream: name.stream)
-        let rule = rule(app: name.app, stream: name.stream, settings: settings)
+        var known = RuleCache.Known(rule: rule(app: name.app, stream: name.stream, settings: settings))
+        if known.rule.protection == .open {
+            // After the settings: those of an account that is deleted are gone with it, and the configured default is not what it
+            // had chosen.
+            known.owner = try await store.account(owningApp: name.app)?.id
+            if known.owner == nil { known.rule = ViewingRule(protection: .sevu) }
+        }
         let time = TimeAmount.milliseconds(Int64(configuration.protectionCacheTime * 1_000))
-        state.withLock { $0.cache.set(rule, for: name, until: steady + time, generation: generation) }
-        return rule
+        state.withLock { $0.cache.set(known, for: name, until: steady + time, generation: generation) }
+        return known
     }
 
     /// How viewers are let in to a stream whose settings come from these rows.
@@ -147,11 +160,11 @@ public final class Admissions: ViewerAdmission {
             return steady < state.reviewUntil
         }
         guard isDue else { return }
-        for stream in openViewers.streams where try await readRule(of: stream).protection != .open {
+        for stream in openViewers.streams where try await readRule(of: stream).rule.protection != .open {
             for end in openViewers.removeAll(of: stream) { end(.revoked) }
         }
         for stream in sessions.streams {
-            let rule = try await readRule(of: stream)
+            let rule = try await readRule(of: stream).rule
             let ends = sessions.end(of: stream) { facts, grounds in
                 !rule.sustains(grounds) || rule.place(of: facts.address, country: country) == .denied
             }
@@ -274,14 +287,16 @@ public final class Admissions: ViewerAdmission {
     /// Admits a connection to play (RTMP, SRT). On a protected stream a use is charged for it, whatever else runs, and a refusal
     /// is logged as an attempt.
     ///
-    /// - Parameter onEnd: called once, on any thread, when the ticket is revoked or runs out, or when a stream that needed none
-    ///   comes to be protected; perhaps before the caller has dealt with this method's answer (`isRunning` tells). Not called
-    ///   after `close`.
+    /// - Parameters:
+    ///   - account: whose publication it is that plays.
+    ///   - onEnd: called once, on any thread, when the ticket is revoked or runs out, or when a stream that needed none
+    ///     comes to be protected; perhaps before the caller has dealt with this method's answer (`isRunning` tells). Not called
+    ///     after `close`.
     /// - Throws: what the store throws, and `AdmissionError`.
-    public func admit(connection facts: ViewerFacts, onEnd: @escaping @Sendable (EndReason) -> Void) async throws
-        -> Verdict<String>
-    {
-        guard try await protection(app: facts.app, stream: facts.video) != .open else {
+    public func admit(
+        connection facts: ViewerFacts, account: AccountID? = nil, onEnd: @escaping @Sendable (EndReason) -> Void
+    ) async throws -> Verdict<String> {
+        guard try await protection(app: facts.app, stream: facts.video, account: account) != .open else {
             return .granted(openViewers.add(.init(app: facts.app, stream: facts.video), onEnd: onEnd))
         }
         let moment = now()

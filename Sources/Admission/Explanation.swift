@@ -74,7 +74,8 @@ extension Admissions {
         return Explanation(
             account: account, publishers: try await store.publishers(app: app, stream: stream),
             protection: protection, authority: authority,
-            answer: protection == .open ? .open : try await answer(facts, accountID: account?.id ?? 0))
+            answer: protection == .open && account != nil
+                ? .open : try await answer(facts, accountID: account?.id ?? 0))
     }
 
     private func answer(_ facts: ViewerFacts, accountID: AccountID) async throws -> Explanation.Answer {

@@ -10,13 +10,20 @@ struct RuleCache: Sendable {
         var until: NIODeadline
     }
 
-    private var rules: [ViewingSessions.StreamName: Entry<ViewingRule>] = [:]
+    /// How viewers are let in to a stream.
+    struct Known: Sendable {
+        var rule: ViewingRule
+        /// The account of its app, where the rule is that it is open; else nil.
+        var owner: AccountID?
+    }
+
+    private var rules: [ViewingSessions.StreamName: Entry<Known>] = [:]
     private var owners: [String: Entry<AccountID>] = [:]
     /// Counts what was forgotten on demand, so that an answer asked for before is not remembered after.
     private(set) var generation = 0
     private static let maximum = 20_000
 
-    func rule(_ stream: ViewingSessions.StreamName, now: NIODeadline) -> ViewingRule? {
+    func rule(_ stream: ViewingSessions.StreamName, now: NIODeadline) -> Known? {
         guard let entry = rules[stream], now < entry.until else { return nil }
         return entry.value
     }
@@ -27,7 +34,7 @@ struct RuleCache: Sendable {
     }
 
     mutating func set(
-        _ rule: ViewingRule, for stream: ViewingSessions.StreamName, until: NIODeadline, generation: Int
+        _ rule: Known, for stream: ViewingSessions.StreamName, until: NIODeadline, generation: Int
     ) {
         guard generation == self.generation else { return }
         if rules.count >= Self.maximum { rules.removeAll() }

@@ -5,7 +5,9 @@ import Usher
 /// What a server of playlists asks of admission: `Admissions`, or a stand-in in tests. Every method may be called from any task.
 public protocol ViewerAdmission: Sendable {
     /// How viewers are let in to a stream.
-    func protection(app: String, stream: String) async throws -> Protection
+    /// - Parameter account: whose publication it is; nil: nothing is on the air there. What another account says of the name now
+    ///   opens nothing of it.
+    func protection(app: String, stream: String, account: AccountID?) async throws -> Protection
 
     /// Whether the viewer would be admitted now, and the session to play under: a running one or one on offer. Nothing is
     /// charged. A refusal is logged as an attempt.

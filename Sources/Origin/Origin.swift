@@ -161,7 +161,8 @@ final class Origin: Sendable {
             UsageService(usage: usage, viewers: viewers),
             AdmissionService(admissions: admissions),
             DeletedAccounts(
-                store: store, stage: stage, admissions: admissions, pushes: pushes, outputs: outputs, logger: logger),
+                deletions: { try await store.deletedAccounts(after: $0) }, stage: stage, admissions: admissions,
+                pushes: pushes, outputs: outputs, logger: logger),
             RTMPService(
                 server: server, stage: stage, pushes: pushes, drainTimeout: configuration.server.drainTimeout,
                 logger: logger),

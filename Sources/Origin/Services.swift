@@ -77,7 +77,8 @@ struct UsageService: Service {
 
 /// Ends what runs for accounts that were deleted: their streams, pushes and viewers.
 struct DeletedAccounts: Service {
-    let store: any AccountStore
+    /// Asks for those that were deleted after a position.
+    let deletions: @Sendable (_ position: Int64) async throws -> [DeletedAccount]
     let stage: Stage
     let admissions: Admissions
     let pushes: PushSupervisor
@@ -97,17 +98,25 @@ struct DeletedAccounts: Service {
         }
     }
 
-    /// Since when accounts are known to be deleted.
+    /// What is known of deletions.
     struct Watch: Sendable {
+        /// Of the newest that is known.
+        fileprivate var position: Int64 = 0
+        /// Since when accounts are known to be deleted.
         fileprivate var seen: [AccountID: ContinuousClock.Instant] = [:]
     }
 
-    func sweep(_ watch: inout Watch, now: ContinuousClock.Instant) async {
+    /// - Returns: the accounts of which what runs was ended.
+    @discardableResult
+    func sweep(_ watch: inout Watch, now: ContinuousClock.Instant) async -> Set<AccountID> {
         // Another task of the origin says it when the store does not answer.
-        guard let deleted = try? await store.deletedAccounts(), !deleted.isEmpty else { return }
-        for id in deleted where watch.seen[id] == nil { watch.seen[id] = now }
-        let recent = Set(deleted.filter { id in watch.seen[id].map { now - $0 < grace } ?? false })
-        guard !recent.isEmpty else { return }
+        for deleted in (try? await deletions(watch.position)) ?? [] {
+            watch.seen[deleted.id] = now
+            watch.position = max(watch.position, deleted.position)
+        }
+        watch.seen = watch.seen.filter { now - $0.value < grace }
+        let recent = Set(watch.seen.keys)
+        guard !recent.isEmpty else { return [] }
         await pushes.disconnect(accounts: recent)
         // While their streams are there: the connections of viewers are closed, not left to wait for another stream.
         admissions.end(accounts: recent)
@@ -116,6 +125,7 @@ struct DeletedAccounts: Service {
             logger.info("stream ended, its account was deleted", metadata: ["stream": "\(hub.address)"])
         }
         outputs.remove(accounts: recent)
+        return recent
     }
 }
 

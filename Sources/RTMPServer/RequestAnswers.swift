@@ -27,7 +27,7 @@ extension RTMPEnvironment {
             return .notFound
         }
         do {
-            switch try await admissions.admit(connection: facts, onEnd: { _ in onEnd() }) {
+            switch try await admissions.admit(connection: facts, account: hub.accountID, onEnd: { _ in onEnd() }) {
             case .granted(let session): return .admitted(hub, session: session)
             case .refused: return .refused
             }

@@ -134,8 +134,9 @@ public protocol AccountStore: Sendable {
     /// again; its user name may be. What else there is of it nobody can ask for, and `removeDeletedAccounts` removes it. Throws
     /// `StoreError.notFound`.
     func deleteAccount(id: AccountID, at date: Date) async throws
-    /// Accounts there were, by CDN id.
-    func deletedAccounts() async throws -> [AccountID]
+    /// Accounts there were, in the order in which they were deleted.
+    /// - Parameter position: of the last one that is known; 0: all are given.
+    func deletedAccounts(after position: Int64) async throws -> [DeletedAccount]
     /// Gives the key with its id.
     func insertKey(_ key: APIKey) async throws -> APIKey
     /// The key and whose it is, in one question: every signed request asks it.

@@ -67,7 +67,7 @@ struct AccountCreate: AsyncParsableCommand {
             if let taken = try await store.account(id: accountID) {
                 throw Failure("CDN \(accountID) is taken by the account \(taken.user)")
             }
-            if try await store.deletedAccounts().contains(accountID) {
+            if try await store.deletedAccounts(after: 0).contains(where: { $0.id == accountID }) {
                 throw Failure("CDN \(accountID) was the number of an account that is deleted, and is not given again")
             }
             let account = Account(id: accountID, user: name, created: Date())
@@ -77,7 +77,8 @@ struct AccountCreate: AsyncParsableCommand {
         // Somebody else may take the number between the look and the insertion.
         for attempt in 1... {
             let taken = Set(
-                (try await store.accounts().map(\.id) + (try await store.deletedAccounts())).map(\.rawValue))
+                (try await store.accounts().map(\.id) + (try await store.deletedAccounts(after: 0)).map(\.id))
+                    .map(\.rawValue))
             let free = (1...(taken.count + 1)).first { !taken.contains($0) } ?? taken.count + 1
             let account = Account(id: AccountID(rawValue: free), user: name, created: Date())
             do {

@@ -104,6 +104,7 @@ struct ExplainCommand: AsyncParsableCommand {
     }
 
     private func viewers(_ explanation: Explanation, _ name: (app: String, stream: String)) -> String {
+        guard explanation.account != nil else { return "nobody: the app is no account's" }
         let rule =
             switch explanation.protection {
             case .open: "anybody"

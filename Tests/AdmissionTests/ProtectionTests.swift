@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 import Storage
 import Testing
@@ -9,6 +10,7 @@ import Usher
     @Test("The configured list decides first, then the stream's settings, then the default")
     func theConfiguredListComesFirstThenSettingsThenTheDefault() async throws {
         try await Scene.run { scene in
+            try await scene.store.insertAccount(Account(id: 8, user: "other", created: scene.clock.now))
             let node = scene.node {
                 $0.protectedStreams = ["demo-origin/secret*", "demo-vod/*"]
                 $0.defaultProtection = .open
@@ -17,15 +19,15 @@ import Usher
                 ("demo-origin", "open", .open), ("demo-origin", "secret1", .sevu), ("demo-vod", "a/b.mp4", .sevu),
                 ("other-vod", "x", .open), ("demo-origin", "open_720p", .open),
             ] {
-                #expect(try await node.protection(app: app, stream: stream) == protection)
+                #expect(try await node.protection(app: app, stream: stream, account: nil) == protection)
             }
             try await scene.protect("open", .sevu)
             try await scene.protect("secret1", .open)
             // Remembered for a second.
-            #expect(try await node.protection(app: "demo-origin", stream: "open") == .open)
+            #expect(try await node.protection(app: "demo-origin", stream: "open", account: nil) == .open)
             scene.clock.advance(1)
-            #expect(try await node.protection(app: "demo-origin", stream: "open") == .sevu)
-            #expect(try await node.protection(app: "demo-origin", stream: "secret1") == .sevu)
+            #expect(try await node.protection(app: "demo-origin", stream: "open", account: nil) == .sevu)
+            #expect(try await node.protection(app: "demo-origin", stream: "secret1", account: nil) == .sevu)
         }
     }
 
@@ -36,9 +38,9 @@ import Usher
                 $0.protectedStreams = ["demo-origin/paid"]
                 $0.defaultProtection = .open
             }
-            #expect(try await node.protection(app: "demo-origin", stream: "paid_720p") == .sevu)
-            #expect(try await node.protection(app: "demo-origin", stream: "paid.smil") == .sevu)
-            #expect(try await node.protection(app: "demo-origin", stream: "paid2_720p") == .open)
+            #expect(try await node.protection(app: "demo-origin", stream: "paid_720p", account: nil) == .sevu)
+            #expect(try await node.protection(app: "demo-origin", stream: "paid.smil", account: nil) == .sevu)
+            #expect(try await node.protection(app: "demo-origin", stream: "paid2_720p", account: nil) == .open)
         }
     }
 
@@ -60,7 +62,7 @@ import Usher
                 try await scene.protect(name, protection)
             }
             let node = scene.node { $0.defaultProtection = configured }
-            #expect(try await node.protection(app: "demo-origin", stream: asked) == expected)
+            #expect(try await node.protection(app: "demo-origin", stream: asked, account: nil) == expected)
         }
     }
 
@@ -68,10 +70,10 @@ import Usher
     func changesHereAreSeenAtOnce() async throws {
         try await Scene.run { scene in
             let node = scene.node()
-            #expect(try await node.protection(app: "demo-origin", stream: "s") == .sevu)
+            #expect(try await node.protection(app: "demo-origin", stream: "s", account: nil) == .sevu)
             try await scene.protect("*", .open)
             await node.streamSettingsChanged()
-            #expect(try await node.protection(app: "demo-origin", stream: "s") == .open)
+            #expect(try await node.protection(app: "demo-origin", stream: "s", account: nil) == .open)
         }
     }
 
@@ -106,13 +108,45 @@ import Usher
         }
     }
 
+    @Test("A stream is no less protected when its account is deleted, whoever has the account's name then")
+    func deletedAccount() async throws {
+        try await Scene.run { scene in
+            try await scene.protect("paid", .sevu)
+            let node = scene.node { $0.defaultProtection = .open }
+            func protection(_ stream: String, of account: AccountID?) async throws -> Protection {
+                try await node.protection(app: "demo-origin", stream: stream, account: account)
+            }
+            #expect(try await protection("paid", of: 7) == .sevu)
+            #expect(try await protection("free", of: 7) == .open)
+            try await scene.store.deleteAccount(id: 7, at: scene.clock.now)
+            scene.clock.advance(1)
+            for stream in ["paid", "free"] {
+                #expect(try await protection(stream, of: 7) == .sevu)
+                #expect(try await protection(stream, of: nil) == .sevu)
+                let facts = scene.facts(key: nil, video: stream)
+                #expect(try await node.offer(facts) == .refused(.missingTicket))
+                #expect(try await node.admit(facts, session: nil) == .refused(.missingTicket))
+                let connection = try await node.admit(connection: facts, account: 7) { _ in }
+                #expect(connection == .refused(.missingTicket))
+            }
+            // The stream of before may still be on the air. What the new account publishes is its own.
+            try await scene.store.insertAccount(Account(id: 9, user: "demo", created: scene.clock.now))
+            scene.clock.advance(1)
+            #expect(try await protection("paid", of: 7) == .sevu)
+            #expect(try await protection("paid", of: 9) == .open)
+            let facts = scene.facts(key: nil, video: "paid")
+            #expect(try await node.admit(connection: facts, account: 7) { _ in } == .refused(.missingTicket))
+            #expect(try await node.admit(connection: facts, account: 9) { _ in }.grant != nil)
+        }
+    }
+
     @Test("Asking how a stream is protected writes nothing")
     func askingWritesNothing() async throws {
         try await Scene.run { scene in
             let before = scene.store.writeCounts.writes
             let node = scene.node { $0.defaultProtection = .open }
             for number in 0..<100 {
-                let protection = try await node.protection(app: "demo-origin", stream: "s\(number)")
+                let protection = try await node.protection(app: "demo-origin", stream: "s\(number)", account: nil)
                 #expect(protection == .open)
             }
             await node.poll()

@@ -166,6 +166,9 @@ import Usher
                     "\naccount  demo, CDN 7, suspended: unpaid\npublish  nobody: the account is suspended\n"))
             let foreign = try await program.run("explain", "other-origin/x", "--config", "c.yaml").output
             #expect(foreign.contains("\naccount  none: no account's name begins the app's\n"))
+            #expect(foreign.hasSuffix("\nwatch    nobody: the app is no account's\n"))
+            let viewer = try await program.run("explain", "other-origin/x", "--ip", "192.0.2.1", "--config", "c.yaml")
+            #expect(viewer.output.hasSuffix("\nviewer   refused: Missing Ticket\n") && viewer.code == 1)
         }
     }
 

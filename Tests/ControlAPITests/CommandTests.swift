@@ -150,7 +150,7 @@ struct CommandTests {
             #expect(updated["protection"] == "sevu")
             #expect(updated["record"] == false)
             #expect(updated["playlist_count"] == 6)
-            #expect(try await api.admissions.protection(app: "demo-origin", stream: "mystream") == .sevu)
+            #expect(try await api.admissions.protection(app: "demo-origin", stream: "mystream", account: nil) == .sevu)
 
             let name: JSONObject = ["app": "demo-origin", "stream": "mystream", "user": "alice"]
             #expect(try await api.call("sevu.removestreamuser", name).code == 2103)
@@ -409,7 +409,8 @@ struct CommandTests {
             for (stream, protection) in [
                 ("early", Protection.sevu), ("vip", .sevu), ("public", .open), ("other", .sevu),
             ] {
-                #expect(try await api.admissions.protection(app: "demo-origin", stream: stream) == protection)
+                #expect(
+                    try await api.admissions.protection(app: "demo-origin", stream: stream, account: nil) == protection)
             }
             let users = try await api.call("sevu.liststreamusers")["stream_users"]?.arrayValue ?? []
             #expect(users.map { $0.objectValue?["protection"] } == ["sevu", "sevu", "sevu", "none"])
@@ -420,7 +421,7 @@ struct CommandTests {
             #expect(try await set("vip", "none") == "none")
             #expect(try await set("vip", "inherit") == "sevu")
             #expect(try await set("*", "none") == "none")
-            #expect(try await api.admissions.protection(app: "demo-origin", stream: "vip") == .open)
+            #expect(try await api.admissions.protection(app: "demo-origin", stream: "vip", account: nil) == .open)
         }
     }
 

@@ -30,6 +30,14 @@ import Testing
         let bystander = try await RTMPPlayer(port: origin.rtmpPort, app: "other-origin/live", stream: "theirs")
         try await eventually("media") { player.mediaBytes > 0 && bystander.mediaBytes > 0 }
 
+        // Somebody without a ticket tries for as long as there is something.
+        let stranger = Task {
+            var statuses: Set<Int> = []
+            while !statuses.contains(404) {
+                statuses.insert(try await HTTPGet(origin.playlist("paid")).status)
+            }
+            return statuses
+        }
         let deleted = try await ForeignProgram.run([
             Places.playhouse, "account", "delete", "demo", "--yes", "--config", origin.configuration,
         ])
@@ -43,6 +51,7 @@ import Testing
         try await eventually("the end of the playlist") {
             try await Curl.get(viewer.url, from: "127.0.0.1").status != 200
         }
+        #expect(try await stranger.value == [403, 404])
         try await eventually("the end of the push") { try await other.details("copy") == nil }
         #expect(try await account.call("app.list")["status"] == "failure")
         let again = try await TinyEncoder(to: origin.rtmp("paid")).program.result(within: 30)

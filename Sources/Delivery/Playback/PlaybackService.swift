@@ -144,7 +144,7 @@ public struct PlaybackService: Sendable {
                 return PlaybackReply.edge(offline, isKept: false)
             }
             do {
-                let isAllowed = try await isAllowed(request, address)
+                let isAllowed = try await isAllowed(request, address, account: nil)
                 return PlaybackReply.edge(isAllowed ? offline : refused, isKept: false)
             } catch {
                 return PlaybackReply.edge(failed(error, request, address), isKept: false)
@@ -167,25 +167,33 @@ public struct PlaybackService: Sendable {
             }
         guard isKept, !isInSession else { return PlaybackReply.edge(own, isKept: isKept) }
         // Outside of sessions an answer is kept for everybody.
-        let address = output.address
-        let protection = try? await admission.protection(app: address.app, stream: address.stream)
+        let protection = try? await protection(of: output)
         return PlaybackReply.edge(own, isKept: protection == .open)
     }
 
     /// Whether the viewer may have a segment of the stream.
-    private func isAllowed(_ request: PlaybackRequest, _ address: StreamAddress) async throws -> Bool {
+    /// - Parameter account: whose publication it is; nil: it is no more.
+    private func isAllowed(_ request: PlaybackRequest, _ address: StreamAddress, account: AccountID?) async throws
+        -> Bool
+    {
         // The usual case first: it takes no step out of this thread.
         if let session = request.path.session, admission.permits(viewer(request, address), session: session) {
             return true
         }
-        return try await admission.protection(app: address.app, stream: address.stream) == .open
+        return try await admission.protection(app: address.app, stream: address.stream, account: account) == .open
+    }
+
+    private func protection(of output: StreamOutput) async throws -> Protection {
+        let address = output.address
+        return try await admission.protection(
+            app: address.app, stream: address.stream, account: output.accountID)
     }
 
     private func file(_ name: String, of output: StreamOutput, for request: PlaybackRequest) async throws
         -> PlaybackReply
     {
         let address = output.address
-        guard try await isAllowed(request, address) else { return refused }
+        guard try await isAllowed(request, address, account: output.accountID) else { return refused }
         guard let file = outputs.file(named: name, at: address) else {
             return PlaybackReply.text(.notFound, "Not found.\n", cache: .missing)
         }
@@ -207,7 +215,7 @@ public struct PlaybackService: Sendable {
     /// charges nothing, for many players fetch it and then do not play.
     private func master(of output: StreamOutput, for request: PlaybackRequest) async throws -> PlaybackReply {
         let address = output.address
-        let protection = try await admission.protection(app: address.app, stream: address.stream)
+        let protection = try await protection(of: output)
         guard protection != .open else {
             guard let playlist = await firstPlaylist(of: output) else { return notReady(output) }
             note(request, of: address)
@@ -230,7 +238,7 @@ public struct PlaybackService: Sendable {
         {
             return PlaybackReply.playlist(playlist.media, to: request, cache: .sessionPlaylist)
         }
-        let protection = try await admission.protection(app: address.app, stream: address.stream)
+        let protection = try await protection(of: output)
         guard protection != .open else {
             guard let playlist = await firstPlaylist(of: output) else { return notReady(output) }
             note(request, of: address)

@@ -29,6 +29,18 @@ public struct Account: Sendable, Hashable {
     }
 }
 
+/// An account there was.
+public struct DeletedAccount: Sendable, Hashable {
+    public var id: AccountID
+    /// Larger than that of every account that was deleted before.
+    public var position: Int64
+
+    public init(id: AccountID, position: Int64) {
+        self.id = id
+        self.position = position
+    }
+}
+
 /// How much there is that goes with an account when it is deleted.
 public struct AccountContents: Sendable, Hashable {
     /// Those that are not revoked.

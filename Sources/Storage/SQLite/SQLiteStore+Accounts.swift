@@ -76,10 +76,11 @@ extension SQLiteStore {
     public func deleteAccount(id: AccountID, at date: Date) async throws {
         try await write { database in
             // The row stays, so that its number is never given again, and what is not removed yet belongs to something. No account
-            // can have such a name.
+            // can have such a name. The date is the place in the order of deletions, whatever becomes of the clock.
             let deleted = try database.run(
                 """
-                UPDATE accounts SET user = cdn || ' deleted', suspension = NULL, deleted = ?
+                UPDATE accounts SET user = cdn || ' deleted', suspension = NULL,
+                    deleted = max(?, (SELECT ifnull(max(deleted), 0) + 1 FROM accounts))
                 WHERE cdn = ? AND deleted IS NULL
                 """, [date.stored, id])
             guard deleted > 0 else { throw StoreError.notFound("account with CDN id \(id)") }
@@ -95,10 +96,10 @@ extension SQLiteStore {
     /// What there may be very much of.
     private static let tablesOfHistory = ["tickets", "origin_events", "usage_days", "viewer_minutes"]
 
-    public func deletedAccounts() async throws -> [AccountID] {
+    public func deletedAccounts(after position: Int64) async throws -> [DeletedAccount] {
         try await read { database in
-            try database.all("SELECT cdn FROM accounts WHERE deleted IS NOT NULL ORDER BY cdn").map {
-                try $0.account("cdn")
+            try database.all("SELECT cdn, deleted FROM accounts WHERE deleted > ? ORDER BY deleted", [position]).map {
+                DeletedAccount(id: try $0.account("cdn"), position: try $0.integer("deleted"))
             }
         }
     }

@@ -1,4 +1,5 @@
 import Admission
+import Basics
 import Foundation
 import Storage
 import Synchronization
@@ -34,7 +35,7 @@ final class TestAdmission: ViewerAdmission {
         state.withLock { change(&$0) }
     }
 
-    func protection(app: String, stream: String) async throws -> Protection {
+    func protection(app: String, stream: String, account: AccountID?) async throws -> Protection {
         try state.withLock { state in
             guard !state.isFailing else { throw Failure() }
             return state.isProtected ? .sevu : .open

@@ -24,6 +24,9 @@ struct TestOrigin {
 
     init(folder: String) async throws {
         store = try await SQLiteStore.open(folder: folder)
+        if try await store.account(id: 1) == nil {
+            try await store.insertAccount(Account(id: 1, user: "demo", created: Date()))
+        }
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         admissions = Admissions(store: store, logger: logger)
         let configuration = DeliveryConfiguration(segmenter: TestStage.segmenter)
@@ -47,7 +50,6 @@ struct TestOrigin {
     /// The demo account, its stream protected, and a ticket for it.
     func protect(uses: Int) async throws {
         let now = Date()
-        try await store.insertAccount(Account(id: 1, user: "demo", created: now))
         _ = try await store.upsertStream(
             StreamSettings(accountID: 1, app: "demo-origin", stream: "mystream", protection: .sevu, created: now))
         _ = try await store.insertTicket(

@@ -82,7 +82,7 @@ struct DeletionConformance {
             #expect(try await found(store, .demo) == [0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 1, 1, 1])
             #expect(try await store.currentSettingsRevision() == revision + 1)
             #expect(try await store.accounts() == [.other])
-            #expect(try await store.deletedAccounts() == [1])
+            #expect(try await store.deletedAccounts(after: 0).map(\.id) == [1])
             #expect(try await store.removeDeletedAccounts() == 5)
             #expect(try await found(store, .demo) == Array(repeating: 0, count: 13))
             #expect(try await store.contents(accountID: 1) == AccountContents())
@@ -90,6 +90,25 @@ struct DeletionConformance {
             #expect(try await store.sessionToJoin(.sample(.sample(key: "demo-origina"), joinWindow: 60)) == nil)
             #expect(try await store.removeDeletedAccounts() == 0)
             #expect(try await found(store, .other) == whole)
+        }
+    }
+
+    @Test(
+        "Deletions are told in their order, each once to who says which was the last, whatever the clock does",
+        arguments: StoreKind.allCases)
+    func order(kind: StoreKind) async throws {
+        try await kind.runWithAccounts { store in
+            try await store.insertAccount(Account(id: 3, user: "third", created: at(0)))
+            #expect(try await store.deletedAccounts(after: 0) == [])
+            var position: Int64 = 0
+            for (id, seconds) in [(2, 9), (3, 9), (1, 5)] as [(AccountID, Double)] {
+                try await store.deleteAccount(id: id, at: at(seconds))
+                let new = try await store.deletedAccounts(after: position)
+                #expect(new.map(\.id) == [id])
+                position = new.last?.position ?? position
+                #expect(try await store.deletedAccounts(after: position) == [])
+            }
+            #expect(try await store.deletedAccounts(after: 0).map(\.id) == [2, 3, 1])
         }
     }
 

@@ -65,6 +65,10 @@ enum Migrations {
                     CREATE INDEX accounts_deleted ON accounts (cdn) WHERE deleted IS NOT NULL;
                     """)
         }
+        migrator.registerMigration("061 deletions in their order") { database in
+            try database.execute(
+                sql: "CREATE INDEX accounts_by_deletion ON accounts (deleted) WHERE deleted IS NOT NULL")
+        }
         guard try !pool.read(migrator.hasBeenSuperseded) else {
             throw StoreError.failed("the database was written by a newer version of Playhouse")
         }
