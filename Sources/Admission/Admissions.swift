@@ -224,18 +224,10 @@ public final class Admissions: ViewerAdmission {
         let viewer = ViewingSessions.Viewer(facts)
         if let running = runningSession(of: viewer, facts, now: moment) { return .granted(running) }
         let accountID = try await owner(ofApp: facts.app)
-        let ticket = try await ticket(facts, accountID: accountID)
-        switch TicketDecision.decide(ticket: ticket, facts: facts, now: moment.date) {
-        case .granted:
-            return .granted(offers.id(for: viewer.parts, at: moment.date))
+        switch try await store.preview(request(facts, accountID: accountID, id: "", now: moment.date)) {
+        case .granted(let running):
+            return .granted(running ?? offers.id(for: viewer.parts, at: moment.date))
         case .refused(let reason):
-            // The last use may have been this viewer's own, on another node or before a restart.
-            if reason == .noUsesRemaining,
-                let running = try await store.sessionToJoin(
-                    request(facts, accountID: accountID, id: "", now: moment.date))
-            {
-                return .granted(running)
-            }
             store.recordRefusal(
                 Attempt(
                     accountID: accountID, date: moment.date, facts: facts, isSuccess: false, reason: reason.rawValue),
@@ -350,9 +342,12 @@ public final class Admissions: ViewerAdmission {
         sessions.isRunning(session, now: now()) || openViewers.contains(session)
     }
 
-    /// The connection is gone or plays no more.
+    /// The connection is gone or plays no more. Its place is free then (`Ticket.maximumSessions`), also when it was this node that
+    /// ended its session.
     public func close(_ session: String) async {
-        guard !openViewers.remove(session), sessions.remove(session) else { return }
+        openViewers.remove(session)
+        guard !OpenViewers.isOne(session) else { return }
+        sessions.remove(session)
         do {
             try await store.endSession(id: session)
         } catch {
@@ -446,12 +441,15 @@ public final class Admissions: ViewerAdmission {
             let current = try await store.ticket(key: admitted.ticket.key)
             let verdict = TicketDecision.decide(
                 ticket: current, facts: request.facts, now: self.now().date, countsUse: false)
-            guard let current, case .granted = verdict else {
+            if let current, case .granted = verdict { ticketChanged(current) }
+            guard case .granted = verdict, isRunning(admitted.id) else {
                 sessions.remove(admitted.id)
-                return verdict.map { _ in admitted.id }
+                // Nobody closes a connection's session that it was refused.
+                if onEnd != nil { await close(admitted.id) }
+                if case .refused(let reason) = verdict { return .refused(reason) }
+                return .refused(.revoked)
             }
-            ticketChanged(current)
-            return isRunning(admitted.id) ? .granted(admitted.id) : .refused(.revoked)
+            return .granted(admitted.id)
         } catch {
             // The use is charged, so the viewer plays; `poll` looks at the ticket as soon as the store answers.
             state.withLock { _ = $0.unreviewed.insert(admitted.ticket.key) }

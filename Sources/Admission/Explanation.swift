@@ -91,22 +91,14 @@ extension Admissions {
             }
         }
         let ticket = try await ticket(facts, accountID: accountID)
-        switch (TicketDecision.decide(ticket: ticket, facts: facts, now: moment.date), ticket) {
-        case (.granted(let claim), let ticket?):
-            if ticket.maximumSessions > 0, try await runningSessions(of: ticket) >= ticket.maximumSessions {
-                let running = try await store.sessionToJoin(
-                    request(facts, accountID: accountID, id: "", now: moment.date))
-                return running == nil ? .refused(.noUsesRemaining) : .joins(ticket)
-            }
-            return .admitted(ticket, claim: claim)
-        case (.refused(.noUsesRemaining), let ticket?):
-            let running = try await store.sessionToJoin(
-                request(facts, accountID: accountID, id: "", now: moment.date))
-            return running == nil ? .refused(.noUsesRemaining) : .joins(ticket)
-        case (.refused(let reason), _):
-            return .refused(reason)
-        case (.granted, nil):
-            return .refused(.unknownTicket)
+        let request = request(facts, accountID: accountID, id: "", now: moment.date)
+        if let ticket, try await store.sessionToJoin(request) != nil { return .joins(ticket) }
+        switch (try await store.preview(request), ticket) {
+        case (.granted, let ticket?):
+            let decision = TicketDecision.decide(ticket: ticket, facts: facts, now: moment.date)
+            return .admitted(ticket, claim: decision.grant ?? nil)
+        case (.refused(let reason), _): return .refused(reason)
+        case (.granted, nil): return .refused(.unknownTicket)
         }
     }
 }

@@ -12,12 +12,18 @@ final class OpenViewers: Sendable {
     }
 
     private let state = Mutex(State())
+    private static let prefix = "open/"
+
+    /// Whether an id was given by `add`, of a viewer who is there or who was.
+    static func isOne(_ id: String) -> Bool {
+        id.hasPrefix(prefix)
+    }
 
     /// - Returns: the id to end it by. No session has one like it.
     func add(_ stream: ViewingSessions.StreamName, onEnd: @escaping OnEnd) -> String {
         state.withLock { state in
             state.last &+= 1
-            let id = "open/\(state.last)"
+            let id = "\(Self.prefix)\(state.last)"
             state.viewers[stream, default: [:]][id] = onEnd
             state.streams[id] = stream
             return id
@@ -29,6 +35,7 @@ final class OpenViewers: Sendable {
     }
 
     /// - Returns: whether there was such a viewer.
+    @discardableResult
     func remove(_ id: String) -> Bool {
         state.withLock { state in
             guard let stream = state.streams.removeValue(forKey: id) else { return false }

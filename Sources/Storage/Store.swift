@@ -181,6 +181,9 @@ public protocol TicketStore: Sendable {
     /// left. Else decides, and refuses a session more than the ticket may have at a time, and if admitted charges a use, claims an `auto` network, opens the session and writes the attempt row, all in
     /// one transaction in which no other node can get between. When refused, the attempt is logged.
     func admit(_ request: AdmissionRequest) async throws -> Verdict<AdmittedSession>
+    /// What `admit` would say now, for those who are told before they play. Granted with the id of a running session: the viewer
+    /// would join that, and be refused without it. Reads only.
+    func preview(_ request: AdmissionRequest) async throws -> Verdict<String?>
     /// The id of the running session that `admit` would join for this request. Reads only.
     func sessionToJoin(_ request: AdmissionRequest) async throws -> String?
     /// How many sessions of a ticket have not ended and were heard of after `date`, on all nodes.

@@ -287,6 +287,31 @@ import Usher
         }
     }
 
+    @Test("Who is one too many is told so by the master playlist, and who plays is given his own again, on any node")
+    func tooManyAtATime() async throws {
+        try await Scene.run { scene in
+            try await scene.ticket(uses: 5, sessions: 1)
+            let (node, other) = (scene.node(), scene.node())
+            let id = try #require(try await scene.enter(node))
+            let late = scene.facts(address: "198.51.100.1")
+            for node in [node, other] {
+                #expect(try await node.offer(late) == .refused(.noUsesRemaining))
+                // On the other node the media playlist leads back to it.
+                let own = try #require(try await node.offer(scene.facts()).grant)
+                #expect(try await node.admit(scene.facts(), session: own) == .granted(id))
+            }
+            // Idle for the time-out, but the store may not have heard of the last use.
+            scene.clock.advance(70)
+            #expect(try await other.offer(late) == .refused(.noUsesRemaining))
+            #expect(try await node.offer(scene.facts()).grant != nil)
+            scene.clock.advance(15)
+            #expect(try await other.offer(late).grant != nil)
+            #expect(try await scene.usedCount == 1)
+            #expect(try await scene.reasons() == ["No Uses Remaining", "No Uses Remaining"])
+            #expect(try await scene.attempts(false) == 3)
+        }
+    }
+
     @Test("A full node charges nobody")
     func aFullNodeChargesNobody() async throws {
         try await Scene.run { scene in

@@ -122,6 +122,37 @@ import Usher
         }
     }
 
+    @Test("A connection's place is free when it is closed, whatever ended its session", arguments: Cut.allCases)
+    fileprivate func places(cut: Cut) async throws {
+        try await Scene.run { scene in
+            try await scene.ticket(sessions: 1, lifetime: 20)
+            let (node, ends) = (scene.node(), Ends())
+            let id = try #require(try await node.admit(connection: scene.facts(), onEnd: ends.note).grant)
+            #expect(try await scene.openInStore() == 1)
+            switch cut {
+            case .nothing: break
+            case .revocation: _ = try await scene.store.setTicketActive(key: "k", accountID: 7, false)
+            case .change, .changeHere:
+                let update = try await scene.store.updateTicket(
+                    key: "k", accountID: 7, TicketChange(video: "another"))
+                if cut == .changeHere, case .changed(let ticket) = update { node.ticketChanged(ticket) }
+            case .expiry: scene.clock.advance(21)
+            case .kick:
+                let name = try #require(node.reports { _ in true }.first?.name)
+                #expect(try await node.end(sessionNamed: name) { _ in true })
+            }
+            await node.poll()
+            #expect(ends.all.count == (cut == .nothing ? 0 : 1))
+            await node.close(id)
+            #expect(try await scene.openInStore() == 0)
+            #expect(node.sessionCount == 0)
+        }
+    }
+
+    enum Cut: CaseIterable {
+        case nothing, revocation, change, changeHere, expiry, kick
+    }
+
     @Test("Every connection costs a use")
     func everyConnectionCostsAUse() async throws {
         try await Scene.run { scene in
@@ -165,6 +196,7 @@ import Usher
                 outcome, of: request, now: scene.clock.both, polled: polled, onEnd: ends.note)
             #expect(taken == .refused(.revoked))
             #expect(node.sessionCount == 0)
+            #expect(try await scene.openInStore() == 0)
             await node.poll()
             // Who was refused has nothing to be told of.
             #expect(ends.all == [])
@@ -238,5 +270,13 @@ import Usher
             }
             #expect(node.sessionCount == 0)
         }
+    }
+}
+
+extension Scene {
+    /// Sessions of the ticket that have not ended as far as the store knows.
+    func openInStore() async throws -> Int {
+        guard let ticket = try await store.ticket(key: "k") else { return 0 }
+        return try await store.runningSessions(ofTicket: ticket.id, heardAfter: .distantPast)
     }
 }

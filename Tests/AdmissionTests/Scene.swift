@@ -69,12 +69,13 @@ struct Scene: Sendable {
 
     @discardableResult
     func ticket(
-        key: String = "k", ip: String = "0.0.0.0/0", video: String = "s", uses: Int = 10, lifetime: TimeInterval = 3600
+        key: String = "k", ip: String = "0.0.0.0/0", video: String = "s", uses: Int = 10,
+        sessions: Int = 0, lifetime: TimeInterval = 3600
     ) async throws -> Ticket {
         try await store.insertTicket(
             Ticket(
-                accountID: 7, key: key, pass: "p", ip: ip, app: "demo-*", video: video, uses: uses, created: clock.now,
-                expires: clock.now.addingTimeInterval(lifetime)))
+                accountID: 7, key: key, pass: "p", ip: ip, app: "demo-*", video: video, uses: uses,
+                maximumSessions: sessions, created: clock.now, expires: clock.now.addingTimeInterval(lifetime)))
     }
 
     func facts(

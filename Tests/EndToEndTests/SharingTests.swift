@@ -22,7 +22,8 @@ import Testing
         let status = try await scene.account.succeed("sevu.status", ["key": key])
         #expect(status["max_sessions"] == "2" && status["sessions"] == "2")
 
-        #expect(try await scene.viewer(ticket, from: "127.1.2.1").start().reply.status == 403)
+        // At the first request already.
+        #expect(try await scene.viewer(ticket, from: "127.1.2.1").master().status == 403)
         let third = try await play(ticket, at: scene)
         try await eventually("the refusal") { third.state != .connecting }
         #expect(third.state == .refused("NetStream.Play.Failed"))
@@ -37,18 +38,53 @@ import Testing
         await player.close()
         var late = media
         try await eventually("a place") {
-            late = try await scene.viewer(ticket, from: "127.1.2.1").start()
+            let viewer = scene.viewer(ticket, from: "127.1.2.1")
+            guard try await viewer.master().status == 200 else { return false }
+            late = try await viewer.start()
             return late.reply.status == 200
         }
-        #expect(try await scene.viewer(ticket, from: "127.1.3.1").start().reply.status == 403)
+        #expect(try await scene.viewer(ticket, from: "127.1.3.1").master().status == 403)
         let running = try await scene.account.succeed("sevu.sessions", ["ip": "127.1.1.1"])
         let session = try #require(running["sessions"]?.arrayValue?.first?.objectValue?["session"])
         try await scene.account.succeed("sevu.kick", ["session": session])
         #expect(try await scene.viewer(ticket, from: "127.1.3.1").start().reply.status == 200)
-        #expect(try await scene.viewer(ticket, from: "127.1.4.1").start().reply.status == 403)
+        #expect(try await scene.viewer(ticket, from: "127.1.4.1").master().status == 403)
         try await scene.account.succeed("sevu.update", ["key": key, "max_sessions": 0])
         #expect(try await scene.viewer(ticket, from: "127.1.4.1").start().reply.status == 200)
         #expect(try await Curl.get(late.url, from: "127.1.2.1").status == 200)
+    }
+
+    @Test(
+        "A player that is cut off by a change of its ticket frees its place at once, and so does an origin that is stopped"
+    )
+    func cutOffPlayersLeaveNoPlaceTaken() async throws {
+        let scene = try await TicketScene()
+        let ticket = try await scene.ticket(uses: 0, ["max_sessions": 1])
+        let key = JSONValue.string(ticket.key)
+        for change in [["video": "other"], ["active": 0]] as [JSONObject] {
+            let player = try await play(ticket, at: scene)
+            try await eventually("media") { player.mediaBytes > 0 }
+            var fields: JSONObject = ["key": key, "request_id": .string(UUID().uuidString)]
+            for member in change.members { fields[member.name] = member.value }
+            try await scene.account.succeed("sevu.update", fields)
+            try await eventually("the player's end") { player.state != .playing }
+            try await scene.account.succeed(
+                "sevu.update",
+                ["key": key, "video": "paid", "active": 1, "request_id": .string(UUID().uuidString)])
+            try await eventually("a free place") {
+                try await scene.account.succeed("sevu.status", ["key": key])["sessions"] == "0"
+            }
+        }
+        let last = try await play(ticket, at: scene)
+        try await eventually("media") { last.mediaBytes > 0 }
+        try await scene.origin.stop()
+        let next = try await OriginProcess(
+            OriginProcess.quick, folder: scene.origin.folder, ports: (scene.origin.httpPort, scene.origin.rtmpPort))
+        let encoder = try TinyEncoder(to: next.rtmp("paid"))
+        try await scene.account.awaitOnAir("paid", encoder)
+        #expect(try await scene.account.succeed("sevu.status", ["key": key])["sessions"] == "0")
+        let again = try await play(ticket, at: scene)
+        try await eventually("media") { again.mediaBytes > 0 }
     }
 
     @Test("An origin that is killed leaves sessions behind, which free their places in the time of a session")

@@ -6,7 +6,9 @@ import Usher
 extension SQLiteStore {
     public func admit(_ request: AdmissionRequest) async throws -> Verdict<AdmittedSession> {
         // Who is refused changes nothing, so the write lock is not for them.
-        if !request.wasOffered, let refusal = try await refusal(request) { return refuse(request, refusal) }
+        if !request.wasOffered, case .refused(let reason) = try await preview(request) {
+            return refuse(request, reason)
+        }
         let verdict = try await write(.admissions) { try Self.admit(request, in: $0) }
         switch verdict {
         case .granted(let session): if session.isNew { packer.recorded(1) }
@@ -15,15 +17,19 @@ extension SQLiteStore {
         return verdict
     }
 
-    /// Why the viewer would be refused now.
-    private func refusal(_ request: AdmissionRequest) async throws -> RefusalReason? {
-        try await readBriefly { database in
+    public func preview(_ request: AdmissionRequest) async throws -> Verdict<String?> {
+        guard let key = request.facts.key, !key.isEmpty else { return .refused(.missingTicket) }
+        return try await readBriefly { database in
             let ticket = try Self.ticket(for: request, in: database)
-            switch TicketDecision.decide(ticket: ticket, facts: request.facts, now: request.now) {
-            case .granted: return nil
-            case .refused(let reason):
-                guard reason == .noUsesRemaining, let ticket else { return reason }
-                return try Self.sessionToJoin(request, ticket: ticket, in: database) == nil ? reason : nil
+            switch (TicketDecision.decide(ticket: ticket, facts: request.facts, now: request.now), ticket) {
+            case (.granted, let ticket?) where try Self.hasRoom(ticket, for: request, in: database):
+                return .granted(nil)
+            case (.granted, let ticket?), (.refused(.noUsesRemaining), let ticket?):
+                // The last use or place may be this viewer's own, on another node or from before a restart.
+                let running = try Self.sessionToJoin(request, ticket: ticket, in: database)
+                return running.map { .granted($0) } ?? .refused(.noUsesRemaining)
+            case (.refused(let reason), _): return .refused(reason)
+            case (.granted, nil): return .refused(.unknownTicket)
             }
         }
     }

@@ -55,6 +55,35 @@ struct SharingConformance {
         }
     }
 
+    @Test(
+        "What a viewer would be told is what he is told, and to ask charges nothing", arguments: StoreKind.allCases,
+        [60, nil] as [TimeInterval?])
+    func preview(kind: StoreKind, window: TimeInterval?) async throws {
+        try await kind.runWithAccounts { store in
+            _ = try await store.insertTicket(.sample(uses: 2, maximumSessions: 1))
+            #expect(try await store.preview(request(from: "192.0.2.1", joining: window)) == .granted(nil))
+            #expect(try await store.admit(request("one", from: "192.0.2.1", joining: window)).isNew)
+            let refused = Verdict<String?>.refused(.noUsesRemaining)
+            #expect(try await store.preview(request(at: 59, from: "192.0.2.2", joining: window)) == refused)
+            // His own session, and what is left of it, are in nobody's way; a connection's is in every other connection's.
+            for seconds in [59.0, 61, 84] {
+                let own = try await store.preview(request(at: seconds, from: "192.0.2.1", joining: window))
+                #expect(own == (window == nil ? refused : .granted(nil)), "\(seconds)")
+            }
+            #expect(try await store.preview(request(at: 85, from: "192.0.2.2", joining: window)) == .granted(nil))
+            #expect(try await store.admit(request("two", at: 85, from: "192.0.2.2", joining: window)).isNew)
+            // No use is left, whatever places are.
+            #expect(try await store.preview(request(at: 200, from: "192.0.2.1", joining: window)) == refused)
+            #expect(
+                try await store.preview(request(at: 90, from: "192.0.2.2", joining: window))
+                    == (window == nil ? refused : .granted("two")))
+            let keyless = AdmissionRequest.sample(.sample(key: nil), now: at(0), joinWindow: window)
+            #expect(try await store.preview(keyless) == .refused(.missingTicket))
+            #expect(try await store.ticket(key: "k1")?.usedCount == 2)
+            #expect(try await store.countAttempts(accountID: 1, filter: AttemptFilter()) == 2)
+        }
+    }
+
     @Test("A viewer who comes back is not refused for what is left of his own session", arguments: StoreKind.allCases)
     func own(kind: StoreKind) async throws {
         try await kind.runWithAccounts { store in
