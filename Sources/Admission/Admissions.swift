@@ -64,12 +64,12 @@ public final class Admissions: ViewerAdmission {
 
     // MARK: What is known of streams
 
-    /// As `rule` says, but open only to viewers of the account that owns the app now: one that was deleted, and whose name another
-    /// has, may still be on the air.
     public func protection(app: String, stream: String, account: AccountID?) async throws -> Protection {
-        let known = try await known(.init(app: app, stream: stream))
-        guard known.rule.protection == .open, let account, account != known.owner else { return known.rule.protection }
-        return .sevu
+        try await known(.init(app: app, stream: stream)).protection(of: account)
+    }
+
+    public func knownProtection(app: String, stream: String, account: AccountID?) -> Protection? {
+        knownNow(.init(app: app, stream: stream))?.protection(of: account)
     }
 
     /// By ticket if the configuration lists the stream or the one it is a rendition of, else as its settings say, those that it
@@ -80,9 +80,13 @@ public final class Admissions: ViewerAdmission {
     }
 
     private func known(_ name: ViewingSessions.StreamName) async throws -> RuleCache.Known {
-        let steady = now().steady
-        if let known = state.withLock({ $0.cache.rule(name, now: steady) }) { return known }
+        if let known = knownNow(name) { return known }
         return try await readRule(of: name)
+    }
+
+    private func knownNow(_ name: ViewingSessions.StreamName) -> RuleCache.Known? {
+        let steady = now().steady
+        return state.withLock { $0.cache.rule(name, now: steady) }
     }
 
     private func readRule(of name: ViewingSessions.StreamName) async throws -> RuleCache.Known {

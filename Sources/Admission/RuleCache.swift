@@ -15,6 +15,13 @@ struct RuleCache: Sendable {
         var rule: ViewingRule
         /// The account of its app, where the rule is that it is open; else nil.
         var owner: AccountID?
+
+        /// As the rule says, but open only where the account that is on the air owns the app now: one that was deleted, and whose
+        /// name another has, may still be.
+        func protection(of account: AccountID?) -> Protection {
+            guard rule.protection == .open, let account, account != owner else { return rule.protection }
+            return .sevu
+        }
     }
 
     private var rules: [ViewingSessions.StreamName: Entry<Known>] = [:]

@@ -9,6 +9,9 @@ public protocol ViewerAdmission: Sendable {
     ///   opens nothing of it.
     func protection(app: String, stream: String, account: AccountID?) async throws -> Protection
 
+    /// The same, when the store need not be asked for it; nil when it has to be.
+    func knownProtection(app: String, stream: String, account: AccountID?) -> Protection?
+
     /// Whether the viewer would be admitted now, and the session to play under: a running one or one on offer. Nothing is
     /// charged. A refusal is logged as an attempt.
     func offer(_ facts: ViewerFacts) async throws -> Verdict<String>

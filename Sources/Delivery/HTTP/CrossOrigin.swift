@@ -1,5 +1,3 @@
-import NIOHTTP1
-
 /// The headers that let scripts of other sites' pages read answers (CORS, Fetch standard §3.2).
 struct CrossOrigin: Sendable, Hashable {
     private let allowsAll: Bool
@@ -11,30 +9,30 @@ struct CrossOrigin: Sendable, Hashable {
     }
 
     /// Headers of every answer.
-    func apply(to headers: inout HTTPHeaders, origin: String?) {
-        allowOrigin(in: &headers, origin: origin)
-        headers.add(
-            name: "Access-Control-Expose-Headers",
-            value: "Accept-Ranges, Age, Content-Encoding, Content-Length, Content-Range, Date, ETag, Retry-After")
+    func apply(to reply: inout PlaybackReply, origin: String?) {
+        allowOrigin(in: &reply, origin: origin)
+        reply.add(
+            "Access-Control-Expose-Headers",
+            "Accept-Ranges, Age, Content-Encoding, Content-Length, Content-Range, Date, ETag, Retry-After")
     }
 
     /// Headers of the answer to a preflight request.
-    func applyPreflight(to headers: inout HTTPHeaders, origin: String?) {
-        allowOrigin(in: &headers, origin: origin)
-        headers.add(name: "Access-Control-Allow-Methods", value: "GET, HEAD, OPTIONS")
-        headers.add(name: "Access-Control-Allow-Headers", value: "If-None-Match, If-Range, Range")
-        headers.add(name: "Access-Control-Max-Age", value: "86400")
+    func applyPreflight(to reply: inout PlaybackReply, origin: String?) {
+        allowOrigin(in: &reply, origin: origin)
+        reply.add("Access-Control-Allow-Methods", "GET, HEAD, OPTIONS")
+        reply.add("Access-Control-Allow-Headers", "If-None-Match, If-Range, Range")
+        reply.add("Access-Control-Max-Age", "86400")
     }
 
-    private func allowOrigin(in headers: inout HTTPHeaders, origin: String?) {
+    private func allowOrigin(in reply: inout PlaybackReply, origin: String?) {
         guard !allowsAll else {
-            headers.add(name: "Access-Control-Allow-Origin", value: "*")
+            reply.add("Access-Control-Allow-Origin", "*")
             return
         }
         // Caches must not give one origin's answer to another.
-        headers.add(name: "Vary", value: "Origin")
+        reply.add("Vary", "Origin")
         if let origin, origins.contains(origin) {
-            headers.add(name: "Access-Control-Allow-Origin", value: origin)
+            reply.add("Access-Control-Allow-Origin", origin)
         }
     }
 }

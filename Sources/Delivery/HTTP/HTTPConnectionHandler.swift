@@ -7,9 +7,13 @@ import NIOHTTP1
 import NIOHTTPTypes
 import NIOHTTPTypesHTTP1
 
-/// Carries out what `HTTPConnection` decides, between the HTTP codec and Hummingbird: one request at a time is answered. Those
-/// of players `PlaybackService` answers here and now; others go up to Hummingbird, whose response comes down. Whoever takes too
-/// long or breaks the protocol is answered here and closed.
+/// Carries out what `HTTPConnection` decides: one request at a time is answered. Those of players `PlaybackService` answers,
+/// mostly here and now; others go up to Hummingbird, whose response comes down. Whoever takes too long or breaks the protocol is
+/// answered here and closed.
+///
+/// Most connections are those of players, who ask for nothing else: `HTTPInputHandler` reads their requests. At the first request
+/// that is for Hummingbird the codec and Hummingbird's own handler are put around this one, and all that follows on the connection
+/// goes through them.
 final class HTTPConnectionHandler: ChannelDuplexHandler {
     typealias InboundIn = HTTPServerRequestPart
     typealias InboundOut = HTTPRequestPart
@@ -31,6 +35,8 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
         var playback: PlaybackService?
         var dates: HTTPDates
         var log: LogLimiter
+        /// Puts the HTTP codec and Hummingbird around the connection's handler.
+        var openToAll: @Sendable (any Channel) -> Void
     }
 
     /// A response's buffer that the socket may not have taken.
@@ -43,7 +49,7 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
         var identity: UInt?
     }
 
-    /// Smaller buffers are not worth a count.
+    /// Smaller buffers are not worth a count, nor to be kept apart from the head before them.
     private static let leastHeld = 4 << 10
 
     private let shared: Shared
@@ -53,7 +59,10 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
     private var input: HTTPInputHandler?
     private var items = CircularBuffer<Item>()
     /// A player's request that is not read to its end.
-    private var playbackHead: HTTPRequestHead?
+    private var playbackHead: RequestHead?
+    /// What comes goes through the codec.
+    private(set) var isOpenToAll = false
+    private var hasUnflushed = false
     private var isGiving = false
     /// Hummingbird has been given something since it was last told that a read is complete.
     private var isReadOpen = false
@@ -86,7 +95,7 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
 
     var isEnding: Bool { machine.isEnding }
 
-    /// The decoder may have more bytes.
+    /// The next request, or more of the one that is being read, may come.
     var takesMore: Bool {
         guard items.isEmpty, let context else { return false }
         return machine.isReadingBody || (machine.isReadyForRequest && context.channel.isWritable)
@@ -101,13 +110,36 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
         arm()
     }
 
+    /// Whether the request is answered without the codec.
+    func takes(_ head: RequestHead) -> Bool {
+        shared.playback != nil && !head.isMoreThanHead && PlaybackService.takes(head.target)
+    }
+
+    /// Something came that is no player's request.
+    func openToAll() {
+        guard let context, !isOpenToAll else { return }
+        isOpenToAll = true
+        shared.openToAll(context.channel)
+    }
+
+    /// A request of a player, complete with its head.
+    func requestCame(_ head: RequestHead) {
+        guard let context else { return }
+        if case .reject(let rejection) = machine.requestHeadCame(HTTPConnection.Head(head), now: .now()) {
+            reject(rejection)
+        } else if gate?.admitViewer() ?? true {
+            answer(head, context)
+        } else {
+            reject(.noViewers)
+        }
+    }
+
     // MARK: Life
 
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
         network = address.map { IPNetwork.ofCustomer($0) }
         delivered = DeliveredBodies(on: context.eventLoop)
-        executor = EventLoopExecutor(context.eventLoop)
         machine = HTTPConnection(limits: shared.limits, now: .now())
         arm()
     }
@@ -201,7 +233,7 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
                 machine.requestEndCame(now: .now())
                 if let head = playbackHead {
                     playbackHead = nil
-                    answer(head)
+                    answer(head, context)
                 } else {
                     giveOn(.end(trailers.map { HTTPFields($0, splitCookie: false) }), context)
                 }
@@ -212,6 +244,11 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
             case .end:
                 guard !machine.isBusy || machine.isReadingBody else { return }
                 items.removeFirst()
+                guard isOpenToAll else {
+                    machine.finish()
+                    finish()
+                    return
+                }
                 isReadOpen = true
                 context.fireUserInboundEventTriggered(ChannelEvent.inputClosed)
             }
@@ -230,7 +267,12 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
             return
         }
         var request: HTTPRequest?
-        if shared.playback != nil, PlaybackService.takes(head) {
+        let isOfPlayers = RequestHead.Method(rawValue: head.method.rawValue) != nil
+        if isOfPlayers, shared.playback != nil, PlaybackService.takes(head.uri) {
+            guard let head = RequestHead(head) else {
+                reject(.malformed)
+                return
+            }
             guard gate?.admitViewer() ?? true else {
                 reject(.noViewers)
                 return
@@ -249,8 +291,8 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
 
     /// An interim response, which a client that did not ask for it passes over (RFC 9110 §15.2.1).
     private func sendContinue(_ context: ChannelHandlerContext) {
-        context.writeAndFlush(
-            wrapOutboundOut(.head(HTTPResponseHead(version: .http1_1, status: .continue))), promise: nil)
+        input?.write(ByteBuffer(string: "HTTP/1.1 100 Continue\r\n\r\n"))
+        context.flush()
     }
 
     private func take(_ bytes: ByteBuffer, _ context: ChannelHandlerContext) {
@@ -273,14 +315,20 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
 
     // MARK: Responses to players
 
-    private func answer(_ head: HTTPRequestHead) {
-        guard let context, let playback = shared.playback else { return }
-        let connection = addresses ?? readAddresses(context)
-        let handler = NIOLoopBound(self, eventLoop: context.eventLoop)
-        // The task runs here and now for as long as it has nothing to wait for, which is nearly always to its end.
-        Task.immediate(executorPreference: executor) {
-            let reply = await playback.answer(head, over: connection)
-            handler.value.send(reply)
+    private func answer(_ head: RequestHead, _ context: ChannelHandlerContext) {
+        guard let playback = shared.playback else { return }
+        switch playback.answer(head, over: addresses ?? readAddresses(context)) {
+        case .now(let reply):
+            send(reply)
+        case .later(let work):
+            let handler = NIOLoopBound(self, eventLoop: context.eventLoop)
+            let executor = executor ?? EventLoopExecutor(context.eventLoop)
+            self.executor = executor
+            // The task runs here and now until it has something to wait for.
+            Task.immediate(executorPreference: executor) {
+                let reply = await work()
+                handler.value.send(reply)
+            }
         }
     }
 
@@ -292,20 +340,39 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
         return addresses
     }
 
-    private func send(_ reply: PlaybackReply) {
-        guard let context, !machine.isEnding else { return }
-        machine.responseBegan(closes: false)
-        var head = HTTPResponseHead(version: .http1_1, status: reply.status, headers: reply.headers)
-        head.headers.add(name: "Date", value: shared.dates.text())
-        if machine.closesAfterResponse { head.headers.add(name: "Connection", value: "close") }
-        context.write(wrapOutboundOut(.head(head)), promise: nil)
+    private func send(_ reply: PlaybackReply, closes: Bool = false) {
+        guard let context, let input, !machine.isEnding else { return }
+        machine.responseBegan(closes: closes)
+        var head = reply.head
+        head.writeStaticString("Date: ")
+        head.writeString(shared.dates.text())
+        head.writeStaticString(machine.closesAfterResponse ? "\r\nConnection: close\r\n\r\n" : "\r\n\r\n")
         if let body = reply.body, body.readableBytes > 0 {
             noteWritten(body, of: reply.accountID, isCounted: reply.isCounted)
             if let meter = reply.meter { delivered?.sent(body.readableBytes, counting: meter) }
-            context.write(wrapOutboundOut(.body(.byteBuffer(body))), promise: nil)
+            if body.readableBytes < HTTPConnectionHandler.leastHeld {
+                head.writeImmutableBuffer(body)
+                input.write(head)
+            } else {
+                input.write(head)
+                input.write(body)
+            }
+        } else {
+            input.write(head)
         }
-        context.write(wrapOutboundOut(.end(nil)), promise: nil)
-        if machine.responseEnded(now: .now()) { finish() } else { flush(context: context) }
+        if machine.responseEnded(now: .now()) {
+            finish()
+        } else if input.isFeeding {
+            hasUnflushed = true
+        } else {
+            flush(context: context)
+        }
+    }
+
+    /// Responses to requests that came together go out together.
+    func flushResponses() {
+        guard hasUnflushed, let context else { return }
+        flush(context: context)
     }
 
     // MARK: Responses of Hummingbird
@@ -343,6 +410,7 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
     }
 
     func flush(context: ChannelHandlerContext) {
+        hasUnflushed = false
         context.flush()
         measure()
         goOn()
@@ -402,20 +470,15 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
             context.close(promise: nil)
             return
         }
-        let body = ByteBuffer(string: rejection.sentence + "\n")
-        var head = HTTPResponseHead(version: .http1_1, status: HTTPResponseStatus(statusCode: Int(rejection.status)))
-        head.headers = [
-            "Content-Type": "text/plain; charset=utf-8", "Content-Length": "\(body.readableBytes)",
-            "Cache-Control": "no-store", "Connection": "close",
-        ]
-        if rejection.status == 503 { head.headers.add(name: "Retry-After", value: "5") }
-        context.write(wrapOutboundOut(.head(head)), promise: nil)
-        context.write(wrapOutboundOut(.body(.byteBuffer(body))), promise: nil)
-        context.write(wrapOutboundOut(.end(nil)), promise: nil)
-        machine.finish()
-        finish()
+        var reply = PlaybackReply(
+            HTTPResponseStatus(statusCode: Int(rejection.status)), ByteBuffer(string: rejection.sentence + "\n"))
+        reply.add("Content-Type", "text/plain; charset=utf-8")
+        reply.add("Cache-Control", CachePolicy.never.headerValue)
+        if rejection.status == 503 { reply.add("Retry-After", "5") }
+        reply.finish(isHead: false)
+        send(reply, closes: true)
         // Its handler waits for the rest of the body, which does not come.
-        context.fireErrorCaught(HTTPParserError.invalidEOFState)
+        if isOpenToAll { context.fireErrorCaught(HTTPParserError.invalidEOFState) }
     }
 
     /// Ends a connection that is past help.
@@ -471,6 +534,13 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
 }
 
 extension HTTPConnection.Head {
+    /// - Parameter head: of a request that is nothing more than its head.
+    init(_ head: RequestHead) {
+        self.init(
+            isVersion11: head.isVersion11, hosts: head.hostCount, hasBody: false, expectsContinue: false,
+            keepsAlive: head.keepsAlive)
+    }
+
     init(_ head: HTTPRequestHead) {
         let lengths = head.headers[canonicalForm: "content-length"]
         let announced = lengths.first.flatMap { Int($0) }

@@ -1,7 +1,8 @@
 import NIOCore
 
-/// Stands under the HTTP decoder: gives it a client's bytes as they are wanted. What a pipelining client sends before its
-/// turn is kept as bytes and never as parsed requests, which take twenty times their room, and stops the socket from being read.
+/// Reads a client's bytes as they are wanted: the requests of players it takes apart itself, all else it gives to the decoder
+/// above, piece by piece. What a pipelining client sends before its turn is kept as bytes and never as parsed requests, which
+/// take twenty times their room, and stops the socket from being read.
 final class HTTPInputHandler: ChannelDuplexHandler {
     typealias InboundIn = ByteBuffer
     typealias InboundOut = ByteBuffer
@@ -15,10 +16,13 @@ final class HTTPInputHandler: ChannelDuplexHandler {
 
     private let connection: HTTPConnectionHandler
     private var context: ChannelHandlerContext?
-    private var kept: ByteBuffer?
+    /// Without storage when nothing is kept: most connections are idle.
+    private var kept = ByteBuffer()
+    /// How much of it is known to hold no whole head; not zero: the rest of a head has to come.
+    private var searched = 0
     private var hasEnded = false
     private var isReadWanted = false
-    private var isFeeding = false
+    private(set) var isFeeding = false
 
     init(connection: HTTPConnectionHandler) {
         self.connection = connection
@@ -30,14 +34,19 @@ final class HTTPInputHandler: ChannelDuplexHandler {
 
     func handlerRemoved(context: ChannelHandlerContext) {
         self.context = nil
-        kept = nil
+        kept = ByteBuffer()
+    }
+
+    /// Sends bytes past the encoder.
+    func write(_ bytes: ByteBuffer) {
+        context?.write(wrapOutboundOut(.byteBuffer(bytes)), promise: nil)
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         guard !connection.isEnding else { return }
         var bytes = unwrapInboundIn(data)
-        if kept == nil { kept = bytes } else { kept?.writeBuffer(&bytes) }
-        if let kept, kept.readableBytes > HTTPInputHandler.maximumKept {
+        if kept.readableBytes == 0 { kept = bytes } else { kept.writeBuffer(&bytes) }
+        guard kept.readableBytes <= HTTPInputHandler.maximumKept else {
             connection.end("the client sends and does not wait for answers")
             return
         }
@@ -50,14 +59,22 @@ final class HTTPInputHandler: ChannelDuplexHandler {
         if connection.isEnding { context.read() }
     }
 
+    /// What is kept waits for its turn, and not for more.
+    private var isHoldingBack: Bool {
+        kept.readableBytes > 0 && searched == 0
+    }
+
     func read(context: ChannelHandlerContext) {
-        if kept == nil || connection.isEnding { context.read() } else { isReadWanted = true }
+        if !isHoldingBack || connection.isEnding { context.read() } else { isReadWanted = true }
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         if event as? ChannelEvent == .inputClosed {
             connection.inputEnded()
-            if kept != nil {
+            // The decoder says what the beginning of a head is.
+            if searched > 0 { connection.openToAll() }
+            feed()
+            if kept.readableBytes > 0 {
                 hasEnded = true
                 return
             }
@@ -69,11 +86,12 @@ final class HTTPInputHandler: ChannelDuplexHandler {
     func resume() {
         guard let context, !isFeeding else { return }
         if connection.isEnding {
-            kept = nil
+            kept = ByteBuffer()
+            searched = 0
             context.read()
             return
         }
-        guard kept != nil else { return }
+        guard isHoldingBack else { return }
         feed()
         context.fireChannelReadComplete()
     }
@@ -81,13 +99,13 @@ final class HTTPInputHandler: ChannelDuplexHandler {
     private func feed() {
         guard let context, !isFeeding else { return }
         isFeeding = true
-        while connection.takesMore, let slice = nextSlice() {
-            connection.bytesCame()
-            context.fireChannelRead(wrapInboundOut(slice))
-        }
+        repeat {
+            while connection.takesMore, feedNext(context) {}
+            connection.flushResponses()
+        } while isHoldingBack && connection.takesMore
         isFeeding = false
         connection.arm()
-        guard kept == nil else { return }
+        guard !isHoldingBack else { return }
         if hasEnded {
             hasEnded = false
             context.fireUserInboundEventTriggered(ChannelEvent.inputClosed)
@@ -98,13 +116,32 @@ final class HTTPInputHandler: ChannelDuplexHandler {
         }
     }
 
-    private func nextSlice() -> ByteBuffer? {
-        guard let length = kept?.readableBytes, length > 0 else {
-            kept = nil
-            return nil
+    /// - Returns: whether there was something that is complete enough.
+    private func feedNext(_ context: ChannelHandlerContext) -> Bool {
+        guard kept.readableBytes > 0 else { return false }
+        connection.bytesCame()
+        if !connection.isOpenToAll {
+            switch RequestHead.read(kept, searched: &searched) {
+            case .incomplete:
+                return false
+            case .head(let head) where connection.takes(head):
+                _ = takeKept(head.length)
+                connection.requestCame(head)
+                return true
+            case .head, .other:
+                connection.openToAll()
+            }
         }
-        let slice = kept?.readSlice(length: min(length, HTTPInputHandler.sliceLength))
-        if kept?.readableBytes == 0 { kept = nil }
+        searched = 0
+        if let slice = takeKept(min(kept.readableBytes, HTTPInputHandler.sliceLength)) {
+            context.fireChannelRead(wrapInboundOut(slice))
+        }
+        return true
+    }
+
+    private func takeKept(_ length: Int) -> ByteBuffer? {
+        let slice = kept.readSlice(length: length)
+        if kept.readableBytes == 0 { kept = ByteBuffer() }
         return slice
     }
 }

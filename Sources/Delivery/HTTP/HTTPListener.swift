@@ -44,24 +44,27 @@ public final class HTTPListener: Sendable {
         responder: some HTTPResponder<ConnectionRequestContext>, log: LogLimiter, logger: Logger
     ) async throws -> HTTPListener {
         let dates = HTTPDates()
-        let shared = HTTPConnectionHandler.Shared(
-            limits: limits, memory: memory, playback: playback, dates: dates, log: log)
-        let child = HTTPChild(gate: gate, shared: shared) { request, writer, channel in
+        let child = HTTPChild { request, writer, channel in
             let context = ConnectionRequestContext(source: .init(channel: channel, logger: logger))
             var response = try await responder.respond(to: request, context: context)
             response.headers[.date] = dates.text()
             try await writer.write(response: response.head, body: response.body)
         }
+        let shared = HTTPConnectionHandler.Shared(
+            limits: limits, memory: memory, playback: playback, dates: dates, log: log
+        ) { child.serve($0, logger: logger) }
         let connections = HTTPConnections()
         let channel = try await ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 1_024)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelInitializer { channel in
-                child.setup(channel: channel, logger: logger).map { value in
+                channel.eventLoop.makeCompletedFuture {
+                    let pipeline = channel.pipeline.syncOperations
+                    let gate = gate.map { ConnectionGateHandler(gate: $0) }
+                    if let gate { try pipeline.addHandler(gate) }
+                    let connection = HTTPConnectionHandler(shared, gate: gate)
+                    try pipeline.addHandlers(connection.makeInput(), connection)
                     connections.add(channel)
-                    let task = Task { await child.handle(value: value, logger: logger) }
-                    // Whatever still works for a client that is gone is told to stop.
-                    channel.closeFuture.whenComplete { _ in task.cancel() }
                 }
             }
             .childChannelOption(.allowRemoteHalfClosure, value: true)
@@ -125,30 +128,39 @@ public struct ConnectionRequestContext: RemoteAddressRequestContext {
     }
 }
 
-/// One connection's handlers, and the loop over its requests, which is Hummingbird's.
+/// What a connection needs for requests that Hummingbird answers: the codec, and the loop over the requests, which is
+/// Hummingbird's.
 private struct HTTPChild: HTTPChannelHandler {
     typealias Value = NIOAsyncChannel<HTTPRequestPart, HTTPResponsePart>
 
-    let gate: ConnectionGate?
-    let shared: HTTPConnectionHandler.Shared
     let responder: HTTPChannelHandler.Responder
+
+    /// On the channel's event loop: the codec is there when this returns.
+    func serve(_ channel: any Channel, logger: Logger) {
+        setup(channel: channel, logger: logger).whenComplete { result in
+            switch result {
+            case .success(let value):
+                let task = Task { await handle(value: value, logger: logger) }
+                // Whatever still works for a client that is gone is told to stop.
+                channel.closeFuture.whenComplete { _ in task.cancel() }
+            case .failure:
+                channel.close(promise: nil)
+            }
+        }
+    }
 
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
         channel.eventLoop.makeCompletedFuture {
             let pipeline = channel.pipeline.syncOperations
-            let gate = gate.map { ConnectionGateHandler(gate: $0) }
-            let connection = HTTPConnectionHandler(shared, gate: gate)
             var decoder = NIOHTTPDecoderLimitConfiguration()
             decoder.maxHeaderFieldSize = 16 << 10
             decoder.maxHeaderListSize = 32 << 10
             decoder.maxHeaderFieldCount = 128
-            if let gate { try pipeline.addHandler(gate) }
-            try pipeline.addHandler(connection.makeInput())
             // Header values need no check on their way out: HTTPTypes has made it.
             try pipeline.configureHTTPServerPipeline(
+                position: .before(pipeline.handler(type: HTTPConnectionHandler.self)),
                 withPipeliningAssistance: false, withErrorHandling: false, withOutboundHeaderValidation: false,
                 withEncoderConfiguration: .init(), withDecoderLimitConfiguration: decoder)
-            try pipeline.addHandler(connection)
             return try NIOAsyncChannel(
                 wrappingChannelSynchronously: channel, configuration: .init(isOutboundHalfClosureEnabled: true))
         }

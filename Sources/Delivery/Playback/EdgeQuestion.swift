@@ -1,5 +1,5 @@
 import Basics
-import NIOHTTP1
+import NIOCore
 
 /// `GET /usher/check`: a cache in front of this server has a copy, and asks whether its viewer may have it (nginx's
 /// `auth_request`). Headers name the viewer's request, which is then judged as if it had come here.
@@ -13,44 +13,49 @@ enum EdgeQuestion {
         case client = "X-Forwarded-For or X-Real-IP must say who the viewer is, and both the same"
     }
 
-    static func isAsked(by head: HTTPRequestHead) -> Bool {
-        RequestTarget(head.uri).path == path
+    /// What an edge says of the viewer it asks for.
+    struct Viewer {
+        var target: String
+        /// Only what is got is charged for.
+        var isHead: Bool
+        var forwardedFor: [String]
+    }
+
+    static func isAsked(by target: String) -> Bool {
+        RequestTarget(target).path == path
     }
 
     /// The viewer's own request.
     /// - Returns: nil when it is for nothing of ours.
     static func request(
-        _ head: HTTPRequestHead, over connection: PlaybackConnection, trustedProxies: [IPNetwork]
+        _ head: RequestHead, over connection: PlaybackConnection, trustedProxies: [IPNetwork]
     ) throws(Failure) -> PlaybackRequest? {
         guard let peer = connection.client, trustedProxies.contains(where: { $0.contains(peer) }) else {
             throw .stranger
         }
-        let targets = head.headers["x-original-uri"]
+        let targets = head.all(.originalURI)
         guard targets.count == 1, let target = targets.first else { throw .uri }
-        var viewers = head
-        viewers.uri = target
-        // Only what is got is charged for.
-        viewers.method = ["GET", nil].contains(head.headers.first(name: "x-original-method")) ? .GET : .HEAD
-        try nameClient(in: &viewers.headers)
-        return PlaybackRequest(viewers, over: connection, trustedProxies: trustedProxies)
+        let viewer = Viewer(
+            target: target, isHead: !["GET", nil].contains(head[.originalMethod]),
+            forwardedFor: try forwardedFor(in: head))
+        return PlaybackRequest(head, for: viewer, over: connection, trustedProxies: trustedProxies)
     }
 
-    /// Makes `X-Real-IP` the only entry of `X-Forwarded-For` where that is not given. A proxy that sets one of the two and passes
-    /// on what its clients write into the other must not let them choose their address: both must say the same.
-    private static func nameClient(in headers: inout HTTPHeaders) throws(Failure) {
-        let entries = headers["x-forwarded-for"].joined(separator: ",").split(separator: ",").map(\.trimmed)
-        let addresses = headers["x-real-ip"]
+    /// The fields of `X-Forwarded-For`, or, where that is not given, `X-Real-IP` as its only entry. A proxy that sets one of the
+    /// two and passes on what its clients write into the other must not let them choose their address: both must say the same.
+    private static func forwardedFor(in head: RequestHead) throws(Failure) -> [String] {
+        let fields = head.all(.forwardedFor)
+        let entries = fields.joined(separator: ",").split(separator: ",").map(\.trimmed)
+        let addresses = head.all(.realAddress)
         guard addresses.count <= 1 else { throw .client }
         guard let address = addresses.first else {
             guard !entries.isEmpty else { throw .client }
-            return
+            return fields
         }
         guard let client = IPAddress(address) else { throw .client }
-        if let last = entries.last {
-            guard IPAddress(last) == client else { throw .client }
-        } else {
-            headers.replaceOrAdd(name: "x-forwarded-for", value: address)
-        }
+        guard let last = entries.last else { return [address] }
+        guard IPAddress(last) == client else { throw .client }
+        return fields
     }
 }
 
@@ -65,21 +70,21 @@ extension PlaybackReply {
         var reply: PlaybackReply
         switch own.status {
         case .forbidden, .found:
-            reply = .text(.forbidden, "Forbidden.\n", cache: .never)
+            reply = PlaybackReply(.forbidden, ByteBuffer(string: "Forbidden.\n"))
+            reply.add("Content-Type", "text/plain; charset=utf-8")
             // The viewer belongs into another session's path.
-            if let location = own.headers.first(name: "location") {
-                reply.headers.add(name: "X-Usher-Location", value: location)
-            }
+            if let location = own.location { reply.add("X-Usher-Location", location) }
         case .serviceUnavailable:
-            reply = own
+            reply = PlaybackReply(.serviceUnavailable, own.body)
+            reply.add("Content-Type", "text/plain; charset=utf-8")
+            if let seconds = own.retryAfter { reply.add("Retry-After", String(seconds)) }
         default:
-            reply = PlaybackReply(.noContent, [], nil)
+            reply = PlaybackReply(.noContent, nil)
         }
         let isKept = isKept && reply.status != .serviceUnavailable
         // nginx before 1.23 takes the first of the two.
-        reply.headers.remove(name: "cache-control")
-        reply.headers.add(name: "X-Accel-Expires", value: isKept ? "1" : "0")
-        reply.headers.add(name: "Cache-Control", value: isKept ? "max-age=1" : CachePolicy.never.headerValue)
+        reply.add("X-Accel-Expires", isKept ? "1" : "0")
+        reply.add("Cache-Control", isKept ? "max-age=1" : CachePolicy.never.headerValue)
         return reply
     }
 }

@@ -6,10 +6,15 @@ import NIOHTTP1
 
 /// An answer of the playback routes.
 struct PlaybackReply: Sendable {
-    var status: HTTPResponseStatus
-    var headers: HTTPHeaders
+    let status: HTTPResponseStatus
+    /// The status line and the fields, each with its line end, as they go out; those of the connection come behind them.
+    private(set) var head: ByteBuffer
     /// nil: the status has none, and no `Content-Length` of one either (RFC 9110 §8.6).
     var body: ByteBuffer?
+    /// Where a redirect leads.
+    private(set) var location: String?
+    /// In seconds: when another try may do better.
+    private(set) var retryAfter: Int?
     /// Whose stream the body is of; nil for what is nobody's.
     var accountID: AccountID?
     /// Counts the body as delivered; nil for what is no media, such as refusals.
@@ -22,28 +27,29 @@ struct PlaybackReply: Sendable {
         var bytes = body.plain
         var tag = body.entityTag
         var isCompressed = false
-        if ContentCoding.prefersGzip(request.headers["accept-encoding"]), let gzipped = body.gzipped {
+        if request.head.has(.acceptEncoding), ContentCoding.prefersGzip(request.head.all(.acceptEncoding)),
+            let gzipped = body.gzipped
+        {
             bytes = gzipped
             tag = EntityTag.gzip(tag)
             isCompressed = true
         }
         if isUnchanged(tag, for: request) { return notModified(tag, cache, varies: true) }
-        var reply = PlaybackReply(
-            .ok,
-            [
-                ("Content-Type", "application/vnd.apple.mpegurl"), ("Cache-Control", cache.headerValue), ("ETag", tag),
-                ("Vary", "Accept-Encoding"),
-            ], bytes)
-        if isCompressed { reply.headers.add(name: "Content-Encoding", value: "gzip") }
+        var reply = PlaybackReply(.ok, bytes)
+        reply.add("Content-Type", "application/vnd.apple.mpegurl")
+        reply.add("Cache-Control", cache.headerValue)
+        reply.add("ETag", tag)
+        reply.add("Vary", "Accept-Encoding")
+        if isCompressed { reply.add("Content-Encoding", "gzip") }
         return reply
     }
 
     /// A playlist made for one viewer, which is worth neither keeping nor compressing.
     static func ownPlaylist(_ bytes: ByteBuffer) -> PlaybackReply {
-        PlaybackReply(
-            .ok,
-            [("Content-Type", "application/vnd.apple.mpegurl"), ("Cache-Control", CachePolicy.never.headerValue)], bytes
-        )
+        var reply = PlaybackReply(.ok, bytes)
+        reply.add("Content-Type", "application/vnd.apple.mpegurl")
+        reply.add("Cache-Control", CachePolicy.never.headerValue)
+        return reply
     }
 
     /// A segment or initialization file, whole or in part; the bytes are the shared ones.
@@ -52,74 +58,109 @@ struct PlaybackReply: Sendable {
         if isUnchanged(tag, for: request) { return notModified(tag, cache, varies: false) }
         let bytes = file.bytes
         let length = bytes.readableBytes
-        var whole = PlaybackReply(
-            .ok,
-            [
-                ("Content-Type", file.contentType), ("Cache-Control", cache.headerValue), ("ETag", tag),
-                ("Accept-Ranges", "bytes"),
-            ], bytes)
-        if case .segment = file { whole.isCounted = true }
-        guard let range = request.headers.first(name: "range") else { return whole }
+        var range = ByteRange.whole
         // If-Range asks for the part only of what it has the rest of; a date never proves that (RFC 9110 §13.1.5).
-        guard request.headers.first(name: "if-range").map({ $0 == tag }) ?? true else { return whole }
-        switch ByteRange.parse(range, length: length) {
-        case .whole:
-            return whole
-        case .part(let range):
-            guard let part = bytes.getSlice(at: bytes.readerIndex + range.lowerBound, length: range.count) else {
-                return whole
-            }
-            var reply = whole
-            reply.status = .partialContent
-            reply.body = part
-            reply.headers.add(
-                name: "Content-Range", value: "bytes \(range.lowerBound)-\(range.upperBound - 1)/\(length)")
-            return reply
-        case .unsatisfiable:
-            return PlaybackReply(
-                .rangeNotSatisfiable,
-                [
-                    ("Cache-Control", CachePolicy.never.headerValue), ("ETag", tag), ("Accept-Ranges", "bytes"),
-                    ("Content-Range", "bytes */\(length)"),
-                ], ByteBuffer())
+        if let wanted = request.head[.range], request.head[.ifRange].map({ $0 == tag }) ?? true {
+            range = ByteRange.parse(wanted, length: length)
         }
+        var reply: PlaybackReply
+        switch range {
+        case .whole:
+            reply = PlaybackReply(.ok, bytes)
+        case .part(let range):
+            let part = bytes.getSlice(at: bytes.readerIndex + range.lowerBound, length: range.count)
+            reply = PlaybackReply(.partialContent, part)
+            reply.add("Content-Range", "bytes \(range.lowerBound)-\(range.upperBound - 1)/\(length)")
+        case .unsatisfiable:
+            reply = PlaybackReply(.rangeNotSatisfiable, ByteBuffer())
+            reply.add("Content-Range", "bytes */\(length)")
+        }
+        if case .unsatisfiable = range {
+            reply.add("Cache-Control", CachePolicy.never.headerValue)
+        } else {
+            reply.add("Content-Type", file.contentType)
+            reply.add("Cache-Control", cache.headerValue)
+            if case .segment = file { reply.isCounted = true }
+        }
+        reply.add("ETag", tag)
+        reply.add("Accept-Ranges", "bytes")
+        return reply
     }
 
     /// A short sentence.
     static func text(
         _ status: HTTPResponseStatus, _ sentence: String, cache: CachePolicy, retryAfter: Int? = nil
     ) -> PlaybackReply {
-        var reply = PlaybackReply(
-            status, [("Content-Type", "text/plain; charset=utf-8"), ("Cache-Control", cache.headerValue)],
-            ByteBuffer(string: sentence))
-        if let retryAfter { reply.headers.add(name: "Retry-After", value: String(retryAfter)) }
+        var reply = PlaybackReply(status, ByteBuffer(string: sentence))
+        reply.add("Content-Type", "text/plain; charset=utf-8")
+        reply.add("Cache-Control", cache.headerValue)
+        if let retryAfter { reply.add("Retry-After", String(retryAfter)) }
+        reply.retryAfter = retryAfter
         return reply
     }
 
     /// To a media playlist of a session. The address is relative, so that it holds behind any proxy.
     static func redirect(to location: String) -> PlaybackReply {
-        PlaybackReply(
-            .found, [("Location", location), ("Cache-Control", CachePolicy.never.headerValue)], ByteBuffer())
+        var reply = PlaybackReply(.found, ByteBuffer())
+        reply.add("Location", location)
+        reply.add("Cache-Control", CachePolicy.never.headerValue)
+        reply.location = location
+        return reply
     }
 
     /// The answer to a preflight request; its headers are `CrossOrigin`'s.
     static var preflight: PlaybackReply {
-        PlaybackReply(.noContent, [], nil)
+        PlaybackReply(.noContent, nil)
     }
 
-    init(_ status: HTTPResponseStatus, _ fields: [(String, String)], _ body: ByteBuffer?) {
+    init(_ status: HTTPResponseStatus, _ body: ByteBuffer?) {
         self.status = status
-        headers = HTTPHeaders(fields)
         self.body = body
+        head = ByteBuffer()
+        head.reserveCapacity(Self.usualLength)
+        if status == .ok {
+            head.writeStaticString("HTTP/1.1 200 OK\r\n")
+        } else {
+            head.writeString("HTTP/1.1 \(status.code) \(status.reasonPhrase)\r\n")
+        }
     }
+
+    /// Adds a field. Its value holds no line end.
+    mutating func add(_ name: StaticString, _ value: String) {
+        head.writeStaticString(name)
+        head.writeStaticString(": ")
+        head.writeString(value)
+        head.writeStaticString("\r\n")
+    }
+
+    /// Completes the fields: nothing but those of the connection may follow.
+    mutating func finish(isHead: Bool) {
+        guard let body else { return }
+        add("Content-Length", String(body.readableBytes))
+        if isHead { self.body = nil }
+    }
+
+    /// The same reply, counted as one of the stream's.
+    func of(_ output: StreamOutput) -> PlaybackReply {
+        var reply = self
+        reply.accountID = output.accountID
+        if status == .ok || status == .partialContent { reply.meter = output.meter }
+        return reply
+    }
+
+    /// Takes a head and a short body.
+    private static let usualLength = 1_000
 
     private static func isUnchanged(_ tag: String, for request: PlaybackRequest) -> Bool {
-        request.headers["if-none-match"].contains { EntityTag.isNamed(tag, byIfNoneMatch: $0) }
+        request.head.has(.ifNoneMatch)
+            && request.head.all(.ifNoneMatch).contains { EntityTag.isNamed(tag, byIfNoneMatch: $0) }
     }
 
     private static func notModified(_ tag: String, _ cache: CachePolicy, varies: Bool) -> PlaybackReply {
-        var reply = PlaybackReply(.notModified, [("Cache-Control", cache.headerValue), ("ETag", tag)], nil)
-        if varies { reply.headers.add(name: "Vary", value: "Accept-Encoding") }
+        var reply = PlaybackReply(.notModified, nil)
+        reply.add("Cache-Control", cache.headerValue)
+        reply.add("ETag", tag)
+        if varies { reply.add("Vary", "Accept-Encoding") }
         return reply
     }
 }

@@ -1,6 +1,5 @@
 import Basics
 import Live
-import NIOHTTP1
 import Usher
 
 /// The two ends of a connection, as the playback routes want them; read once for each connection.
@@ -18,22 +17,26 @@ struct PlaybackRequest: Sendable {
     /// nil when the connection has none, as a Unix socket's; such a viewer matches no ticket's addresses.
     let client: IPAddress?
     let isHead: Bool
-    let headers: HTTPHeaders
+    let head: RequestHead
     /// A proxy that is not in `http.trusted_proxies` says whom it asks for: `client` is the proxy, and who watches is not known.
     let isForwardedByStranger: Bool
     private let serverAddress: String
     private let encodedPath: Substring
 
+    /// - Parameter edge: what an edge that asks in the viewer's name says of him; nil: the viewer asks for himself.
     /// - Returns: nil when the path is none of ours.
-    init?(_ head: HTTPRequestHead, over connection: PlaybackConnection, trustedProxies: [IPNetwork]) {
-        let target = RequestTarget(head.uri)
+    init?(
+        _ head: RequestHead, for edge: EdgeQuestion.Viewer? = nil, over connection: PlaybackConnection,
+        trustedProxies: [IPNetwork]
+    ) {
+        let target = RequestTarget(edge?.target ?? head.target)
         guard let path = PlaybackPath(target.path) else { return nil }
         self.path = path
+        self.head = head
         encodedPath = target.path
-        ticket = PresentedTicket(query: target.query, cookies: head.headers["cookie"])
-        isHead = head.method == .HEAD
-        headers = head.headers
-        let forwardedFor = head.headers["x-forwarded-for"]
+        ticket = PresentedTicket(query: target.query, cookies: head.all(.cookie))
+        isHead = edge?.isHead ?? (head.method == .head)
+        let forwardedFor = edge?.forwardedFor ?? head.all(.forwardedFor)
         client = ClientAddress.resolve(peer: connection.client, forwardedFor: forwardedFor, trusted: trustedProxies)
         isForwardedByStranger =
             !forwardedFor.isEmpty && !trustedProxies.contains { proxy in connection.client.map(proxy.contains) ?? true }
@@ -63,7 +66,7 @@ struct PlaybackRequest: Sendable {
 
     /// The page that embeds the player: browsers name it, or at least its site, in `Referer`, or else in `Origin`.
     private var page: String {
-        let page = headers.first(name: "referer") ?? headers.first(name: "origin") ?? ""
+        let page = head[.referer] ?? head[.origin] ?? ""
         return page == "null" ? "" : String(page.prefix(Self.maximumPageLength))
     }
 

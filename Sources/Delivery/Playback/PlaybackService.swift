@@ -4,7 +4,6 @@ import HLS
 import Live
 import Logging
 import NIOCore
-import NIOHTTP1
 import Storage
 import Usher
 
@@ -39,13 +38,10 @@ public struct PlaybackService: Sendable {
         viewers.count(address, now: .now())
     }
 
-    /// `GET`, `HEAD` and `OPTIONS` of everything three or more levels deep are for playback, and the questions of edges.
-    static func takes(_ head: HTTPRequestHead) -> Bool {
-        switch head.method {
-        case .GET, .HEAD, .OPTIONS: break
-        default: return false
-        }
-        var path = RequestTarget(head.uri).path
+    /// Everything three or more levels deep is for playback, when it is asked for with a method of players, and so are the
+    /// questions of edges.
+    static func takes(_ target: String) -> Bool {
+        var path = RequestTarget(target).path
         let isDeep = path.withUTF8 { bytes in
             var isInPart = false
             var parts = 0
@@ -56,34 +52,40 @@ public struct PlaybackService: Sendable {
             }
             return parts == 3
         }
-        return isDeep || EdgeQuestion.isAsked(by: head)
+        return isDeep || EdgeQuestion.isAsked(by: target)
     }
 
-    /// Answers a request that `takes` is true for. Most answers need nothing that has to be waited for.
-    func answer(_ head: HTTPRequestHead, over connection: PlaybackConnection) async -> PlaybackReply {
-        let origin = head.headers.first(name: "origin")
-        guard !EdgeQuestion.isAsked(by: head) else { return await check(head, over: connection) }
-        guard head.method != .OPTIONS else {
+    /// An answer, or how to get one that has to be waited for.
+    enum Answer: Sendable {
+        case now(PlaybackReply)
+        case later(@Sendable () async -> PlaybackReply)
+    }
+
+    /// Answers a request whose target is taken. Nearly all are answered now: those of sessions that run, and those for open
+    /// streams.
+    func answer(_ head: RequestHead, over connection: PlaybackConnection) -> Answer {
+        guard !EdgeQuestion.isAsked(by: head.target) else { return .later { await check(head, over: connection) } }
+        guard head.method != .options else {
             var reply = PlaybackReply.preflight
-            crossOrigin.applyPreflight(to: &reply.headers, origin: origin)
-            return reply
+            crossOrigin.applyPreflight(to: &reply, origin: head[.origin])
+            return .now(reply)
         }
-        var reply: PlaybackReply
-        let request = PlaybackRequest(head, over: connection, trustedProxies: configuration.trustedProxies)
-        if let request {
-            reply = await answer(request)
-        } else {
-            reply = PlaybackReply.text(.notFound, "Not found.\n", cache: .missing)
+        guard let request = PlaybackRequest(head, over: connection, trustedProxies: configuration.trustedProxies)
+        else {
+            return .now(finished(PlaybackReply.text(.notFound, "Not found.\n", cache: .missing), to: head))
         }
-        crossOrigin.apply(to: &reply.headers, origin: origin)
-        if let body = reply.body {
-            reply.headers.add(name: "Content-Length", value: String(body.readableBytes))
-            if head.method == .HEAD {
-                reply.body = nil
-            } else if let session = request?.path.session {
-                admission.sent(body.readableBytes, session: session)
-            }
-        }
+        let session = request.path.session
+        guard let output = output(for: request) else { return .now(finished(offline, to: head, in: session)) }
+        if let reply = answerAtOnce(request, of: output) { return .now(finished(reply, to: head, in: session)) }
+        return .later { finished(await answerInTime(request, of: output), to: head, in: session) }
+    }
+
+    /// The reply with the fields that all replies to players have; without its body, if only the head is wanted.
+    private func finished(_ reply: PlaybackReply, to head: RequestHead, in session: String? = nil) -> PlaybackReply {
+        var reply = reply
+        crossOrigin.apply(to: &reply, origin: head[.origin])
+        reply.finish(isHead: head.method == .head)
+        if let session, let body = reply.body { admission.sent(body.readableBytes, session: session) }
         return reply
     }
 
@@ -91,18 +93,43 @@ public struct PlaybackService: Sendable {
         request.path.addresses.lazy.compactMap { outputs.output(at: $0) }.first
     }
 
-    private func answer(_ request: PlaybackRequest) async -> PlaybackReply {
-        guard let output = output(for: request) else { return offline }
-        do {
-            var reply =
-                switch request.path.resource {
-                case .masterPlaylist: try await master(of: output, for: request)
-                case .mediaPlaylist: try await media(of: output, for: request)
-                case .file(let name): try await file(name, of: output, for: request)
+    private func answer(_ request: PlaybackRequest, of output: StreamOutput) async -> PlaybackReply {
+        if let reply = answerAtOnce(request, of: output) { return reply }
+        return await answerInTime(request, of: output)
+    }
+
+    /// The answer that needs neither the store nor a playlist that is still to come; nil: this one does.
+    private func answerAtOnce(_ request: PlaybackRequest, of output: StreamOutput) -> PlaybackReply? {
+        let address = output.address
+        if let session = request.path.session, admission.permits(viewer(request, address), session: session) {
+            switch request.path.resource {
+            case .file(let name):
+                return file(name, of: output, for: request)
+            case .mediaPlaylist:
+                if !request.isHead, let playlist = output.current {
+                    let reply = PlaybackReply.playlist(playlist.media, to: request, cache: .sessionPlaylist)
+                    return reply.of(output)
                 }
-            reply.accountID = output.accountID
-            if reply.status == .ok || reply.status == .partialContent { reply.meter = output.meter }
-            return reply
+            case .masterPlaylist:
+                break
+            }
+        }
+        let known = admission.knownProtection(app: address.app, stream: address.stream, account: output.accountID)
+        guard known == .open else { return nil }
+        if case .file(let name) = request.path.resource { return file(name, of: output, for: request) }
+        return output.current.map { open($0, of: output, for: request) }
+    }
+
+    /// The answer to any request, as soon as there is one.
+    private func answerInTime(_ request: PlaybackRequest, of output: StreamOutput) async -> PlaybackReply {
+        do {
+            return switch request.path.resource {
+            case .masterPlaylist: try await master(of: output, for: request).of(output)
+            case .mediaPlaylist: try await media(of: output, for: request).of(output)
+            case .file(let name):
+                try await isAllowed(request, output.address, account: output.accountID)
+                    ? file(name, of: output, for: request) : refused
+            }
         } catch {
             return failed(error, request, output.address)
         }
@@ -119,7 +146,7 @@ public struct PlaybackService: Sendable {
 
     /// Answers an edge as the viewer would be answered, but without what he asked for: a media playlist charges or joins, a
     /// segment only has to be permitted. 204, 403, or 503 when nobody can tell now.
-    private func check(_ head: HTTPRequestHead, over connection: PlaybackConnection) async -> PlaybackReply {
+    private func check(_ head: RequestHead, over connection: PlaybackConnection) async -> PlaybackReply {
         var reply: PlaybackReply
         do throws(EdgeQuestion.Failure) {
             let request = try EdgeQuestion.request(head, over: connection, trustedProxies: configuration.trustedProxies)
@@ -130,10 +157,7 @@ public struct PlaybackService: Sendable {
                 address: connection.client?.description ?? "", lines: 1)
             reply = PlaybackReply.edge(refused, isKept: false)
         }
-        if let body = reply.body {
-            reply.headers.add(name: "Content-Length", value: String(body.readableBytes))
-            if head.method == .HEAD { reply.body = nil }
-        }
+        reply.finish(isHead: head.method == .head)
         return reply
     }
 
@@ -150,7 +174,7 @@ public struct PlaybackService: Sendable {
                 return PlaybackReply.edge(failed(error, request, address), isKept: false)
             }
         }
-        let own = await answer(request)
+        let own = await answer(request, of: output)
         let isForbidden = own.status == .forbidden
         let isInSession = request.path.session.map { SessionID.isWellFormed($0) } ?? false
         let isKept: Bool =
@@ -189,15 +213,13 @@ public struct PlaybackService: Sendable {
             app: address.app, stream: address.stream, account: output.accountID)
     }
 
-    private func file(_ name: String, of output: StreamOutput, for request: PlaybackRequest) async throws
-        -> PlaybackReply
-    {
-        let address = output.address
-        guard try await isAllowed(request, address, account: output.accountID) else { return refused }
-        guard let file = outputs.file(named: name, at: address) else {
+    /// A file for a viewer who may have it.
+    private func file(_ name: String, of output: StreamOutput, for request: PlaybackRequest) -> PlaybackReply {
+        guard let file = outputs.file(named: name, at: output.address) else {
             return PlaybackReply.text(.notFound, "Not found.\n", cache: .missing)
         }
-        return PlaybackReply.file(file, to: request, cache: request.path.session == nil ? .publicFile : .sessionFile)
+        let cache: CachePolicy = request.path.session == nil ? .publicFile : .sessionFile
+        return PlaybackReply.file(file, to: request, cache: cache).of(output)
     }
 
     private var offline: PlaybackReply {
@@ -211,16 +233,23 @@ public struct PlaybackService: Sendable {
 
     // MARK: Playlists
 
+    /// Either playlist of a stream that asks for nothing.
+    private func open(
+        _ playlist: PublishedPlaylist, of output: StreamOutput, for request: PlaybackRequest
+    ) -> PlaybackReply {
+        note(request, of: output.address)
+        let body = request.path.resource == .masterPlaylist ? playlist.master : playlist.media
+        let cache = publicPolicy(playlist, isSession: request.path.session != nil)
+        return PlaybackReply.playlist(body, to: request, cache: cache).of(output)
+    }
+
     /// `playlist.m3u8`. With a ticket it is rendered for one viewer and names a media playlist in a session's path; it
     /// charges nothing, for many players fetch it and then do not play.
     private func master(of output: StreamOutput, for request: PlaybackRequest) async throws -> PlaybackReply {
         let address = output.address
         let protection = try await protection(of: output)
         guard protection != .open else {
-            guard let playlist = await firstPlaylist(of: output) else { return notReady(output) }
-            note(request, of: address)
-            return PlaybackReply.playlist(
-                playlist.master, to: request, cache: publicPolicy(playlist, isSession: request.path.session != nil))
+            return await firstPlaylist(of: output).map { open($0, of: output, for: request) } ?? notReady(output)
         }
         guard let uri = try await mediaPlaylistURI(for: request, address: address, protection) else { return refused }
         guard let playlist = await firstPlaylist(of: output) else { return notReady(output) }
@@ -232,18 +261,9 @@ public struct PlaybackService: Sendable {
     /// path of a session that is no more, it redirects to the path of one that is, if the ticket in the query is good.
     private func media(of output: StreamOutput, for request: PlaybackRequest) async throws -> PlaybackReply {
         let address = output.address
-        // The usual request first: it takes no step out of this thread.
-        if let session = request.path.session, !request.isHead, let playlist = output.current,
-            admission.permits(viewer(request, address), session: session)
-        {
-            return PlaybackReply.playlist(playlist.media, to: request, cache: .sessionPlaylist)
-        }
         let protection = try await protection(of: output)
         guard protection != .open else {
-            guard let playlist = await firstPlaylist(of: output) else { return notReady(output) }
-            note(request, of: address)
-            return PlaybackReply.playlist(
-                playlist.media, to: request, cache: publicPolicy(playlist, isSession: request.path.session != nil))
+            return await firstPlaylist(of: output).map { open($0, of: output, for: request) } ?? notReady(output)
         }
         let facts = protectedFacts(request, address)
         guard let session = request.path.session, SessionID.isWellFormed(session) else {
@@ -301,8 +321,7 @@ public struct PlaybackService: Sendable {
         else { return reply }
         var reply = reply
         let end = HTTPDates.format(Int64(cookie.expires.timeIntervalSince1970))
-        reply.headers.add(
-            name: "Set-Cookie", value: "\(cookie.text); Path=\(folder); Expires=\(end); HttpOnly; SameSite=Lax")
+        reply.add("Set-Cookie", "\(cookie.text); Path=\(folder); Expires=\(end); HttpOnly; SameSite=Lax")
         return reply
     }
 

@@ -19,6 +19,8 @@ final class TestAdmission: ViewerAdmission {
         /// Bytes by session.
         var sent: [String: Int] = [:]
         var previews = 0
+        /// Of known protections.
+        var questions = 0
         var entered = 0
         var lastFacts: ViewerFacts?
     }
@@ -38,6 +40,15 @@ final class TestAdmission: ViewerAdmission {
     func protection(app: String, stream: String, account: AccountID?) async throws -> Protection {
         try state.withLock { state in
             guard !state.isFailing else { throw Failure() }
+            return state.isProtected ? .sevu : .open
+        }
+    }
+
+    /// Every other time, so that the same question is answered with and without a wait.
+    func knownProtection(app: String, stream: String, account: AccountID?) -> Protection? {
+        state.withLock { state in
+            state.questions += 1
+            guard !state.isFailing, state.questions.isMultiple(of: 2) else { return nil }
             return state.isProtected ? .sevu : .open
         }
     }

@@ -1,4 +1,5 @@
 import Basics
+import Foundation
 import HTTPTypes
 import Live
 import Logging
@@ -41,13 +42,19 @@ struct TestPlayer {
     func get(
         _ uri: String, method: HTTPMethod = .GET, headers: HTTPFields = [:]
     ) async throws -> PlayerReply {
-        let head = HTTPRequestHead(version: .http1_1, method: method, uri: uri, headers: HTTPHeaders(headers))
-        try #require(PlaybackService.takes(head))
+        let head = try #require(
+            RequestHead(
+                HTTPRequestHead(version: .http1_1, method: method, uri: uri, headers: HTTPHeaders(headers))))
+        try #require(PlaybackService.takes(head.target))
         let connection = PlaybackConnection(client: IPAddress("198.51.100.7"), server: "192.0.2.80")
-        let reply = await service.answer(head, over: connection)
+        let reply =
+            switch service.answer(head, over: connection) {
+            case .now(let reply): reply
+            case .later(let work): await work()
+            }
         return PlayerReply(
-            status: HTTPResponse.Status(code: Int(reply.status.code)),
-            headers: HTTPFields(reply.headers, splitCookie: false), body: reply.body ?? ByteBuffer())
+            status: HTTPResponse.Status(code: Int(reply.status.code)), headers: try reply.fields(),
+            body: reply.body ?? ByteBuffer())
     }
 
     /// The sample, published; `until` in milliseconds.
@@ -55,5 +62,20 @@ struct TestPlayer {
         let publication = try await test.publish()
         try await test.send(FLVFile.sample(), to: publication, until: until)
         return publication
+    }
+}
+
+extension PlaybackReply {
+    /// The fields, read from the bytes that go out.
+    func fields() throws -> HTTPFields {
+        let lines = String(buffer: head).components(separatedBy: "\r\n").dropLast()
+        try #require(lines.first == "HTTP/1.1 \(status.code) \(status.reasonPhrase)")
+        var fields = HTTPFields()
+        for line in lines.dropFirst() {
+            let colon = try #require(line.range(of: ": "))
+            let name = try #require(HTTPField.Name(String(line[..<colon.lowerBound])))
+            fields.append(HTTPField(name: name, value: String(line[colon.upperBound...])))
+        }
+        return fields
     }
 }
