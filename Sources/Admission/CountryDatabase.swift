@@ -5,11 +5,68 @@ import Logging
 import Synchronization
 import Usher
 
-/// Which country an address is in: a MaxMind DB file (GeoLite2, DB-IP and others have that form), read again when it was replaced.
+/// Which country an address is in: MaxMind DB files (GeoLite2, DB-IP and others have that form), read again when they were
+/// replaced. Of several, such as one for each address family or one with corrections, the first that knows an address decides.
 ///
-/// The file is copied into memory: whoever writes over it while it is in use would otherwise end the process. May be used from
-/// any task.
+/// May be used from any task.
 public final class CountryDatabase: Sendable {
+    public struct Failure: Error, Sendable, Hashable, CustomStringConvertible {
+        public var description: String
+    }
+
+    private let files: [CountryDatabaseFile]
+
+    /// Nothing is read before `refresh`.
+    /// - Parameter paths: in the order in which they are asked.
+    public init(paths: [String], logger: Logger) {
+        let consequence = Self.consequence(ofMissingOneOf: paths.count)
+        files = paths.map { CountryDatabaseFile(path: $0, consequence: consequence, logger: logger) }
+    }
+
+    /// Where `address` is. Asks memory only. An address that no file knows is nowhere only when every file has been read.
+    public func country(of address: IPAddress) -> PlaceRule.Country {
+        var isComplete = true
+        for file in files {
+            switch file.country(of: address) {
+            case .code(let code): return .code(code)
+            case .noDatabase: isComplete = false
+            case .unknown: break
+            }
+        }
+        return isComplete && !files.isEmpty ? .unknown : .noDatabase
+    }
+
+    /// Whether any file has been read.
+    public var isLoaded: Bool { files.contains { $0.isLoaded } }
+
+    /// Files of which nothing could be read so far.
+    var unread: [String] { files.filter { !$0.isLoaded }.map(\.path) }
+
+    /// Reads each file that is another than before; blocks meanwhile. One that cannot be read leaves what is known as it was, and
+    /// that is said once in the log.
+    /// - Returns: whether there is something new.
+    @discardableResult
+    public func refresh() -> Bool {
+        files.reduce(false) { $1.refresh() || $0 }
+    }
+
+    /// Throws what is wrong with a file, if anything is.
+    public static func check(path: String) throws(Failure) {
+        try CountryDatabaseFile.check(path: path)
+    }
+
+    /// What it means that a file cannot be read.
+    public static func consequence(ofMissingOneOf count: Int) -> String {
+        "lists of countries admit nobody" + (count > 1 ? " whom no other one knows" : "")
+    }
+}
+
+/// One file of the database.
+///
+/// It is copied into memory: whoever writes over it while it is in use would otherwise end the process.
+private final class CountryDatabaseFile: Sendable {
+    typealias Failure = CountryDatabase.Failure
+
     /// The file as it was read.
     private struct State: Sendable {
         var content: Content?
@@ -27,37 +84,28 @@ public final class CountryDatabase: Sendable {
         var nanoseconds: Int
     }
 
-    public struct Failure: Error, Sendable, Hashable, CustomStringConvertible {
-        public var description: String
-    }
-
-    private let path: String
+    let path: String
+    private let consequence: String
     private let logger: Logger
     private let state = Mutex(State())
 
     /// Bytes of the largest file read; the largest there are have a tenth of it.
     private static let maximumSize: Int64 = 1 << 30
 
-    /// Nothing is read before `refresh`.
-    public init(path: String, logger: Logger) {
+    init(path: String, consequence: String, logger: Logger) {
         self.path = path
+        self.consequence = consequence
         self.logger = logger
     }
 
-    /// Where `address` is. Asks memory only.
-    public func country(of address: IPAddress) -> PlaceRule.Country {
+    func country(of address: IPAddress) -> PlaceRule.Country {
         guard let content = state.withLock({ $0.content }) else { return .noDatabase }
         return content.country(of: address).map { .code($0) } ?? .unknown
     }
 
-    /// Whether a file has been read.
-    public var isLoaded: Bool { state.withLock { $0.content != nil } }
+    var isLoaded: Bool { state.withLock { $0.content != nil } }
 
-    /// Reads the file when it is another than before; blocks meanwhile. A file that cannot be read leaves what is known as it was,
-    /// and that is said once in the log.
-    /// - Returns: whether there is something new.
-    @discardableResult
-    public func refresh() -> Bool {
+    func refresh() -> Bool {
         do throws(Failure) {
             let stamp = try Self.stamp(of: path)
             // Of the file as it is before it is read: one that changes meanwhile is read again, and one that is no database is not.
@@ -83,15 +131,14 @@ public final class CountryDatabase: Sendable {
                 logger.error(
                     isKnown
                         ? "country database not read again, the one from before stays"
-                        : "country database not read: streams with lists of countries admit nobody",
+                        : "country database not read: streams with \(consequence)",
                     metadata: ["error": "\(error)"])
             }
             return false
         }
     }
 
-    /// Throws what is wrong with a file, if anything is.
-    public static func check(path: String) throws(Failure) {
+    static func check(path: String) throws(Failure) {
         _ = try stamp(of: path)
         _ = try Content.read(path)
     }

@@ -54,7 +54,13 @@ extension Admissions {
         if let places = rule.places {
             if rule.protection == .open {
                 warnings.append("protection is none, so the lists of countries and networks are not looked at")
-            } else if places.namesCountries, !(countries?.isLoaded ?? false) {
+            } else if places.namesCountries, let countries, countries.isLoaded {
+                for path in countries.unread {
+                    warnings.append(
+                        "the country database \(path) could not be read, so whom no other one knows can only watch by allow_networks"
+                    )
+                }
+            } else if places.namesCountries {
                 warnings.append(
                     "there is no country database (usher.country_database), so who is in no network of allow_networks cannot watch"
                 )

@@ -21,7 +21,7 @@ extension PlayhouseConfiguration {
 
     /// What says which country an address is in; nil: nothing does. Nothing is read yet.
     public func countries(logger: Logger) -> CountryDatabase? {
-        usher.countryDatabase.isEmpty ? nil : CountryDatabase(path: usher.countryDatabase, logger: logger)
+        usher.countryDatabases.isEmpty ? nil : CountryDatabase(paths: usher.countryDatabases, logger: logger)
     }
 
     var delivery: DeliveryConfiguration {

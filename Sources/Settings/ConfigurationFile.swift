@@ -96,6 +96,9 @@ package struct ConfigurationFile {
         switch value {
         case _ where value.isNothing:
             fail(.shape, key, "expected \(definition.expectation), found nothing", key: name)
+        case .scalar(let scalar) where definition.mayBeSingle:
+            let texts = scalar.string.trimmed.isEmpty ? [] : [scalar.string]
+            entries[name] = Entry(value: .list(texts), line: key.mark?.line)
         case .scalar(let scalar) where definition.isList:
             let found = RawSetting.quoted(scalar.string)
             fail(.shape, key, "expected \(definition.expectation), found the single value \(found)", key: name)

@@ -13,6 +13,7 @@ public struct ConfigurationKey: Sendable {
     /// The values allowed; empty when all of the type are.
     public let range: String
     public let isList: Bool
+    let mayBeSingle: Bool
     public let defaultValue: RawSetting
     /// What it is for, in a sentence or three.
     public let text: String
@@ -32,6 +33,7 @@ public struct ConfigurationKey: Sendable {
         unit = kind.unit
         range = kind.range
         isList = kind.isList
+        mayBeSingle = kind.mayBeSingle
         expectation = kind.expectation
         defaultValue = kind.print(PlayhouseConfiguration()[keyPath: path])
         assign = { (raw, configuration) throws(UnacceptableValue) in
@@ -204,11 +206,11 @@ extension ConfigurationKey {
             Otherwise all of them have the proxy's address, and the log warns of it.
             """),
         ConfigurationKey(
-            "usher.country_database", \.usher.countryDatabase, .pathOrEmpty,
+            "usher.country_database", \.usher.countryDatabases, .paths,
             """
-            A file in MaxMind's format (GeoLite2-Country.mmdb, DB-IP and others) that says which country an address is in, read again \
-            within seconds when it is replaced. Without it streams with lists of countries admit nobody but their allowed networks. \
-            A relative path starts where that of storage.path does.
+            Files in MaxMind's format (GeoLite2-Country.mmdb, DB-IP and others) that say which country an address is in, read again \
+            within seconds when they are replaced. The first that knows an address decides. Without any, streams with lists of \
+            countries admit nobody but their allowed networks. A relative path starts where that of storage.path does.
             """),
     ]
 

@@ -13,6 +13,8 @@ struct ConfigurationKind<Value: Sendable>: Sendable {
     /// Completes "expected …".
     var expectation: String
     var isList = false
+    /// Whether a list of one may be written without brackets, and an empty one as "".
+    var mayBeSingle = false
     var parse: @Sendable (RawSetting) throws(UnacceptableValue) -> Value
     var print: @Sendable (Value) -> RawSetting
 
@@ -115,11 +117,6 @@ extension ConfigurationKind<String> {
             parse: { $0.isEmpty || $0.utf8.contains(0) ? nil : $0 }, print: { $0 })
     }
 
-    /// A file, or nothing.
-    static var pathOrEmpty: Self {
-        .scalar(type: "path", expectation: "a path", parse: { $0.utf8.contains(0) ? nil : $0 }, print: { $0 })
-    }
-
     /// A host name or an address, or nothing.
     static var hostOrEmpty: Self {
         .scalar(
@@ -166,6 +163,17 @@ extension ConfigurationKind<String> {
         guard !host.isEmpty, rest.utf8.count <= 300, withPath || host.endIndex == rest.endIndex else { return false }
         return host.utf8.allSatisfy { HostPort.isNameByte($0) || ":[]".utf8.contains($0) }
             && rest[host.endIndex...].utf8.allSatisfy { HostPort.isNameByte($0) || "/~".utf8.contains($0) }
+    }
+}
+
+extension ConfigurationKind<[String]> {
+    /// Files; one may stand alone.
+    static var paths: Self {
+        var kind = list(
+            of: "paths", expectation: "a path or a list of paths",
+            parse: { $0.isEmpty || $0.utf8.contains(0) ? nil : $0 }, print: { $0 })
+        kind.mayBeSingle = true
+        return kind
     }
 }
 

@@ -122,8 +122,8 @@ extension PlayhouseConfiguration {
             return URL(fileURLWithPath: path, isDirectory: isFolder, relativeTo: base).standardizedFileURL.path
         }
         storage.path = absolute(storage.path, "storage.path", isFolder: true)
-        if !usher.countryDatabase.isEmpty {
-            usher.countryDatabase = absolute(usher.countryDatabase, "usher.country_database", isFolder: false)
+        usher.countryDatabases = usher.countryDatabases.map {
+            absolute($0, "usher.country_database", isFolder: false)
         }
     }
 }

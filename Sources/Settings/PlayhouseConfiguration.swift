@@ -161,8 +161,8 @@ extension PlayhouseConfiguration {
         public var protected: [WildcardPattern] = []
         /// Whether viewers of protected streams who come through a proxy that is not trusted are refused.
         public var requireTrustedProxy = false
-        /// A MaxMind DB file; empty: none. `load` makes it absolute.
-        public var countryDatabase = ""
+        /// MaxMind DB files, in the order in which they are asked. `load` makes them absolute.
+        public var countryDatabases: [String] = []
 
         public init() {}
     }

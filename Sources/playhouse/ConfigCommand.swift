@@ -62,15 +62,18 @@ struct ConfigCheck: ParsableCommand {
 
     /// What the server would start with, and somebody may not mean.
     private func warnings(_ configuration: PlayhouseConfiguration) -> [String] {
-        let path = configuration.usher.countryDatabase
-        guard !path.isEmpty else {
+        let paths = configuration.usher.countryDatabases
+        guard !paths.isEmpty else {
             return ["usher.country_database: there is none, so lists of countries admit nobody"]
         }
-        do throws(CountryDatabase.Failure) {
-            try CountryDatabase.check(path: path)
-            return []
-        } catch {
-            return ["usher.country_database: \(error); until it can be read, lists of countries admit nobody"]
+        return paths.compactMap { path in
+            do throws(CountryDatabase.Failure) {
+                try CountryDatabase.check(path: path)
+                return nil
+            } catch {
+                let consequence = CountryDatabase.consequence(ofMissingOneOf: paths.count)
+                return "usher.country_database: \(error); until it can be read, \(consequence)"
+            }
         }
     }
 }

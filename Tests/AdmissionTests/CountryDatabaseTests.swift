@@ -23,7 +23,7 @@ import Usher
         let folder = try Folder()
         let path = folder.file("countries.mmdb")
         try CountryFile.write(Self.first, to: path)
-        let database = CountryDatabase(path: path, logger: Logger(label: "test"))
+        let database = CountryDatabase(paths: [path], logger: Logger(label: "test"))
         #expect(try country(database, "203.0.113.1") == .noDatabase)
         #expect(database.refresh())
         for (address, expected) in [
@@ -39,7 +39,7 @@ import Usher
         let folder = try Folder()
         let path = folder.file("countries.mmdb")
         let log = CapturedLog()
-        let database = CountryDatabase(path: path, logger: log.logger)
+        let database = CountryDatabase(paths: [path], logger: log.logger)
         #expect(!database.refresh() && !database.isLoaded)
         #expect(!database.refresh())
         #expect(log.lines.count == 1)
@@ -69,6 +69,38 @@ import Usher
         #expect(try country(database, "203.0.113.1") == .code("DE"))
     }
 
+    @Test("Of several files the first that knows an address decides, and each is read again when it is replaced")
+    func several() throws {
+        let folder = try Folder()
+        let log = CapturedLog()
+        let paths = ["own", "v4", "v6"].map { folder.file("\($0).mmdb") }
+        let database = CountryDatabase(paths: paths, logger: log.logger)
+        func countries() throws -> [PlaceRule.Country] {
+            try ["203.0.113.1", "203.0.113.200", "2001:db8::1", "198.51.100.1"].map { try country(database, $0) }
+        }
+        try CountryFile.write([CountryFile.v4(203, 0, 113, 128, prefix: 25, "FR")], to: paths[0])
+        try CountryFile.write([CountryFile.v4(203, 0, 113, 0, prefix: 24, "DE")], version: 4, to: paths[1])
+        #expect(database.refresh() && database.isLoaded && database.unread == [paths[2]])
+        // Where nobody else knows an address, the file that is missing might.
+        #expect(try countries() == [.code("DE"), .code("FR"), .noDatabase, .noDatabase])
+        #expect(!database.refresh())
+        let complaints = log.lines.map(\.text).filter { $0.contains("not read") }
+        #expect(complaints.count == 1)
+        #expect(complaints.first?.contains("admit nobody whom no other one knows") == true)
+
+        try CountryFile.write(Self.first + [CountryFile.v4(198, 51, 100, 0, prefix: 25, "IT")], to: paths[2])
+        #expect(database.refresh() && database.unread == [])
+        #expect(try countries() == [.code("DE"), .code("FR"), .code("AT"), .code("IT")])
+        #expect(try country(database, "198.51.100.128") == .unknown)
+
+        try CountryFile.write([CountryFile.v4(203, 0, 113, 0, prefix: 24, "ES")], version: 4, to: paths[1])
+        #expect(database.refresh())
+        #expect(try countries() == [.code("ES"), .code("FR"), .code("AT"), .code("IT")])
+        try FileManager.default.removeItem(atPath: paths[0])
+        #expect(!database.refresh())
+        #expect(try countries() == [.code("ES"), .code("FR"), .code("AT"), .code("IT")])
+    }
+
     @Test("Files that are no database are told from those that are", arguments: ["", "text", "\u{0}"])
     func checked(text: String) throws {
         let folder = try Folder()
@@ -95,7 +127,7 @@ import Usher
         let folder = try Folder()
         let path = folder.file("countries.mmdb")
         try CountryFile.write(Self.first, to: path)
-        let database = CountryDatabase(path: path, logger: Logger(label: "test"))
+        let database = CountryDatabase(paths: [path], logger: Logger(label: "test"))
         database.refresh()
         try await Scene.run { scene in
             _ = try await scene.store.upsertStream(settings)
@@ -201,6 +233,18 @@ import Usher
                 #expect(try await node.offer(scene.facts(key: nil)) == .refused(.countryNotAllowed))
                 #expect(node.warnings(app: "demo-origin", stream: "s", settings: [settings]) == [warning])
             }
+            let folder = try Folder()
+            try CountryFile.write(Self.first, to: folder.file("some"))
+            let paths = [folder.file("some"), folder.file("missing")]
+            let database = CountryDatabase(paths: paths, logger: Logger(label: "test"))
+            database.refresh()
+            let partly = Admissions(store: scene.store, countries: database, now: { clock.both })
+            #expect(
+                partly.warnings(
+                    app: "demo-origin", stream: "s", settings: [Self.settings(.geoip) { $0.deniedCountries = ["FR"] }])
+                    == [
+                        "the country database \(paths[1]) could not be read, so whom no other one knows can only watch by allow_networks"
+                    ])
             let open = Self.settings(.open) { $0.deniedCountries = ["FR"] }
             #expect(
                 node.warnings(app: "demo-origin", stream: "s", settings: [open]) == [

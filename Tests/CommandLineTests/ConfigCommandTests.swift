@@ -89,6 +89,14 @@ import Testing
         #expect(try await check().output.contains("note: usher.country_database: \(path): it is no MaxMind DB: "))
         try CountryFile.write([CountryFile.v4(192, 0, 2, 0, prefix: 24, "DE")], to: path)
         #expect(try await check() == .init(code: 0, output: "c.yaml: ok\n", errors: ""))
+        // Of several each is named.
+        try program.write("usher.country_database: [a.mmdb, countries.mmdb, /none/b.mmdb]\n", to: "c.yaml")
+        let folder = program.folder.path
+        let notes = ["\(folder)/a.mmdb", "/none/b.mmdb"].map {
+            "note: usher.country_database: \($0): No such file or directory; until it can be read, "
+                + "lists of countries admit nobody whom no other one knows\n"
+        }
+        #expect(try await check() == .init(code: 0, output: "c.yaml: ok\n" + notes.joined(), errors: ""))
     }
 
     @Test func `a file that is not there`() async throws {

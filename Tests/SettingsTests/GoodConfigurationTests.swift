@@ -45,6 +45,23 @@ import Usher
         #expect(configuration.hls.window == 9)
     }
 
+    @Test("Country databases are a list, or one path alone, beside the file or where the variable is set")
+    func countryDatabases() throws {
+        let here = FileManager.default.currentDirectoryPath
+        for (yaml, variable, expected) in [
+            ("", nil, []), ("usher.country_database: \"\"\n", nil, []),
+            ("usher.country_database: a.mmdb\n", nil, ["/etc/playhouse/a.mmdb"]),
+            ("usher: {country_database: [a.mmdb, /b.mmdb]}\n", nil, ["/etc/playhouse/a.mmdb", "/b.mmdb"]),
+            ("usher.country_database: a.mmdb\n", "/c.mmdb,d.mmdb", ["/c.mmdb", "\(here)/d.mmdb"]),
+            ("usher.country_database: a.mmdb\n", "", []),
+        ] as [(String, String?, [String])] {
+            let configuration = try PlayhouseConfiguration.load(
+                file: ConfigurationFile(name: "/etc/playhouse/c.yaml", text: yaml),
+                environment: variable.map { ["PLAYHOUSE_USHER_COUNTRY_DATABASE": $0] } ?? [:])
+            #expect(configuration.usher.countryDatabases == expected, "\(yaml) \(variable ?? "")")
+        }
+    }
+
     @Test func `an empty variable empties a list`() throws {
         let configuration = try load("push.allow_private: [10.0.0.0/8]\n", ["PLAYHOUSE_PUSH_ALLOW_PRIVATE": ""])
         #expect(configuration.push.allowPrivate.isEmpty)

@@ -12,8 +12,13 @@ public enum CountryFile {
         case data(Int)
     }
 
-    /// - Parameter networks: each with the 128 bits of its address, IPv4 below ::/96, the length of its prefix, and its country.
-    public static func bytes(_ networks: [(address: [UInt8], prefix: Int, country: String)]) -> [UInt8] {
+    /// - Parameters:
+    ///   - networks: each with the 128 bits of its address, IPv4 below ::/96, the length of its prefix, and its country.
+    ///   - version: 4 for a file of IPv4 networks that has no others.
+    public static func bytes(
+        _ networks: [(address: [UInt8], prefix: Int, country: String)], version: Int = 6
+    ) -> [UInt8] {
+        let skipped = version == 4 ? 96 : 0
         var nodes: [(Record, Record)] = [(.empty, .empty)]
         var data: [UInt8] = []
         var offsets: [String: Int] = [:]
@@ -23,7 +28,7 @@ public enum CountryFile {
                 data += map([("country", map([("iso_code", text(network.country))]))])
             }
             var node = 0
-            for bit in 0..<network.prefix {
+            for bit in skipped..<network.prefix {
                 let isRight = network.address[bit / 8] >> UInt8(7 - bit % 8) & 1 == 1
                 let record = isRight ? nodes[node].1 : nodes[node].0
                 var next = record
@@ -51,7 +56,7 @@ public enum CountryFile {
         let tree = nodes.flatMap { bytes($0.0) + bytes($0.1) }
         let metadata = map([
             ("node_count", number(nodes.count, type: 6, size: 4)), ("record_size", number(24, type: 5, size: 2)),
-            ("ip_version", number(6, type: 5, size: 2)), ("database_type", text("Test-Country")),
+            ("ip_version", number(version, type: 5, size: 2)), ("database_type", text("Test-Country")),
             ("languages", [0, 4]), ("binary_format_major_version", number(2, type: 5, size: 2)),
             ("binary_format_minor_version", number(0, type: 5, size: 2)),
             ("build_epoch", [8, 2] + [0, 0, 0, 0, 0x65, 0x53, 0xF1, 0]), ("description", map([])),
@@ -61,9 +66,9 @@ public enum CountryFile {
 
     /// Written beside and moved into place, as programs that fetch such files do.
     public static func write(
-        _ networks: [(address: [UInt8], prefix: Int, country: String)], to path: String
+        _ networks: [(address: [UInt8], prefix: Int, country: String)], version: Int = 6, to path: String
     ) throws {
-        try Data(bytes(networks)).write(to: URL(fileURLWithPath: path), options: .atomic)
+        try Data(bytes(networks, version: version)).write(to: URL(fileURLWithPath: path), options: .atomic)
     }
 
     /// An IPv4 network as the files have it.
