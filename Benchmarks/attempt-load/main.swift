@@ -7,6 +7,7 @@ import Usher
 // attempt-load csv ROWS: the same rows for another database, on standard output.
 // attempt-load storm FOLDER TICKETS SEED: viewers who race for tickets until the process is killed.
 // attempt-load refusals FOLDER RATE SECONDS [ADMISSIONS [ADDRESSES]]: viewers without tickets, so many a second with one.
+// attempt-load first FOLDER [--ahead]: every 61st combination, time after time, as after a start; with --ahead the log is read ahead.
 // attempt-load ask FOLDER [TIMES]: every combination of filters; milliseconds and, with --json, one line a combination.
 
 /// Rows like those of events: few streams, many tickets, some addresses behind which crowds sit. The same for the same number.
@@ -212,12 +213,54 @@ func ask(_ folder: String, times: Int, json: Bool) async throws {
     try await store.close()
 }
 
+/// What whoever asks first has to wait: the files should not be in the system's cache.
+func askFirst(_ folder: String, isAhead: Bool) async throws {
+    let begin = ContinuousClock.now
+    @Sendable func seconds() -> String { String(format: "%.1f s", (ContinuousClock.now - begin) / .seconds(1)) }
+    let store = try await SQLiteStore.open(folder: folder)
+    let some = combinations().enumerated().filter { $0.offset.isMultiple(of: 61) }.map(\.element)
+    let reading = Task {
+        guard isAhead else { return }
+        await store.readAttemptsAhead(limit: 16 << 30) { bytes in print("\(seconds()): \(bytes) bytes were read ahead")
+        }
+    }
+    print("\(seconds()): open")
+    for _ in 0..<12 {
+        var times = Times()
+        var slowest = (0.0, "")
+        var failed = 0
+        for (name, filter) in some {
+            for kind in ["count", "list"] {
+                do {
+                    try await times.measure {
+                        if kind == "count" {
+                            _ = try await store.countAttempts(accountID: 1, filter: filter)
+                        } else {
+                            _ = try await store.attempts(accountID: 1, filter: filter, limit: 25, offset: 0)
+                        }
+                    }
+                    if times.all.last ?? 0 > slowest.0 { slowest = (times.all.last ?? 0, "\(kind): \(name)") }
+                } catch {
+                    failed += 1
+                }
+            }
+        }
+        print("\(seconds()): \(times.all.count) answered, \(times.text) (\(slowest.1)); \(failed) took too long")
+        try await Task.sleep(for: .seconds(5))
+    }
+    reading.cancel()
+    await reading.value
+    try await store.close()
+}
+
 let arguments = Array(CommandLine.arguments.dropFirst())
 switch arguments.first {
 case "make" where arguments.count == 3: try await make(arguments[1], Int(arguments[2]) ?? 0)
 case "ask" where arguments.count >= 2:
     try await ask(
         arguments[1], times: arguments.dropFirst(2).first.flatMap { Int($0) } ?? 4, json: arguments.contains("--json"))
+case "first" where arguments.count >= 2:
+    try await askFirst(arguments[1], isAhead: arguments.contains("--ahead"))
 case "storm" where arguments.count == 4:
     try await Storm.run(folder: arguments[1], tickets: Int(arguments[2]) ?? 0, seed: UInt64(arguments[3]) ?? 0)
 case "refusals" where arguments.count >= 4:
@@ -238,7 +281,7 @@ case "csv" where arguments.count == 2:
     }
 default:
     let usage = """
-        attempt-load make FOLDER ROWS | ask FOLDER [TIMES] [--json] | csv ROWS | storm FOLDER TICKETS SEED
+        attempt-load make FOLDER ROWS | ask FOLDER [TIMES] [--json] | first FOLDER [--ahead] | csv ROWS | storm FOLDER TICKETS SEED
             | refusals FOLDER RATE SECONDS [ADMISSIONS [ADDRESSES]]
 
         """

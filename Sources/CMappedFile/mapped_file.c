@@ -1,3 +1,4 @@
+#define _GNU_SOURCE
 #include "CMappedFile.h"
 
 #include <errno.h>
@@ -6,6 +7,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 // A page of a mapped file that the kernel cannot read (the disk fails, or the file has become shorter) is a SIGBUS in the thread
@@ -91,4 +93,9 @@ void mapped_file_release(int guard) {
     atomic_store(&guards[guard].end, 0);
     atomic_store(&guards[guard].start, 0);
     pthread_mutex_unlock(&lock);
+}
+
+long mapped_file_pages_waited_for(void) {
+    struct rusage usage;
+    return getrusage(RUSAGE_THREAD, &usage) == 0 ? usage.ru_majflt : 0;
 }

@@ -158,6 +158,7 @@ final class Origin: Sendable {
                 usageRetention: configuration.storage.usageRetention,
                 viewerRetention: configuration.storage.viewerRetention,
                 sessionTimeout: configuration.hls.sessionTimeout, logger: logger),
+            AttemptReadAheadService(store: store, limit: configuration.limits.memory / 2, logger: logger),
             UsageService(usage: usage, viewers: viewers),
             AdmissionService(admissions: admissions),
             DeletedAccounts(

@@ -154,6 +154,23 @@ struct MemoryService: Service {
     }
 }
 
+/// Reads ahead what questions about attempts will read, which after a start of the machine is not in its cache. Ends when it is
+/// cancelled only.
+struct AttemptReadAheadService: Service {
+    let store: SQLiteStore
+    /// Bytes to read at most.
+    let limit: Int
+    let logger: Logger
+
+    func run() async throws {
+        await cancelWhenGracefulShutdown {
+            await store.readAttemptsAhead(limit: limit) { bytes in
+                logger.debug("the log of attempts was read ahead", metadata: ["bytes": "\(bytes)"])
+            }
+        }
+    }
+}
+
 /// Removes what has outlived its time: attempts, sessions, tickets, origin events, usage, remembered replies.
 struct Housekeeping: Service {
     let store: SQLiteStore

@@ -14,4 +14,7 @@ bool mapped_file_has_failed(int guard);
 /// To be called before the mapping ends.
 void mapped_file_release(int guard);
 
+/// How many pages of mapped files the calling thread has waited for the disk for since it began.
+long mapped_file_pages_waited_for(void);
+
 #endif

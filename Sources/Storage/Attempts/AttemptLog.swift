@@ -58,6 +58,12 @@ final class AttemptLog: Sendable {
         fileprivate(set) var names = AttemptNames()
         /// By date and id.
         fileprivate var tail: [AttemptEntry] = []
+        /// `ColdVolumes.pagesOfThread`, but in tests.
+        fileprivate let pagesWaitedFor: @Sendable () -> Int
+
+        fileprivate init(pagesWaitedFor: @escaping @Sendable () -> Int) {
+            self.pagesWaitedFor = pagesWaitedFor
+        }
 
         fileprivate mutating func takeIn(_ news: News, _ opened: [Part]?) {
             // Somebody else may have taken in newer things meanwhile. What is older is in them.
@@ -96,10 +102,11 @@ final class AttemptLog: Sendable {
 
     /// Where the volumes' files lie.
     let folder: String
-    private let state = Mutex(State())
+    private let state: Mutex<State>
 
-    init(folder: String) {
+    init(folder: String, pagesWaitedFor: @escaping @Sendable () -> Int = ColdVolumes.pagesOfThread) {
         self.folder = folder
+        state = Mutex(State(pagesWaitedFor: pagesWaitedFor))
     }
 
     var position: Position {
@@ -133,12 +140,22 @@ extension AttemptLog.State {
         for entry in tail where isMeant[entry.name] && question.matches(entry) {
             tally += AttemptTally(rows: 1, attempts: entry.repeats)
         }
-        for part in parts {
+        var cold = ColdVolumes(pagesWaitedFor)
+        for (index, part) in parts.enumerated() {
             try question.checkEnd()
+            cold.reach(index, of: parts.count) { ask(parts[$0], question, isMeant) }
             let local = part.numbers.map { isMeant[$0] }
             if local.contains(true) { tally += try part.volume.tally(question, isMeant: local) }
         }
         return tally.attempts
+    }
+
+    /// What asking brings into the cache is all that matters: what fails will fail again.
+    private func ask(_ part: AttemptLog.Part, _ question: AttemptQuestion, _ isMeant: [Bool]) {
+        var question = question
+        question.isCold = true
+        let local = part.numbers.map { isMeant[$0] }
+        if local.contains(true) { _ = try? part.volume.tally(question, isMeant: local) }
     }
 
     /// Where the rows are that a question means, the newest first.
@@ -165,8 +182,10 @@ extension AttemptLog.State {
                 return found
             }
         }
-        for part in parts where left > 0 {
+        var cold = ColdVolumes(pagesWaitedFor)
+        for (index, part) in parts.enumerated() where left > 0 {
             try question.checkEnd()
+            cold.reach(index, of: parts.count) { ask(parts[$0], question, isMeant) }
             let local = part.numbers.map { isMeant[$0] }
             guard local.contains(true) else { continue }
             let rows = try part.volume.rows(question, isMeant: local, skipped: &skipped, limit: left)

@@ -35,6 +35,9 @@ final class AttemptPacker: Sendable {
     private let batcher: WriteBatcher
     private let logger: Logger?
     private let state = Mutex(State())
+    /// Says that the list of volumes may have changed, and so at first. One reads it.
+    let changes: AsyncStream<Void>
+    private let change: AsyncStream<Void>.Continuation
 
     /// Rows that make a volume. Fewer stay in the table, and in the memory of those who ask: some 100 bytes each.
     static let rows = 65_536
@@ -48,6 +51,8 @@ final class AttemptPacker: Sendable {
         self.reports = reports
         self.batcher = batcher
         self.logger = logger
+        (changes, change) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+        change.yield()
     }
 
     /// Rows were recorded. Begins to pack when there are enough of them. Returns at once.
@@ -254,6 +259,7 @@ final class AttemptPacker: Sendable {
         }
         removeFiles(isDone ? old : new)
         if !isDone { throw PackedElsewhere() }
+        change.yield()
     }
 
     /// Whoever has a file open goes on reading it.

@@ -18,6 +18,8 @@ struct AttemptQuestion: Sendable {
     let since: Int64?
     /// Rows with smaller ids only.
     let beforeID: Int64?
+    /// What is asked is not in the system's cache: where much of a part will be read, all of it is asked of the disk at once.
+    var isCold = false
     private let end: QuestionEnd
 
     /// nil when nothing can match: the filter's address is none.

@@ -13,9 +13,14 @@ final class AttemptVolume: @unchecked Sendable {
     /// "PHATTEM1" as a number: the end of every volume.
     static let signature: UInt64 = 0x314d_4554_5441_4850
 
+    /// Bytes at the end of the file that opening it reads, and some more: chunks of a full volume take 290 KiB.
+    private static let openedBytes = 512 << 10
+
     let rowCount: Int
     let names: [AttemptName]
-    private let chunkFields: Column<Int64>
+    /// Where the parts lie in the file.
+    let parts: [VolumePart: Range<Int>]
+    private let chunkFields: VolumeColumn<Int64>
     /// The earliest date and the highest id of all chunks.
     private let oldest: Int64
     private let highestID: Int64
@@ -24,29 +29,29 @@ final class AttemptVolume: @unchecked Sendable {
     /// For each name which app of `names` it is of.
     private let appIndices: [Int]
 
-    private let groups: Column<UInt16>
-    private let ranks: Column<UInt32>
-    private let keyRanks: Column<UInt32>
-    private let passRanks: Column<UInt32>
-    private let repeats: Column<UInt32>
-    private let v4: Column<UInt32>
-    private let v6: Column<UInt64>
-    private let keys: Column<UInt64>
-    private let passes: Column<UInt64>
+    private let groups: VolumeColumn<UInt16>
+    private let ranks: VolumeColumn<UInt32>
+    private let keyRanks: VolumeColumn<UInt32>
+    private let passRanks: VolumeColumn<UInt32>
+    private let repeats: VolumeColumn<UInt32>
+    private let v4: VolumeColumn<UInt32>
+    private let v6: VolumeColumn<UInt64>
+    private let keys: VolumeColumn<UInt64>
+    private let passes: VolumeColumn<UInt64>
     private let orders: [VolumeOrder: Order]
 
     fileprivate struct Order {
-        var rows: Column<UInt32>
-        var starts: Column<UInt32>
-        var sums: Column<UInt64>
+        var rows: VolumeColumn<UInt32>
+        var starts: VolumeColumn<UInt32>
+        var sums: VolumeColumn<UInt64>
         /// The numbers of its groups; empty: all from 0.
-        var groups: Column<UInt64>
+        var groups: VolumeColumn<UInt64>
 
         static var none: Order {
             let memory = UnsafeRawBufferPointer(start: nil, count: 0)
             return Order(
-                rows: Column(memory, offset: 0, length: 0), starts: Column(memory, offset: 0, length: 0),
-                sums: Column(memory, offset: 0, length: 0), groups: Column(memory, offset: 0, length: 0))
+                rows: VolumeColumn(memory, offset: 0, length: 0), starts: VolumeColumn(memory, offset: 0, length: 0),
+                sums: VolumeColumn(memory, offset: 0, length: 0), groups: VolumeColumn(memory, offset: 0, length: 0))
         }
 
         /// The places of the rows of the group with a number.
@@ -69,22 +74,26 @@ final class AttemptVolume: @unchecked Sendable {
         }
         let memory = file.bytes
         let length = memory.count
-        let end = Column<UInt64>(memory, offset: length - 24, length: 24)
+        // Directory, names and chunks, all of which are read here.
+        file.willNeed(UnsafeRawBufferPointer(rebasing: memory.suffix(Self.openedBytes)))
+        let end = VolumeColumn<UInt64>(memory, offset: length - 24, length: 24)
         let count = Int(clamping: end[0])
         guard length % 8 == 0, end[2] == Self.signature, count <= VolumePart.allCases.count,
             let rowCount = Int(exactly: end[1]), rowCount <= AttemptColumns.maximumRows,
             length - 24 - count * 24 >= 0
         else { throw refused("is no volume of the attempt log") }
-        let directory = Column<UInt64>(memory, offset: length - 24 - count * 24, length: count * 24)
-        var places: [UInt64: (offset: Int, length: Int)] = [:]
+        let directory = VolumeColumn<UInt64>(memory, offset: length - 24 - count * 24, length: count * 24)
+        var parts: [VolumePart: Range<Int>] = [:]
         for index in 0..<count {
-            places[directory[index * 3]] = (
-                Int(clamping: directory[index * 3 + 1]), Int(clamping: directory[index * 3 + 2])
-            )
+            let (offset, size) = (Int(clamping: directory[index * 3 + 1]), Int(clamping: directory[index * 3 + 2]))
+            // What does not lie inside of the file is empty.
+            guard let part = VolumePart(rawValue: directory[index * 3]), offset <= length, size <= length - offset
+            else { continue }
+            parts[part] = offset..<(offset + size)
         }
-        func column<Number>(_ part: VolumePart) -> Column<Number> {
-            let place = places[part.rawValue] ?? (0, 0)
-            return Column(memory, offset: place.offset, length: place.length)
+        self.parts = parts
+        func column<Number>(_ part: VolumePart) -> VolumeColumn<Number> {
+            VolumeColumn(memory, offset: parts[part]?.lowerBound ?? 0, length: parts[part]?.count ?? 0)
         }
         self.file = file
         self.rowCount = rowCount
@@ -100,7 +109,7 @@ final class AttemptVolume: @unchecked Sendable {
         orders = VolumeOrder.allCases.reduce(into: [:]) { orders, order in
             orders[order] = Order(
                 rows: column(order.parts.rows), starts: column(order.parts.starts), sums: column(order.parts.sums),
-                groups: order.groups.map { column($0) } ?? Column(memory, offset: 0, length: 0))
+                groups: order.groups.map { column($0) } ?? VolumeColumn(memory, offset: 0, length: 0))
         }
         guard let names = Self.decodedNames(column(.names)), groups.count == rowCount, ranks.count == rowCount,
             keyRanks.count == rowCount, passRanks.count == rowCount
@@ -133,7 +142,7 @@ final class AttemptVolume: @unchecked Sendable {
         }
     }
 
-    private static func decodedNames(_ bytes: Column<UInt8>) -> [AttemptName]? {
+    private static func decodedNames(_ bytes: VolumeColumn<UInt8>) -> [AttemptName]? {
         var names: [AttemptName] = []
         var position = 0
         func number() -> Int? {
@@ -167,6 +176,10 @@ final class AttemptVolume: @unchecked Sendable {
             }
         } else {
             eachRun(question, isMeant: isMeant) { order, places in
+                if question.isCold, places.count > VolumeOrder.maximumWalk {
+                    // Up to thirty of its pages for a run.
+                    file.willNeed(repeats.bytes(0..<repeats.count))
+                }
                 tally += AttemptTally(rows: places.count, attempts: attempts(order, places))
             }
         }
@@ -210,25 +223,28 @@ final class AttemptVolume: @unchecked Sendable {
             for (groups, order) in [(apps, order(.app)), (names, order(.name))] {
                 for group in groups {
                     for success in successes {
-                        let places = narrowed(order, order.range(of: group << 1 | success), to: wanted)
+                        let places = narrowed(
+                            order, order.range(of: group << 1 | success), to: wanted, question.isCold)
                         if !places.isEmpty { body(order, places) }
                     }
                 }
             }
         case (let key?, nil):
-            guard let rank = keys.index(of: key) else { return }
-            eachRun(order(.key), rank, inApps: order(.keyApp), isMeant, successes, wanted, body)
+            guard let rank = keys.index(ofHash: key) else { return }
+            eachRun(order(.key), rank, inApps: order(.keyApp), isMeant, successes, wanted, question.isCold, body)
         case (nil, let pass?):
-            guard let rank = passes.index(of: pass) else { return }
-            eachRun(order(.pass), rank, inApps: order(.passApp), isMeant, successes, wanted, body)
+            guard let rank = passes.index(ofHash: pass) else { return }
+            eachRun(order(.pass), rank, inApps: order(.passApp), isMeant, successes, wanted, question.isCold, body)
         case (let key?, let pass?):
-            guard let keyRank = keys.index(of: key), let passRank = passes.index(of: pass) else { return }
+            guard let keyRank = keys.index(ofHash: key), let passRank = passes.index(ofHash: pass) else {
+                return
+            }
             let ofKey = order(.key).range(of: keyRank)
             let ofPass = order(.pass).range(of: passRank)
             if min(ofKey.count, ofPass.count) > VolumeOrder.maximumWalk {
                 let pairs = order(.pair)
                 guard let pair = pairs.groups.index(of: UInt64(keyRank) << 32 | UInt64(passRank)) else { return }
-                eachRun(pairs, pair, inApps: order(.pairApp), isMeant, successes, wanted, body)
+                eachRun(pairs, pair, inApps: order(.pairApp), isMeant, successes, wanted, question.isCold, body)
                 return
             }
             let (shorter, places) = ofKey.count <= ofPass.count ? (order(.key), ofKey) : (order(.pass), ofPass)
@@ -256,7 +272,7 @@ final class AttemptVolume: @unchecked Sendable {
     /// Rows of one key, pass or pair, which are a group of an order.
     private func eachRun(
         _ order: Order, _ group: Int, inApps: Order, _ isMeant: [Bool], _ successes: [Int], _ wanted: Range<UInt32>?,
-        _ body: (Order, Range<Int>) -> Void
+        _ isCold: Bool, _ body: (Order, Range<Int>) -> Void
     ) {
         let places = order.range(of: group)
         if places.count <= VolumeOrder.maximumWalk {
@@ -268,14 +284,14 @@ final class AttemptVolume: @unchecked Sendable {
         for success in successes {
             for app in apps {
                 let number = VolumeOrder.number(of: group, app: app, success: success)
-                let places = narrowed(inApps, inApps.range(ofNumber: number), to: wanted)
+                let places = narrowed(inApps, inApps.range(ofNumber: number), to: wanted, isCold)
                 if !places.isEmpty { body(inApps, places) }
             }
             for name in names {
                 let meant = name << 1 | success
                 let first = Self.firstPlace(in: places) { Int(groups[Int(order.rows[$0])]) >= meant }
                 let end = Self.firstPlace(in: first..<places.upperBound) { Int(groups[Int(order.rows[$0])]) > meant }
-                let places = narrowed(order, first..<end, to: wanted)
+                let places = narrowed(order, first..<end, to: wanted, isCold)
                 if !places.isEmpty { body(order, places) }
             }
         }
@@ -295,8 +311,15 @@ final class AttemptVolume: @unchecked Sendable {
     }
 
     /// Of rows of one name and success those with these addresses.
-    private func narrowed(_ order: Order, _ places: Range<Int>, to wanted: Range<UInt32>?) -> Range<Int> {
+    private func narrowed(_ order: Order, _ places: Range<Int>, to wanted: Range<UInt32>?, _ isCold: Bool)
+        -> Range<Int>
+    {
         guard let wanted else { return places }
+        if isCold, places.count > VolumeOrder.maximumWalk {
+            // Halving reads a page of both at each step.
+            file.willNeed(order.rows.bytes(places))
+            file.willNeed(ranks.bytes(0..<ranks.count))
+        }
         let first = Self.firstPlace(in: places) { ranks[Int(order.rows[$0])] >= wanted.lowerBound }
         return
             first..<Self.firstPlace(in: first..<places.upperBound) { ranks[Int(order.rows[$0])] >= wanted.upperBound }
@@ -319,7 +342,7 @@ final class AttemptVolume: @unchecked Sendable {
     }
 
     /// The first place from which on the condition holds, which holds for none before.
-    fileprivate static func firstPlace(in places: Range<Int>, where condition: (Int) -> Bool) -> Int {
+    static func firstPlace(in places: Range<Int>, where condition: (Int) -> Bool) -> Int {
         var (low, high) = (places.lowerBound, places.upperBound)
         while low < high {
             let middle = low + (high - low) / 2
@@ -369,6 +392,7 @@ final class AttemptVolume: @unchecked Sendable {
         }
         var bits = [UInt64](repeating: 0, count: rowCount / 64 + 1)
         eachRun(question, isMeant: isMeant) { order, places in
+            if places.count > VolumeOrder.maximumWalk { file.willNeed(order.rows.bytes(places)) }
             for place in places {
                 let row = Int(order.rows[place])
                 if row < rowCount { bits[row >> 6] |= 1 << UInt64(row & 63) }
@@ -390,18 +414,30 @@ final class AttemptVolume: @unchecked Sendable {
         if wanted?.isEmpty ?? false { return }
         var key: UInt32?
         if let wantedKey = question.key {
-            guard let rank = keys.index(of: wantedKey) else { return }
+            guard let rank = keys.index(ofHash: wantedKey) else { return }
             key = UInt32(clamping: rank)
         }
         var pass: UInt32?
         if let wantedPass = question.pass {
-            guard let rank = passes.index(of: wantedPass) else { return }
+            guard let rank = passes.index(ofHash: wantedPass) else { return }
             pass = UInt32(clamping: rank)
         }
-        for chunk in chunks.reversed() {
+        // Rows from here on have been asked for, of which there are more each time.
+        var (asked, step) = (Int.max, 16)
+        for index in (0..<(chunkFields.count / VolumeChunk.fieldCount)).reversed() {
             try question.checkEnd()
+            let chunk = VolumeChunk(chunkFields, at: index)
             if let since = question.since, chunk.newest < since { continue }
             if let id = question.beforeID, chunk.lowestID >= id { continue }
+            if chunk.firstRow < asked {
+                let first = VolumeChunk(chunkFields, at: max(0, index - step + 1)).firstRow
+                let rows = first..<max(first, chunk.firstRow + chunk.rows)
+                file.willNeed(groups.bytes(rows))
+                if wanted != nil { file.willNeed(ranks.bytes(rows)) }
+                if key != nil { file.willNeed(keyRanks.bytes(rows)) }
+                if pass != nil { file.willNeed(passRanks.bytes(rows)) }
+                (asked, step) = (first, min(256, step * 2))
+            }
             let expanded = Self.isWithin(chunk, question) ? nil : try self.expanded(chunk)
             for row in (chunk.firstRow..<(chunk.firstRow + chunk.rows)).reversed() {
                 guard means(row, question.isSuccess, isMeant, wanted), key ?? keyRanks[row] == keyRanks[row],
@@ -430,6 +466,7 @@ final class AttemptVolume: @unchecked Sendable {
     }
 
     private func expanded(_ chunk: VolumeChunk) throws -> AttemptChunk {
+        file.willNeed(bytes(of: chunk))
         guard let bytes = AttemptChunk.expand(bytes(of: chunk), length: chunk.expanded), let chunk = AttemptChunk(bytes)
         else {
             try file.check()
@@ -440,14 +477,18 @@ final class AttemptVolume: @unchecked Sendable {
 
     /// The rows, in the order given.
     func attempts(_ rows: [Int]) throws -> [Attempt] {
-        var known: (place: VolumeChunk, chunk: AttemptChunk)?
-        let attempts = try rows.compactMap { row -> Attempt? in
-            if known.map({ !($0.place.firstRow..<($0.place.firstRow + $0.place.rows)).contains(row) }) ?? true {
-                let index =
-                    Self.firstPlace(in: 0..<chunks.count) { VolumeChunk(chunkFields, at: $0).firstRow > row } - 1
-                guard index >= 0 else { return nil }
+        let indices = rows.map { row in
+            Self.firstPlace(in: 0..<chunks.count) { VolumeChunk(chunkFields, at: $0).firstRow > row } - 1
+        }
+        for (index, other) in zip(indices, indices.dropFirst()) where other != index {
+            file.willNeed(bytes(of: VolumeChunk(chunkFields, at: other)))
+        }
+        var known: (index: Int, place: VolumeChunk, chunk: AttemptChunk)?
+        let attempts = try zip(rows, indices).compactMap { row, index -> Attempt? in
+            guard index >= 0 else { return nil }
+            if known?.index != index {
                 let place = VolumeChunk(chunkFields, at: index)
-                known = (place, try expanded(place))
+                known = (index, place, try expanded(place))
             }
             guard let known, let text = known.chunk.row(row - known.place.firstRow) else { return nil }
             let entry = entry(row)
@@ -485,45 +526,13 @@ final class AttemptVolume: @unchecked Sendable {
     }
 }
 
-/// A part of a mapped file, read as numbers of one size.
-private struct Column<Number: FixedWidthInteger> {
-    private let base: UnsafePointer<Number>?
-    let count: Int
-
-    /// Empty when the part does not lie inside of the memory.
-    init(_ memory: UnsafeRawBufferPointer, offset: Int, length: Int) {
-        guard offset >= 0, length >= 0, offset <= memory.count, length <= memory.count - offset, offset % 8 == 0 else {
-            (base, count) = (nil, 0)
-            return
-        }
-        count = length / MemoryLayout<Number>.size
-        base =
-            UnsafeRawBufferPointer(rebasing: memory[offset..<(offset + length)]).bindMemory(to: Number.self).baseAddress
-    }
-
-    var isEmpty: Bool { count == 0 }
-
-    subscript(index: Int) -> Number {
-        guard let base, index >= 0, index < count else { return 0 }
-        return base[index]
-    }
-}
-
 extension VolumeChunk {
-    fileprivate init(_ fields: Column<Int64>, at index: Int) {
+    fileprivate init(_ fields: VolumeColumn<Int64>, at index: Int) {
         let start = index * Self.fieldCount
         self.init(
             offset: Int(fields[start]), length: Int(fields[start + 1]), expanded: Int(fields[start + 2]),
             firstRow: Int(fields[start + 3]), rows: Int(fields[start + 4]), oldest: fields[start + 5],
             newest: fields[start + 6], lowestID: fields[start + 7], highestID: fields[start + 8])
-    }
-}
-
-extension Column<UInt64> {
-    /// The place of a number in a column that is in order.
-    func index(of number: UInt64) -> Int? {
-        let place = AttemptVolume.firstPlace(in: 0..<count) { self[$0] >= number }
-        return place < count && self[place] == number ? place : nil
     }
 }
 

@@ -96,16 +96,38 @@ extension SQLiteStore {
         let (log, reports) = (log, reports)
         return try await places.run(accountID) {
             try await withTaskCancellationHandler {
-                try await Self.ask(question, log, reports, hash, work)
+                try await Self.takeIn(log, reports, hash) { database, lastID, state in
+                    try question.checkEnd()
+                    return try work(database, lastID, state, question)
+                }
             } onCancel: {
                 end.come()
             }
         }
     }
 
-    private static func ask<Answer: Sendable>(
-        _ question: AttemptQuestion, _ log: AttemptLog, _ reports: DatabasePool, _ hash: AttemptHash,
-        _ work: @escaping @Sendable (Database, Int64, AttemptLog.State, AttemptQuestion) throws -> Answer
+    /// Reads, in the background, what questions about attempts will read, until it is cancelled: now, and whenever volumes have
+    /// changed. For the server; programs that ask once read what they need.
+    ///
+    /// - Parameters:
+    ///   - limit: bytes at most.
+    ///   - report: is told after each reading how many bytes were read.
+    public func readAttemptsAhead(limit: Int, _ report: @Sendable (_ bytes: Int) -> Void = { _ in }) async {
+        var ahead = AttemptReadAhead(limit: limit)
+        for await _ in packer.changes where limit > 0 {
+            // What fails here fails for whoever asks, who says so.
+            let volumes = try? await Self.takeIn(log, reports, attemptHash) { _, _, state in
+                state.parts.map { ($0.row.file, $0.volume.parts) }
+            }
+            if let volumes, let bytes = try? await ahead.run(volumes, folder: log.folder) { report(bytes) }
+            if Task.isCancelled { return }
+        }
+    }
+
+    /// Reads what is new, and does something with all that is known then.
+    private static func takeIn<Answer: Sendable>(
+        _ log: AttemptLog, _ reports: DatabasePool, _ hash: AttemptHash,
+        _ work: @escaping @Sendable (Database, Int64, AttemptLog.State) throws -> Answer
     ) async throws -> Answer {
         var tries = 0
         while true {
@@ -119,8 +141,7 @@ extension SQLiteStore {
                                 var lastID: Int64 = 0
                                 let state = try log.takeIn(
                                     news(in: database, since: log.position, hash: hash, last: &lastID))
-                                try question.checkEnd()
-                                return try work(database, lastID, state, question)
+                                return try work(database, lastID, state)
                             })
                     }
                 }

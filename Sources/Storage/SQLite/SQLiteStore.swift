@@ -27,11 +27,11 @@ public final class SQLiteStore: Store {
         secret = try ServerSecret.load(folder: folder)
         let pool = try Self.openPool(path, secret)
         self.pool = pool
-        // One more than there are places, which the packer has.
+        // Two more than there are places, which the packer has, and who reads ahead.
         reports = try DatabasePool(
             path: path,
             configuration: Self.reading(
-                "playhouse reports", readers: QuestionPlaces.count + 1, cache: Sizes.readerCache))
+                "playhouse reports", readers: QuestionPlaces.count + 2, cache: Sizes.readerCache))
         questions = try ReadBatcher(path: path, Self.reading("playhouse questions", cache: Sizes.questionCache))
         let batcher = WriteBatcher(pool: pool)
         self.batcher = batcher
