@@ -1,4 +1,5 @@
 import Basics
+import CMappedFile
 import Foundation
 import Usher
 
@@ -438,7 +439,9 @@ final class AttemptVolume: @unchecked Sendable {
                 if pass != nil { file.willNeed(passRanks.bytes(rows)) }
                 (asked, step) = (first, min(256, step * 2))
             }
-            let expanded = Self.isWithin(chunk, question) ? nil : try self.expanded(chunk)
+            let isWithin = Self.isWithin(chunk, question)
+            if !isWithin { file.willNeed(bytes(of: chunk)) }
+            let expanded = isWithin ? nil : try self.expanded(chunk)
             for row in (chunk.firstRow..<(chunk.firstRow + chunk.rows)).reversed() {
                 guard means(row, question.isSuccess, isMeant, wanted), key ?? keyRanks[row] == keyRanks[row],
                     pass ?? passRanks[row] == passRanks[row]
@@ -466,7 +469,6 @@ final class AttemptVolume: @unchecked Sendable {
     }
 
     private func expanded(_ chunk: VolumeChunk) throws -> AttemptChunk {
-        file.willNeed(bytes(of: chunk))
         guard let bytes = AttemptChunk.expand(bytes(of: chunk), length: chunk.expanded), let chunk = AttemptChunk(bytes)
         else {
             try file.check()
@@ -480,15 +482,20 @@ final class AttemptVolume: @unchecked Sendable {
         let indices = rows.map { row in
             Self.firstPlace(in: 0..<chunks.count) { VolumeChunk(chunkFields, at: $0).firstRow > row } - 1
         }
-        for (index, other) in zip(indices, indices.dropFirst()) where other != index {
-            file.willNeed(bytes(of: VolumeChunk(chunkFields, at: other)))
-        }
+        // Where the first chunk has to come from the disk, the others are asked for at once.
+        var waited: Int? = mapped_file_pages_waited_for()
         var known: (index: Int, place: VolumeChunk, chunk: AttemptChunk)?
         let attempts = try zip(rows, indices).compactMap { row, index -> Attempt? in
             guard index >= 0 else { return nil }
             if known?.index != index {
                 let place = VolumeChunk(chunkFields, at: index)
                 known = (index, place, try expanded(place))
+                if let before = waited, mapped_file_pages_waited_for() > before {
+                    for other in Set(indices) where other != index && other >= 0 {
+                        file.willNeed(bytes(of: VolumeChunk(chunkFields, at: other)))
+                    }
+                }
+                waited = nil
             }
             guard let known, let text = known.chunk.row(row - known.place.firstRow) else { return nil }
             let entry = entry(row)
