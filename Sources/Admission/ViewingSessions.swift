@@ -36,7 +36,8 @@ final class ViewingSessions: Sendable {
         var stream: String
     }
 
-    fileprivate struct Session: Sendable {
+    /// What never changes of a session. An object, so that tables which grow move a reference and not all of this.
+    fileprivate final class Admitted: Sendable {
         /// Whose ticket or token it was admitted with.
         let accountID: AccountID
         /// As when it was admitted; `video` is the one the session is for, of which the viewer may take renditions.
@@ -44,31 +45,48 @@ final class ViewingSessions: Sendable {
         let viewer: Viewer
         /// Where it may be used from.
         let network: IPNetwork
+        let started: Date
+        let grounds: ViewingRule.Grounds
+        /// Set for a connection (RTMP, SRT), which lasts until it is closed; nil for HLS, which lasts while it is used.
+        let onEnd: OnEnd?
+
+        init(
+            accountID: AccountID, facts: ViewerFacts, network: IPNetwork, started: Date, grounds: ViewingRule.Grounds,
+            onEnd: OnEnd?
+        ) {
+            self.accountID = accountID
+            self.facts = facts
+            viewer = Viewer(facts)
+            self.network = network
+            self.started = started
+            self.grounds = grounds
+            self.onEnd = onEnd
+        }
+    }
+
+    fileprivate struct Session: Sendable {
+        let admitted: Admitted
         /// When its ticket runs out.
         var expires: Date
         var lastSeen: NIODeadline
-        let started: Date
         /// Sent in this session.
         var bytes: Int64 = 0
         /// The `lastSeen` that the store knows, which knows sessions with stored tickets only.
         var written: NIODeadline
-        let grounds: ViewingRule.Grounds
-        /// Set for a connection (RTMP, SRT), which lasts until it is closed; nil for HLS, which lasts while it is used.
-        let onEnd: OnEnd?
 
         func isRunning(_ now: Moment, timeout: TimeAmount) -> Bool {
             now.date < expires && !isIdle(now.steady, timeout: timeout)
         }
 
         func isIdle(_ now: NIODeadline, timeout: TimeAmount) -> Bool {
-            onEnd == nil && now - lastSeen >= timeout
+            admitted.onEnd == nil && now - lastSeen >= timeout
         }
 
         /// A viewer who presents a key presents the session's; segments come without one.
         mutating func use(_ other: SessionViewer, _ now: Moment, timeout: TimeAmount) -> Bool {
-            guard facts.app == other.app, other.key == nil || other.key == facts.key,
-                other.address.map(network.contains) ?? false,
-                VideoName.isSame(other.video, orFormOf: facts.video), isRunning(now, timeout: timeout)
+            guard admitted.facts.app == other.app, other.key == nil || other.key == admitted.facts.key,
+                other.address.map(admitted.network.contains) ?? false,
+                VideoName.isSame(other.video, orFormOf: admitted.facts.video), isRunning(now, timeout: timeout)
             else { return false }
             lastSeen = max(lastSeen, now.steady)
             return true
@@ -105,15 +123,15 @@ final class ViewingSessions: Sendable {
 
         mutating func forget(_ id: String, _ session: Session) {
             count -= 1
-            if let index = tickets.index(forKey: session.viewer.key) {
+            if let index = tickets.index(forKey: session.admitted.viewer.key) {
                 tickets.values[index].sessions.remove(id)
                 if tickets.values[index].sessions.isEmpty {
                     tickets.remove(at: index)
-                    expiries.remove(session.viewer.key)
+                    expiries.remove(session.admitted.viewer.key)
                 }
             }
-            if viewers[session.viewer] == id { viewers[session.viewer] = nil }
-            let stream = StreamName(app: session.facts.app, stream: session.facts.video)
+            if viewers[session.admitted.viewer] == id { viewers[session.admitted.viewer] = nil }
+            let stream = StreamName(app: session.admitted.facts.app, stream: session.admitted.facts.video)
             let left = (counts[stream] ?? 1) - 1
             counts[stream] = left > 0 ? left : nil
         }
@@ -210,9 +228,11 @@ final class ViewingSessions: Sendable {
             network = IPNetwork(address, prefix: max(network.prefix, IPNetwork.ofCustomer(address).prefix))
         }
         let session = Session(
-            accountID: ticket.accountID, facts: facts, viewer: Viewer(facts), network: network,
-            expires: ticket.expires, lastSeen: now.steady, started: now.date,
-            written: grounds == .ticket ? now.steady : .distantFuture, grounds: grounds, onEnd: onEnd)
+            admitted: Admitted(
+                accountID: ticket.accountID, facts: facts, network: network, started: now.date, grounds: grounds,
+                onEnd: onEnd),
+            expires: ticket.expires, lastSeen: now.steady,
+            written: grounds == .ticket ? now.steady : .distantFuture)
         let locked = locked(id)
         return directory.withLock { directory in
             let isNew = locked.shard.withLock { shard in
@@ -225,7 +245,7 @@ final class ViewingSessions: Sendable {
                 return true
             }
             guard isNew else { return directory.revision }
-            let key = session.viewer.key
+            let key = session.admitted.viewer.key
             directory.tickets[key, default: TicketEntry(ticket: ticket)].sessions.insert(id)
             // A known ticket whose rules have changed is left as it was: `update` must still find what changed, for the sessions
             // it has already. Uses and claimed networks are no such change.
@@ -236,7 +256,7 @@ final class ViewingSessions: Sendable {
                 directory.tickets.values[index].ticket = ticket
             }
             directory.expiries.set(key, min(directory.expiries.time(of: key) ?? .distantFuture, ticket.expires))
-            if onEnd == nil { directory.viewers[session.viewer] = id }
+            if onEnd == nil { directory.viewers[session.admitted.viewer] = id }
             directory.counts[StreamName(app: facts.app, stream: facts.video), default: 0] += 1
             directory.count += 1
             return directory.revision
@@ -275,11 +295,13 @@ final class ViewingSessions: Sendable {
     func reports(now: Moment, where isMeant: (ViewerFacts) -> Bool) -> [SessionReport] {
         shards.flatMap { locked in
             locked.shard.withLock { shard in
-                shard.sessions.filter { $0.value.isRunning(now, timeout: timeout) && isMeant($0.value.facts) }.map {
-                    SessionReport(
-                        sessionID: $0.key, facts: $0.value.facts, isConnection: $0.value.onEnd != nil,
-                        started: $0.value.started, bytes: $0.value.bytes)
-                }
+                shard.sessions.filter { $0.value.isRunning(now, timeout: timeout) && isMeant($0.value.admitted.facts) }
+                    .map {
+                        SessionReport(
+                            sessionID: $0.key, facts: $0.value.admitted.facts,
+                            isConnection: $0.value.admitted.onEnd != nil,
+                            started: $0.value.admitted.started, bytes: $0.value.bytes)
+                    }
             }
         }
     }
@@ -288,7 +310,7 @@ final class ViewingSessions: Sendable {
     /// - Returns: what to call, outside of any lock; nil when there is no such session.
     func end(_ id: String) -> (@Sendable () -> Void)? {
         guard let taken = take(id, where: { _, _ in true }) else { return nil }
-        return { taken.onEnd?(.revoked) }
+        return { taken.admitted.onEnd?(.revoked) }
     }
 
     // MARK: Changes of streams' rules
@@ -306,8 +328,8 @@ final class ViewingSessions: Sendable {
         let ids = shards.flatMap { locked in
             locked.shard.withLock { shard in
                 shard.sessions.filter { _, session in
-                    session.facts.app == stream.app && session.facts.video == stream.stream
-                        && isOver(session.facts, session.grounds)
+                    session.admitted.facts.app == stream.app && session.admitted.facts.video == stream.stream
+                        && isOver(session.admitted.facts, session.admitted.grounds)
                 }.keys.map { $0 }
             }
         }
@@ -319,7 +341,7 @@ final class ViewingSessions: Sendable {
     func end(of accounts: Set<AccountID>) -> [@Sendable () -> Void] {
         let ids = shards.flatMap { locked in
             locked.shard.withLock { shard in
-                shard.sessions.filter { accounts.contains($0.value.accountID) }.keys.map { $0 }
+                shard.sessions.filter { accounts.contains($0.value.admitted.accountID) }.keys.map { $0 }
             }
         }
         return ids.compactMap(end)
@@ -358,7 +380,7 @@ final class ViewingSessions: Sendable {
     private func review(_ ticket: Ticket, _ sessions: Set<String>, now: Moment) -> [@Sendable () -> Void] {
         var ends: [@Sendable () -> Void] = []
         for id in sessions {
-            let known = locked(id).shard.withLock { $0.sessions[id].map { ($0.facts, $0.expires) } }
+            let known = locked(id).shard.withLock { $0.sessions[id].map { ($0.admitted.facts, $0.expires) } }
             guard let (facts, expires) = known else { continue }
             guard let reason = Self.ending(ticket, facts, now: now.date) else {
                 if expires != ticket.expires { setExpiry(of: id, by: ticket) }
@@ -368,7 +390,7 @@ final class ViewingSessions: Sendable {
             let taken = take(id) { _, directory in
                 directory.tickets[ticket.key]?.ticket.revision == ticket.revision
             }
-            if let onEnd = taken?.onEnd { ends.append { onEnd(reason) } }
+            if let onEnd = taken?.admitted.onEnd { ends.append { onEnd(reason) } }
         }
         return ends
     }
@@ -408,7 +430,7 @@ final class ViewingSessions: Sendable {
             expired.visited += sessions.count
             for id in sessions {
                 if let taken = take(id, where: { session, _ in session.expires <= now.date }) {
-                    if let onEnd = taken.onEnd { expired.ends.append { onEnd(.expired) } }
+                    if let onEnd = taken.admitted.onEnd { expired.ends.append { onEnd(.expired) } }
                 } else if let expires = locked(id).shard.withLock({ $0.sessions[id]?.expires }) {
                     next = min(next ?? expires, expires)
                 }
@@ -474,7 +496,7 @@ extension ViewingSessions.Shard {
                 due.set(id, now.steady + table.touchInterval)
                 continue
             }
-            let isConnection = sessions.values[index].onEnd != nil
+            let isConnection = sessions.values[index].admitted.onEnd != nil
             if isConnection { sessions.values[index].lastSeen = max(sessions.values[index].lastSeen, now.steady) }
             let lastSeen = sessions.values[index].lastSeen
             if lastSeen > sessions.values[index].written {

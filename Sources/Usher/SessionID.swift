@@ -30,6 +30,7 @@ public enum SessionID {
     fileprivate static func random(_ count: Int) -> [UInt8] {
         var generator = SystemRandomNumberGenerator()
         var text: [UInt8] = []
+        text.reserveCapacity(SessionID.length)
         while text.count < count { append(generator.next(), min(10, count - text.count), to: &text) }
         return text
     }
@@ -60,11 +61,12 @@ public enum SessionID {
 public struct SessionOffers: Sendable {
     private static let randomLength = 22
     private static let timeLength = 6
-    private let key: SymmetricKey
+    /// Has taken in the key, and nothing else.
+    private let keyed: HMAC<SHA256>
 
     /// - Parameter secret: at least 32 bytes; equal on all nodes of an origin.
     public init(secret: [UInt8]) {
-        key = SymmetricKey(data: secret)
+        keyed = HMAC(key: SymmetricKey(data: secret))
     }
 
     /// - Parameter viewer: what it is bound to.
@@ -93,13 +95,18 @@ public struct SessionOffers: Sendable {
 
     private func code(_ text: ArraySlice<UInt8>, _ viewer: [String]) -> [UInt8] {
         var message = Array(text)
+        message.reserveCapacity(200)
         for part in viewer {
             // With its length, so that no two viewers are one text.
-            message += Array("\(part.utf8.count):".utf8)
-            message += Array(part.utf8)
+            message += String(part.utf8.count).utf8
+            message.append(UInt8(ascii: ":"))
+            message += part.utf8
         }
+        var hash = keyed
+        hash.update(data: message)
         var characters: [UInt8] = []
-        HMAC<SHA256>.authenticationCode(for: message, using: key).withUnsafeBytes { code in
+        characters.reserveCapacity(SessionID.length)
+        hash.finalize().withUnsafeBytes { code in
             SessionID.append(code.loadUnaligned(fromByteOffset: 0, as: UInt64.self), 10, to: &characters)
             SessionID.append(code.loadUnaligned(fromByteOffset: 8, as: UInt64.self), 5, to: &characters)
         }

@@ -114,7 +114,8 @@ extension SQLiteStore {
     private static func sessionToJoin(
         _ request: AdmissionRequest, ticket: Ticket, in database: Database
     ) throws -> String? {
-        guard let window = request.joinWindow,
+        // Each session is a use.
+        guard let window = request.joinWindow, ticket.usedCount > 0,
             TicketDecision.decide(ticket: ticket, facts: request.facts, now: request.now, countsUse: false)
                 == .granted(nil)
         else { return nil }
