@@ -572,12 +572,12 @@ public final class Admissions: ViewerAdmission {
         var rest = taken.sorted { $0.key < $1.key }[...]
         while !rest.isEmpty {
             do {
-                try await store.touchSessions(rest.prefix(500).map { SessionTouch(sessionID: $0.key, date: $0.value) })
+                try await store.touchSessions(rest.prefix(128).map { SessionTouch(sessionID: $0.key, date: $0.value) })
             } catch {
                 logger.debug("uses of sessions not stored", metadata: ["error": "\(error)"])
                 return
             }
-            rest = rest.dropFirst(500)
+            rest = rest.dropFirst(128)
         }
     }
 

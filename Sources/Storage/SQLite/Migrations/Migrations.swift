@@ -69,6 +69,17 @@ enum Migrations {
             try database.execute(
                 sql: "CREATE INDEX accounts_by_deletion ON accounts (deleted) WHERE deleted IS NOT NULL")
         }
+        // A session's use moves it in one index, the one by age, and no longer in three.
+        migrator.registerMigration("062 sessions by viewer") { database in
+            try database.execute(
+                sql: """
+                    DROP INDEX sessions_to_join;
+                    CREATE INDEX sessions_to_join ON sessions (ticket_id, address, app, video)
+                    WHERE is_joinable = 1 AND ended IS NULL;
+                    DROP INDEX sessions_of_connections;
+                    CREATE INDEX sessions_of_connections ON sessions (ticket_id) WHERE is_joinable = 0 AND ended IS NULL;
+                    """)
+        }
         guard try !pool.read(migrator.hasBeenSuperseded) else {
             throw StoreError.failed("the database was written by a newer version of Playhouse")
         }
