@@ -21,6 +21,8 @@ package enum FuzzTarget: String, Sendable, CaseIterable {
     case forms
     /// Paths that players ask for.
     case paths
+    /// Heads of players' requests.
+    case heads
     /// Configuration files.
     case yaml
 
@@ -37,6 +39,7 @@ package enum FuzzTarget: String, Sendable, CaseIterable {
         case .json: try TextFuzzing.json(input)
         case .forms: try TextFuzzing.forms(input)
         case .paths: try TextFuzzing.paths(input)
+        case .heads: try TextFuzzing.heads(input)
         case .yaml: try TextFuzzing.yaml(input)
         }
     }

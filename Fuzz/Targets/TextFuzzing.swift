@@ -1,5 +1,6 @@
 import ControlAPI
 import Delivery
+import NIOCore
 import Settings
 
 /// What comes as text: requests to the control API, players' paths, configuration files.
@@ -49,6 +50,39 @@ enum TextFuzzing {
             try promise(!name.contains("/") && !name.contains(".."), "The file is elsewhere: \(name)")
         }
         for address in path.addresses { try promise(address.isValid, "\(address) is no address.") }
+    }
+
+    static func heads(_ input: [UInt8]) throws {
+        var searched = 0
+        guard case .head(let head) = RequestHead.read(ByteBuffer(bytes: input), searched: &searched) else {
+            // What came in pieces is judged like the whole.
+            try promise(searched <= input.count, "More was searched than came.")
+            return
+        }
+        try promise(head.length <= input.count, "The head is longer than what came.")
+        try promise(
+            head.target.utf8.first == UInt8(ascii: "/") && head.target.utf8.allSatisfy { (0x21...0x7E).contains($0) },
+            "The target is \(head.target)")
+        for field in RequestHead.Field.allCases {
+            let values = head.all(field)
+            try promise(values.first == head[field] && values.isEmpty != head.has(field), "\(field) is \(values)")
+            for value in values {
+                try promise(
+                    value.utf8.allSatisfy { $0 >= 0x20 && $0 != 0x7F || $0 == 0x09 }, "\(field) holds \(value)")
+            }
+        }
+        var pieces = ByteBuffer()
+        searched = 0
+        for (index, byte) in input.prefix(head.length).enumerated() {
+            if index > 0, case .incomplete = RequestHead.read(pieces, searched: &searched) {
+            } else if index > 0 {
+                throw BrokenPromise(description: "The head is read after \(index) of \(head.length) bytes.")
+            }
+            pieces.writeInteger(byte)
+        }
+        guard case .head = RequestHead.read(pieces, searched: &searched) else {
+            throw BrokenPromise(description: "The head is not read when it comes byte by byte.")
+        }
     }
 
     static func yaml(_ input: [UInt8]) throws {

@@ -336,6 +336,71 @@ import Testing
         }
     }
 
+    @Test(
+        "Players' requests are answered in their order, however they come, also when the client then ends its side",
+        arguments: [1, 7, 64, 1_000_000])
+    func playersPieces(length: Int) async throws {
+        let player = await TestPlayer(isProtected: false)
+        _ = try await player.publish()
+        try await run(playback: player.service) { listener, budget, _ in
+            let peer = try await Peer(port: listener.port)
+            var expected: [String] = []
+            var text = ""
+            for index in 0..<40 {
+                let file = index % 3 == 0 ? "none.ts" : "chunklist.m3u8"
+                expected.append(index % 3 == 0 ? "404" : "200")
+                text += "GET \(TestPlayer.folder)/\(file)?\(index) HTTP/1.1\r\nHost: a\r\nCookie: x=\(index)\r\n\r\n"
+            }
+            var rest = text[...]
+            while !rest.isEmpty {
+                await peer.send(String(rest.prefix(length)))
+                rest = rest.dropFirst(length)
+            }
+            await peer.endInput()
+            try await eventually("the end of the connection") { peer.isClosed }
+            #expect(peer.statuses == expected)
+            try await eventually("the end of the connection") { listener.connectionCount == 0 }
+            #expect(budget.used == 0)
+        }
+    }
+
+    @Test(
+        "A player's request that is not complete is answered with what is wrong, and so is what follows one",
+        arguments: [
+            ("half a head and the end", "GET \(TestPlayer.folder)/chunklist.m3u8 HTTP/1.1\r\nHos", true, ["400"]),
+            ("half a head", "GET \(TestPlayer.folder)/chunklist.m3u8 HTTP/1.1\r\nHos", false, ["408"]),
+            (
+                "two Hosts", "GET \(TestPlayer.folder)/chunklist.m3u8 HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", false,
+                ["400"]
+            ),
+            ("no Host", "GET \(TestPlayer.folder)/chunklist.m3u8 HTTP/1.1\r\n\r\n", false, ["400"]),
+            (
+                "nonsense behind a request",
+                "GET \(TestPlayer.folder)/chunklist.m3u8 HTTP/1.1\r\nHost: a\r\n\r\nnonsense\r\n\r\n", false,
+                ["200", "400"]
+            ),
+            (
+                "a folded field",
+                "GET \(TestPlayer.folder)/chunklist.m3u8 HTTP/1.1\r\nHost: a\r\n b\r\n\r\n", false, ["400"]
+            ),
+            (
+                "another's request, then a player's",
+                "GET /ok HTTP/1.1\r\nHost: a\r\n\r\nGET \(TestPlayer.folder)/none.ts HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+                false, ["200", "400"]
+            ),
+        ])
+    func playersFaults(name: String, text: String, ends: Bool, statuses: [String]) async throws {
+        let player = await TestPlayer(isProtected: false)
+        _ = try await player.publish()
+        try await run(HTTPLimits(headerTimeout: .seconds(1)), playback: player.service) { listener, _, _ in
+            let peer = try await Peer(port: listener.port)
+            await peer.send(text)
+            if ends { await peer.endInput() }
+            try await eventually("the end of the connection") { peer.isClosed }
+            #expect(peer.statuses == statuses)
+        }
+    }
+
     @Test("A body that a player's request announces and that does not come ends the request")
     func playerBody() async throws {
         let player = await TestPlayer(isProtected: false)
