@@ -168,7 +168,9 @@ struct FullDiskTests {
             try await record(3_000, in: store)
             try disk.fill(leaving: 1)
             let packer = store.packer
-            let packing = Task { await packer.packUntilDone(atLeast: 1, retryInterval: .milliseconds(1)) }
+            let packing = Task<Void, any Error> {
+                await packer.packUntilDone(atLeast: 1, retryInterval: .milliseconds(1))
+            }
             let failing = "the attempt log cannot be packed; no attempt is lost, and it is tried again"
             try await eventually("the line") { log.texts == [failing] }
             let error = log.lines.first?.metadata?["error"].map { "\($0)" } ?? ""
@@ -177,7 +179,7 @@ struct FullDiskTests {
             for _ in 0..<50 { #expect(try await count(store) == 3_000) }
             #expect(log.texts == [failing])
             try disk.free()
-            await packing.value
+            try await outcome(of: packing, "the packing")
             #expect(log.texts == [failing, "the attempt log is packed again"])
             #expect(try disk.volumes.count == 1)
             #expect(try await count(store) == 3_000)
@@ -194,10 +196,12 @@ struct FullDiskTests {
             try await record(1_000, in: store)
             try disk.fill(leaving: 1)
             let packer = store.packer
-            let packing = Task { await packer.packUntilDone(atLeast: 1, retryInterval: .milliseconds(1)) }
+            let packing = Task<Void, any Error> {
+                await packer.packUntilDone(atLeast: 1, retryInterval: .milliseconds(1))
+            }
             try await eventually("the line") { log.texts.count == 1 }
             await packer.close()
-            await packing.value
+            try await outcome(of: packing, "the packing")
             #expect(try disk.volumes == [])
         }
     }

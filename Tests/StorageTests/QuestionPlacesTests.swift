@@ -75,7 +75,7 @@ struct QuestionPlacesTests {
         let other = try await questions.ask("b1", of: 2)
         #expect(questions.entered == ["a1", "a2", "a3", "b1"])
         questions.answer("b1")
-        #expect(try await other.value == "b1")
+        #expect(try await outcome(of: other, "b1") == "b1")
         // The place that is free now is not for an account that has three.
         #expect(questions.places.waitingCount(1) == 1)
         for name in ["a1", "a4", "a2", "a3"] {
@@ -121,7 +121,27 @@ struct QuestionPlacesTests {
             }
             await Task.yield()
         }
-        for task in tasks { _ = try await task.value }
+        for task in tasks { _ = try await outcome(of: task, "a question") }
+    }
+
+    @Test("Of all accounts together not more questions wait than may")
+    func boundedInAll() async throws {
+        let questions = Questions()
+        for name in ["a1", "a2", "b1", "b2"] { _ = try await questions.ask(name, of: name.hasPrefix("a") ? 1 : 2) }
+        let accounts = (0..<(QuestionPlaces.maximumWaitingInAll / QuestionPlaces.maximumWaiting)).map {
+            AccountID(rawValue: 100 + $0)
+        }
+        let tasks = accounts.flatMap { account in
+            (0..<QuestionPlaces.maximumWaiting).map { _ in Task { try await questions.places.run(account) { "waited" } }
+            }
+        }
+        try await eventually("all to wait") {
+            accounts.allSatisfy { questions.places.waitingCount($0) == QuestionPlaces.maximumWaiting }
+        }
+        let late = Task { try await questions.places.run(3) { "too many" } }
+        await #expect(throws: StoreError.tooManyQuestions) { try await outcome(of: late, "one more") }
+        for name in ["a1", "a2", "b1", "b2"] { questions.answer(name) }
+        for task in tasks { #expect(try await outcome(of: task, "a question") == "waited") }
     }
 
     @Test("A question whose caller is gone waits no more, and those behind it stay")
@@ -130,10 +150,10 @@ struct QuestionPlacesTests {
         var tasks: [Task<String, any Error>] = []
         for name in ["a1", "a2", "a3", "a4", "a5"] { tasks.append(try await questions.ask(name, of: 1)) }
         tasks[3].cancel()
-        await #expect(throws: CancellationError.self) { try await tasks[3].value }
+        await #expect(throws: CancellationError.self) { try await outcome(of: tasks[3], "a4") }
         #expect(questions.places.waitingCount(1) == 1)
         questions.answer("a1")
-        #expect(try await tasks[0].value == "a1")
+        #expect(try await outcome(of: tasks[0], "a1") == "a1")
         try await eventually("a5 to run") { questions.entered == ["a1", "a2", "a3", "a5"] }
         for name in ["a2", "a3", "a5"] { questions.answer(name) }
         // Who has gone before asking does not begin.
@@ -142,7 +162,7 @@ struct QuestionPlacesTests {
             return try await questions.places.run(1) { "late" }
         }
         late.cancel()
-        await #expect(throws: CancellationError.self) { try await late.value }
+        await #expect(throws: CancellationError.self) { try await outcome(of: late, "late") }
     }
 
     @Test("A question ends when its time is over, whether it waits or is being answered")
@@ -151,14 +171,14 @@ struct QuestionPlacesTests {
         for name in ["a1", "a2"] { _ = try await questions.ask(name, of: 1) }
         questions.places.patience = .milliseconds(1)
         await #expect(throws: StoreError.unavailable("the question took too long")) {
-            try await questions.askForEver()
+            try await outcome(of: Task { try await questions.askForEver() }, "the question")
         }
         #expect(questions.wasCancelled)
         questions.places.patience = .seconds(3_600)
         _ = try await questions.ask("a3", of: 1)
         questions.places.patience = .milliseconds(1)
         await #expect(throws: StoreError.unavailable("the question took too long")) {
-            try await questions.places.run(1) { "never" }
+            try await outcome(of: Task { try await questions.places.run(1) { "never" } }, "the wait")
         }
         #expect(questions.places.waitingCount(1) == 0)
         for name in ["a1", "a2", "a3"] { questions.answer(name) }
@@ -173,10 +193,14 @@ struct QuestionPlacesTests {
             store.places.patience = .milliseconds(1)
             let late = StoreError.unavailable("the question took too long")
             await #expect(throws: late) {
-                try await store.usage(accountID: 1, filter: UsageFilter(days: 0...9), by: [.app, .stream])
+                let filter = UsageFilter(days: 0...9)
+                let task = Task { try await store.usage(accountID: 1, filter: filter, by: [.app, .stream]) }
+                return try await outcome(of: task, "the question")
             }
             await #expect(throws: late) {
-                try await store.viewers(accountID: 1, filter: ViewerFilter(minutes: 0...9, apps: ["demo-origin"]))
+                let filter = ViewerFilter(minutes: 0...9, apps: ["demo-origin"])
+                let task = Task { try await store.viewers(accountID: 1, filter: filter) }
+                return try await outcome(of: task, "the question")
             }
             store.places.patience = .seconds(3_600)
             #expect(try await store.usage(accountID: 2, filter: UsageFilter(days: 0...9), by: []) == [:])
@@ -204,9 +228,11 @@ struct QuestionPlacesTests {
             let gone = Task { try await count() }
             try await eventually("the report's start") { started.withLock { $0 == 1 } }
             gone.cancel()
-            await #expect(throws: CancellationError.self) { try await gone.value }
+            await #expect(throws: CancellationError.self) { try await outcome(of: gone, "the report") }
             store.places.patience = .milliseconds(50)
-            await #expect(throws: StoreError.unavailable("the question took too long")) { try await count() }
+            await #expect(throws: StoreError.unavailable("the question took too long")) {
+                try await outcome(of: Task { try await count() }, "the report")
+            }
             store.places.patience = .seconds(3_600)
             // Their places are free again.
             let questions = Questions(store.places)
@@ -225,13 +251,17 @@ struct QuestionPlacesTests {
             try await store.insertAccount(.other)
             let questions = Questions(store.places)
             for name in ["a1", "a2", "a3"] { _ = try await questions.ask(name, of: 1) }
-            async let waiting = store.countAttempts(accountID: 1, filter: AttemptFilter())
+            let waiting = Task { try await store.countAttempts(accountID: 1, filter: AttemptFilter()) }
             try await eventually("the question to wait") { store.places.waitingCount(1) == 1 }
-            #expect(try await store.countAttempts(accountID: 2, filter: AttemptFilter()) == 0)
-            #expect(try await store.attempts(accountID: 2, filter: AttemptFilter(), limit: 25, offset: 0) == [])
+            let other = Task {
+                let count = try await store.countAttempts(accountID: 2, filter: AttemptFilter())
+                let rows = try await store.attempts(accountID: 2, filter: AttemptFilter(), limit: 25, offset: 0)
+                return count + rows.count
+            }
+            #expect(try await outcome(of: other, "the other account's questions") == 0)
             #expect(store.places.waitingCount(1) == 1)
             for name in ["a1", "a2", "a3"] { questions.answer(name) }
-            #expect(try await waiting == 0)
+            #expect(try await outcome(of: waiting, "the question") == 0)
             #expect(store.places.waitingCount(1) == 0)
             try await store.close()
         }

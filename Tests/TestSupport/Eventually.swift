@@ -1,3 +1,4 @@
+import Synchronization
 import Foundation
 
 /// Waits until something holds, looking again every 10 ms; the test fails when it does not within `limit` and has been looked for
@@ -34,4 +35,18 @@ public func promptly<Value: Sendable>(
         }
         return value
     }
+}
+
+/// What a task gives that must come to an end. Fails when it has not within `limit`, and does not wait for it any longer: a task that
+/// hangs may not listen to its cancellation either.
+public func outcome<Value: Sendable>(
+    of task: Task<Value, any Error>, _ what: String, within limit: Duration = .seconds(30)
+) async throws -> Value {
+    let isOver = Mutex(false)
+    Task {
+        _ = await task.result
+        isOver.withLock { $0 = true }
+    }
+    try await eventually("the end of \(what)", within: limit) { isOver.withLock { $0 } }
+    return try await task.value
 }
