@@ -108,18 +108,16 @@ struct QuestionPlacesTests {
         for number in 0..<(QuestionPlaces.countOfAccount + QuestionPlaces.maximumWaiting) {
             tasks.append(try await questions.ask("a\(number)", of: 1))
         }
-        await #expect(throws: StoreError.tooManyQuestions) { try await questions.places.run(1) { "too many" } }
+        let late = Task { try await questions.places.run(1) { "too many" } }
+        await #expect(throws: StoreError.tooManyQuestions) { try await outcome(of: late, "one more") }
         tasks.append(try await questions.ask("b1", of: 2))
         tasks.append(try await questions.ask("b2", of: 2))
         #expect(questions.places.waitingCount(1) == QuestionPlaces.maximumWaiting)
         #expect(questions.places.waitingCount(2) == 1)
         var answered: Set<String> = []
-        while answered.count < tasks.count {
-            for name in questions.entered where !answered.contains(name) {
-                answered.insert(name)
-                questions.answer(name)
-            }
-            await Task.yield()
+        try await eventually("all to be answered") {
+            for name in questions.entered where answered.insert(name).inserted { questions.answer(name) }
+            return answered.count == tasks.count
         }
         for task in tasks { _ = try await outcome(of: task, "a question") }
     }
