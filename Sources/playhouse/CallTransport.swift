@@ -28,7 +28,10 @@ struct CallTransport: Sendable {
         var tls = TLSConfiguration.makeClientConfiguration()
         if let caFile = profile.caFile { tls.trustRoots = .file(caFile) }
         // A redirect would carry the signed request to a host the profile does not name.
-        let client = HTTPClient(configuration: .init(tlsConfiguration: tls, redirectConfiguration: .disallow))
+        var configuration = HTTPClient.Configuration(tlsConfiguration: tls, redirectConfiguration: .disallow)
+        // What refuses a connection, or has a certificate that is not trusted, does so the next second as well.
+        configuration.connectionPool.retryConnectionEstablishment = false
+        let client = HTTPClient(configuration: configuration)
         let transport = CallTransport(profile: profile, timeout: .seconds(Int64(timeout)), client: client)
         do {
             let value = try await body(transport)
