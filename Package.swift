@@ -115,29 +115,35 @@ let package = Package(
         // Programs, files and waiting that the tests of several rooms share.
         .target(
             name: "TestSupport", dependencies: ["Basics", "Media", "RTMP", nio, logging], path: "Tests/TestSupport"),
+        // Stores that are opened quickly, for the tests of those that use one.
+        .target(name: "StoreSupport", dependencies: ["Storage", logging], path: "Tests/StoreSupport"),
         .testTarget(name: "ArchitectureTests"),
         .testTarget(name: "BasicsTests", dependencies: ["TestSupport", "Basics", nio]),
         .testTarget(name: "MediaTests", dependencies: ["TestSupport", "Media", nio]),
-        .testTarget(name: "RTMPTests", dependencies: ["Basics", "RTMP", "Media", nio, crypto], exclude: ["Fixtures"]),
+        .testTarget(
+            name: "RTMPTests", dependencies: ["TestSupport", "Basics", "RTMP", "Media", nio, crypto],
+            exclude: ["Fixtures"]),
         .testTarget(name: "MPEGTSTests", dependencies: ["TestSupport", "Media", "MPEGTS", nio], exclude: ["Fixtures"]),
         .testTarget(
             name: "FragmentedMP4Tests", dependencies: ["TestSupport", "FragmentedMP4", "Media", nio],
             exclude: ["Fixtures"]),
         .testTarget(name: "HLSTests", dependencies: ["TestSupport", "HLS", "Media", nio], exclude: ["Fixtures"]),
         .testTarget(name: "UsherTests", dependencies: ["Basics", "Usher"]),
-        .testTarget(name: "StorageTests", dependencies: ["TestSupport", "Basics", "Storage", "Usher", grdb]),
+        .testTarget(
+            name: "StorageTests", dependencies: ["TestSupport", "StoreSupport", "Basics", "Storage", "Usher", grdb]),
         .testTarget(
             name: "LiveTests",
             dependencies: ["TestSupport", "Basics", "Live", "Media", "RTMP", nio, nioEmbedded, logging]),
         .testTarget(
             name: "AdmissionTests",
             dependencies: [
-                "TestSupport", "Basics", "RTMP", "Live", "Admission", "Storage", "Usher", nio, nioPosix, logging,
+                "TestSupport", "StoreSupport", "Basics", "RTMP", "Live", "Admission", "Storage", "Usher", nio, nioPosix,
+                logging,
             ]),
         .testTarget(
             name: "RTMPServerTests",
             dependencies: [
-                "TestSupport",
+                "TestSupport", "StoreSupport",
                 "Basics", "RTMPServer", "Admission", "Live", "Media", "RTMP", "Storage", "Usher", nio, nioEmbedded,
                 nioPosix, logging,
             ]),
@@ -150,7 +156,7 @@ let package = Package(
         .testTarget(
             name: "ControlAPITests",
             dependencies: [
-                "TestSupport",
+                "TestSupport", "StoreSupport",
                 "Basics", "ControlAPI", "Media", "RTMP", "Usher", "Storage", "Live", "Admission", "PushPublish", crypto,
                 nio, nioPosix, nioHTTP, logging,
             ],
@@ -158,7 +164,7 @@ let package = Package(
         .testTarget(
             name: "DeliveryTests",
             dependencies: [
-                "TestSupport",
+                "TestSupport", "StoreSupport",
                 "Basics", "Delivery", "Live", "Admission", "Storage", "HLS", "MPEGTS", "RTMP", "Usher", "Media",
                 hummingbird, httpTypes, nio, nioEmbedded, nioHTTP, nioPosix, logging,
             ] + nioHTTPTypes,
@@ -167,9 +173,8 @@ let package = Package(
         .testTarget(
             name: "OriginTests",
             dependencies: [
-                "TestSupport", "Admission", "Basics", "ControlAPI", "Delivery", "Live", "Origin", "PushPublish",
-                "Settings",
-                "Storage", "Usher", httpClient, lifecycle,
+                "TestSupport", "StoreSupport", "Admission", "Basics", "ControlAPI", "Delivery", "Live", "Origin",
+                "PushPublish", "Settings", "Storage", "Usher", httpClient, lifecycle,
                 logging, nio, nioEmbedded, nioHTTP, nioPosix,
             ]),
         .testTarget(name: "CommandLineTests", dependencies: ["TestSupport", "Storage", "Usher", "playhouse"]),

@@ -13,11 +13,22 @@ public final class LogLimiter: Sendable {
     private let logger: Logger
     private let interval: TimeAmount
     private let counts: Mutex<Counts>
+    private let clock: @Sendable () -> NIODeadline
+    private let sleep: @Sendable (TimeAmount) async throws -> Void
 
-    /// - Parameter interval: how long lines are counted together.
-    public init(logger: Logger, interval: TimeAmount = .seconds(60)) {
+    /// - Parameters:
+    ///   - interval: how long lines are counted together.
+    ///   - sleep: returns when so much time has gone by on the clock.
+    public init(
+        logger: Logger, interval: TimeAmount = .seconds(60), clock: @escaping @Sendable () -> NIODeadline = { .now() },
+        sleep: @escaping @Sendable (TimeAmount) async throws -> Void = {
+            try await Task.sleep(for: .nanoseconds($0.nanoseconds))
+        }
+    ) {
         self.logger = logger
         self.interval = interval
+        self.clock = clock
+        self.sleep = sleep
         counts = Mutex(Counts(interval: interval))
     }
 
@@ -35,7 +46,7 @@ public final class LogLimiter: Sendable {
         let name = "\(kind)"
         let network = IPAddress(address).map { IPNetwork.ofCustomer($0) }
         let (verdict, finished) = counts.withLock {
-            $0.note(name, level, network, address: address, lines: lines, now: .now())
+            $0.note(name, level, network, address: address, lines: lines, now: clock())
         }
         for summary in finished { write(summary) }
         switch verdict {
@@ -46,8 +57,8 @@ public final class LogLimiter: Sendable {
         case .folded(isFirst: true):
             // The interval may end in silence, and then nobody else would say what was counted.
             Task {
-                try? await Task.sleep(for: .nanoseconds(interval.nanoseconds))
-                for summary in counts.withLock({ $0.finish(now: .now()) }) { write(summary) }
+                try? await sleep(interval)
+                for summary in counts.withLock({ $0.finish(now: clock()) }) { write(summary) }
             }
         case .folded(isFirst: false):
             break

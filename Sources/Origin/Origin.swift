@@ -25,7 +25,10 @@ final class Origin: Sendable {
     /// that a restart continues, then RTMP, then what they work with.
     let services: [any Service]
 
-    init(configuration: PlayhouseConfiguration, logger: Logger) async throws {
+    /// - Parameter patience: how long a trial write for `/readyz` may take.
+    init(
+        configuration: PlayhouseConfiguration, logger: Logger, patience: Duration = .seconds(2)
+    ) async throws {
         let folder = configuration.storage.path
         let store: SQLiteStore
         let secret: ServerSecret
@@ -132,7 +135,7 @@ final class Origin: Sendable {
             environment: environment, timestampWindow: configuration.api.timestampWindow.timeInterval,
             failures: failedSignatures)
         let router = Router(context: ConnectionRequestContext.self)
-        let readiness = Readiness(store: store, gate: gate, memory: memory)
+        let readiness = Readiness(store: store, gate: gate, memory: memory, patience: patience)
         HealthRoute(readiness: readiness).add(to: router)
         let routes = ControlRoutes(
             service: control, trustedProxies: configuration.http.trustedProxies, maximumBody: configuration.limits.body)

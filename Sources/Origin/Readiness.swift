@@ -27,16 +27,18 @@ final class Readiness: Sendable {
 
     /// A trial write is good for so long, so that whoever asks often costs no more.
     private let lifetime: Duration
+    private let clock: @Sendable () -> ContinuousClock.Instant
 
     init(
-        store: any SequenceStore, gate: ConnectionGate, memory: MemoryBudget, patience: Duration = .seconds(2),
-        lifetime: Duration = .seconds(1)
+        store: any SequenceStore, gate: ConnectionGate, memory: MemoryBudget, patience: Duration,
+        lifetime: Duration = .seconds(1), clock: @escaping @Sendable () -> ContinuousClock.Instant = { .now }
     ) {
         self.store = store
         self.gate = gate
         self.memory = memory
         self.patience = patience
         self.lifetime = lifetime
+        self.clock = clock
     }
 
     /// From here on nobody is to be sent here.
@@ -62,9 +64,9 @@ final class Readiness: Sendable {
 
     /// A write shows what reading does not: a full disk, a lock of another process, a queue that stands.
     private func storeProblem() async -> String? {
-        let asked = ContinuousClock.now
+        let asked = clock()
         while true {
-            let now = ContinuousClock.now
+            let now = clock()
             let (answer, mustWrite) = state.withLock { state -> (String??, Bool) in
                 if let began = state.writing {
                     return (now - began < patience ? nil : .some("a write has not ended for \(patience)"), false)
@@ -91,7 +93,7 @@ final class Readiness: Sendable {
             }
             state.withLock { [problem] state in
                 state.writing = nil
-                state.written = (problem, .now)
+                state.written = (problem, clock())
             }
         }
     }

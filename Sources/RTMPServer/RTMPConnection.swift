@@ -218,9 +218,6 @@ final class RTMPConnection: ChannelDuplexHandler, @unchecked Sendable {
         if wasStopped, !backlog.stopsReading, !isClosing { drain() }
     }
 
-    /// How long a peer has to take the last word.
-    private static let farewell = TimeAmount.seconds(2)
-
     /// Sends what is left to say and closes.
     ///
     /// Closing a socket that holds unread bytes resets the connection, and the peer would lose the last word: so the sending
@@ -229,7 +226,7 @@ final class RTMPConnection: ChannelDuplexHandler, @unchecked Sendable {
         guard !isClosing, let context else { return }
         isClosing = true
         write(session.takeOutput() ?? ByteBuffer(), context).whenComplete { [weak self] _ in self?.closeSendingSide() }
-        context.eventLoop.scheduleTask(in: RTMPConnection.farewell) { [weak self] in
+        context.eventLoop.scheduleTask(in: environment.configuration.farewell) { [weak self] in
             self?.context?.close(promise: nil)
         }
         resumeReading()

@@ -15,6 +15,8 @@ public struct RTMPServerConfiguration: Sendable {
     public var maximumMessage: Int
     /// What a hub is made with where the stream's settings say nothing else.
     public var hub: HubSettings
+    /// How long a peer has to take the last word.
+    var farewell = TimeAmount.seconds(2)
 
     public init(handshakeTimeout: TimeAmount, idleTimeout: TimeAmount, maximumMessage: Int, hub: HubSettings) {
         self.handshakeTimeout = handshakeTimeout

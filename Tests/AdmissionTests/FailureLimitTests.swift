@@ -5,6 +5,8 @@ import Testing
 @testable import Admission
 
 struct FailureLimitTests {
+    private static let stands = NIODeadline.uptimeNanoseconds(1_000_000_000_000)
+
     @Test("An address waits until its minute is over")
     func anAddressWaitsUntilItsMinuteIsOver() {
         let now = NowBox()
@@ -25,7 +27,7 @@ struct FailureLimitTests {
 
     @Test("A customer's IPv6 network counts as one address")
     func aCustomerOfIPv6IsOneNetwork() {
-        let limit = FailureLimit(perMinute: 1)
+        let limit = FailureLimit(perMinute: 1, clock: { Self.stands })
         limit.failed("2001:db8:0:1::1")
         #expect(!limit.allows("2001:db8:0:1:ffff::2"))
         #expect(limit.allows("2001:db8:0:2::1"))
@@ -36,7 +38,7 @@ struct FailureLimitTests {
 
     @Test("A limit of zero is no limit")
     func zeroIsNoLimit() {
-        let limit = FailureLimit(perMinute: 0)
+        let limit = FailureLimit(perMinute: 0, clock: { Self.stands })
         for _ in 1...100 { limit.failed("192.0.2.1") }
         #expect(limit.allows("192.0.2.1"))
     }
@@ -61,7 +63,7 @@ struct FailureLimitTests {
 
     @Test("Tries that are under way count as failures, so a crowd at once has no more of them")
     func triesUnderWayCount() throws {
-        let limit = FailureLimit(perMinute: 2)
+        let limit = FailureLimit(perMinute: 2, clock: { Self.stands })
         let first = try #require(limit.enter("192.0.2.1", login: "a"))
         _ = try #require(limit.enter("192.0.2.1", login: "a"))
         #expect(limit.enter("192.0.2.1", login: "a") == nil)
@@ -73,7 +75,7 @@ struct FailureLimitTests {
 
     @Test("A login that was right is not locked out by others who fail behind its address")
     func aKnownLoginIsCountedApart() throws {
-        let limit = FailureLimit(perMinute: 2)
+        let limit = FailureLimit(perMinute: 2, clock: { Self.stands })
         limit.succeeded(try #require(limit.enter("192.0.2.1", login: "studio")))
         for _ in 1...2 { _ = try #require(limit.enter("192.0.2.1", login: "guess")) }
         #expect(limit.enter("192.0.2.1", login: "guess") == nil)

@@ -33,7 +33,7 @@ private struct Logins: Sendable {
             let verifier = AdobeAuthentication.verifier(user: "ann", salt: salt, password: "wonderland")
             var ann = StreamUser(
                 accountID: 7, app: "demo-origin", stream: "show", user: "ann",
-                passwordHash: try Password.hash("wonderland"), challengeSalt: salt, created: scene.clock.now)
+                passwordHash: try Password.hash("wonderland", cost: 4), challengeSalt: salt, created: scene.clock.now)
             try ann.setChallengeVerifier(verifier, with: secret)
             _ = try await scene.store.insertStreamUser(ann)
             _ = try await scene.store.insertStreamUser(
@@ -41,7 +41,8 @@ private struct Logins: Sendable {
                     accountID: 7, app: "demo-origin", stream: "open", user: nil, passwordHash: nil,
                     created: scene.clock.now))
             if isSuspended { try await scene.store.setSuspension(accountID: 7, "unpaid") }
-            let failures = FailureLimit(perMinute: perMinute)
+            let clock = scene.clock
+            let failures = FailureLimit(perMinute: perMinute, clock: { clock.both.steady })
             let authorizer = PublishAuthorizer(
                 store: scene.store, secret: secret, passwords: PasswordChecker(threads: .singleton, acceptsHash: false),
                 failures: failures, logger: Logger(label: "test"))
@@ -128,7 +129,7 @@ private struct Logins: Sendable {
             _ = try await logins.scene.store.insertStreamUser(
                 StreamUser(
                     accountID: 7, app: "demo-origin", stream: "*", user: "bob",
-                    passwordHash: try Password.hash("looking-glass"), created: logins.scene.clock.now))
+                    passwordHash: try Password.hash("looking-glass", cost: 4), created: logins.scene.clock.now))
             #expect(await logins.refusal(user: "bob", pass: "looking-glass") == .wrongCredentials)
             #expect(await logins.user("other", user: "bob", pass: "looking-glass") == "bob")
         }
@@ -182,7 +183,7 @@ private struct Logins: Sendable {
 @Suite struct PasswordCheckerTests {
     @Test("Right and wrong passwords, nobody's, and the hash itself where that is allowed")
     func outcomes() async throws {
-        let hash = try Password.hash("wonderland")
+        let hash = try Password.hash("wonderland", cost: 4)
         for acceptsHash in [false, true] {
             let checker = PasswordChecker(threads: .singleton, acceptsHash: acceptsHash)
             #expect(await checker.verify("wonderland", against: hash, from: "192.0.2.1") == .right)
@@ -191,14 +192,14 @@ private struct Logins: Sendable {
             #expect(
                 await checker.verify(hash, against: hash, from: "192.0.2.1") == (acceptsHash ? .right : .wrong))
             // A changed password is not right any more, though it was.
-            let changed = try Password.hash("other")
+            let changed = try Password.hash("other", cost: 4)
             #expect(await checker.verify("wonderland", against: changed, from: "192.0.2.1") == .wrong)
         }
     }
 
     @Test("Few checks wait, fewer of one address, and a password that was right before waits for nobody")
     func theQueueIsBounded() async throws {
-        let hash = try Password.hash("wonderland")
+        let hash = try Password.hash("wonderland", cost: 4)
         let threads = NIOThreadPool(numberOfThreads: 1)
         threads.start()
         let checker = PasswordChecker(threads: threads, acceptsHash: false, maximumWaiting: 5, maximumPerAddress: 3)

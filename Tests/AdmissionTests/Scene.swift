@@ -1,6 +1,7 @@
 import Foundation
 import NIOCore
 import Storage
+import StoreSupport
 import Synchronization
 import Usher
 
@@ -47,7 +48,7 @@ struct Scene: Sendable {
     static func run(_ body: @Sendable (Scene) async throws -> Void) async throws {
         let folder = FileManager.default.temporaryDirectory.appendingPathComponent("playhouse-test-\(UUID())")
         defer { try? FileManager.default.removeItem(at: folder) }
-        let scene = Scene(store: try await SQLiteStore.open(folder: folder.path))
+        let scene = Scene(store: try await SQLiteStore.openForTest(folder: folder.path))
         try await scene.store.insertAccount(Account(id: 7, user: "demo", created: scene.clock.now))
         try await body(scene)
         try await scene.store.close()

@@ -119,7 +119,7 @@ struct CommandTests {
 
     @Test("A stream user is added, listed, changed and removed")
     func aStreamUserFromAddToRemove() async throws {
-        try await TestAPI.run { (api: TestAPI) async throws in
+        try await TestAPI.run(passwordCost: nil) { (api: TestAPI) async throws in
             let added = try await api.call(
                 "sevu.addstreamuser",
                 [
@@ -135,6 +135,7 @@ struct CommandTests {
             #expect(!added.text.contains("wonderland"))
             let user = try #require(try await api.store.streamUser(id: 1))
             #expect(Password.verify("wonderland", hash: user.passwordHash ?? ""))
+            #expect(user.passwordHash?.hasPrefix("$2b$10$") == true)
             #expect(user.sealedChallengeVerifier?.contains("wonderland") == false)
 
             let retrieved = try await api.call("sevu.retrievestreamuser", ["streamuser_id": "1"])

@@ -23,8 +23,10 @@ import Testing
 
     @Test("What is kept has storage of its own size and the same bytes", arguments: [1, 15, 16, 135_000, 2_250_000])
     func ownSize(_ size: Int) {
+        // Bytes of which no two beside each other are the same, as many pages of them as are needed.
+        let page = (0..<4_096).map { UInt8(truncatingIfNeeded: $0 &* 7) }
         var written = ByteBuffer()
-        for index in 0..<size { written.writeInteger(UInt8(truncatingIfNeeded: index &* 7)) }
+        while written.readableBytes < size { written.writeBytes(page.prefix(size - written.readableBytes)) }
         let kept = storage().keep(written)
         #expect(kept == written)
         #expect(kept.storageCapacity == size)

@@ -7,6 +7,7 @@ import Logging
 import NIOPosix
 import PushPublish
 import Storage
+import StoreSupport
 import Synchronization
 import TestSupport
 import Testing
@@ -17,7 +18,7 @@ import Testing
     @Test("Only deletions after the newest that is known are asked for, and each is dealt with until its grace is over")
     func questions() async throws {
         let folder = try Folder()
-        let store = try await SQLiteStore.open(folder: folder.path)
+        let store = try await SQLiteStore.openForTest(folder: folder.path)
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         let memory = MemoryBudget(ceiling: 1 << 30)
         for id in 1...3 {

@@ -4,6 +4,7 @@ import Foundation
 import Logging
 import ServiceLifecycle
 import Storage
+import StoreSupport
 import Synchronization
 import TestSupport
 import Testing
@@ -64,7 +65,7 @@ import Usher
 
     private func run(_ body: (Scene) async throws -> Void) async throws {
         let folder = try Folder()
-        let scene = Scene(store: try await SQLiteStore.open(folder: folder.path))
+        let scene = Scene(store: try await SQLiteStore.openForTest(folder: folder.path))
         try await scene.store.insertAccount(Account(id: 1, user: "demo", created: scene.now))
         do {
             try await body(scene)

@@ -25,9 +25,9 @@ import Testing
             Self.text.write(String(decoding: text, as: UTF8.self))
         }
         reader.start()
-        writer.flush(within: 30)
+        writer.flush(within: 600)
         writer.write("the end")
-        writer.flush(within: 30)
+        writer.flush(within: 600)
         close(ends[1])
         let text = Self.text.wait()
         let lines = text.split(separator: "\n")

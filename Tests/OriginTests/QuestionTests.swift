@@ -53,34 +53,9 @@ import Testing
         var text: String { notes.state.withLock { $0.text } }
     }
 
-    /// Work that ends when the test says so, and not before.
-    private final class Hold: Sendable {
-        private let state = Mutex<(isOver: Bool, waiters: [CheckedContinuation<Void, Never>])>((false, []))
-
-        var count: Int { state.withLock { $0.waiters.count } }
-
-        func run() async {
-            await withCheckedContinuation { continuation in
-                let isOver = state.withLock { state in
-                    if !state.isOver { state.waiters.append(continuation) }
-                    return state.isOver
-                }
-                if isOver { continuation.resume() }
-            }
-        }
-
-        func end() {
-            let waiters = state.withLock { state in
-                defer { state = (true, []) }
-                return state.waiters
-            }
-            for waiter in waiters { waiter.resume() }
-        }
-    }
-
     private struct Scene {
         var places: QuestionPlaces
-        var hold: Hold
+        var hold: Alarm
         var log: LogLines
         /// Asks as the account 1.
         var ask: (_ command: String) async throws -> Client
@@ -88,28 +63,18 @@ import Testing
 
     /// An origin in which questions of account 1 wait.
     private func run(_ body: (Scene) async throws -> Void) async throws {
-        let folder = try Folder()
-        var configuration = PlayhouseConfiguration()
-        configuration.storage.path = folder.file("data")
-        configuration.http.listen = HostPort(host: "127.0.0.1", port: 0)
-        configuration.rtmp.listen = HostPort(host: "127.0.0.1", port: 0)
-        configuration.server.publicHost = "127.0.0.1"
-        let log = LogLines()
-        let origin = try await Origin(configuration: configuration, logger: Logger(label: "test") { _ in log })
-        let (places, hold) = (origin.store.places, Hold())
-        places.patience = .seconds(3_600)
-        do {
-            let line = try #require(log.lines.first { $0.contains("listening for HTTP") })
-            let port = try #require(line.firstMatch(of: /127\.0\.0\.1:([0-9]+)/).flatMap { Int($0.1) })
+        try await withOrigin { origin, port, log in
+            let (places, hold) = (origin.store.places, Alarm())
+            places.patience = .seconds(3_600)
             try await origin.store.insertAccount(Account(id: 1, user: "demo", created: Date()))
             let key = try await origin.store.insertKey(
                 .generate(accountID: 1, rights: .full, label: "", now: Date()))
             let call = SignedCall(accountID: 1, apiKey: key.apiKey, privateKey: key.privateKey)
             try await withThrowingTaskGroup(of: Void.self) { group in
                 for _ in 0..<QuestionPlaces.countOfAccount {
-                    group.addTask { try await places.run(1) { await hold.run() } }
+                    group.addTask { try await places.run(1) { await hold.wait() } }
                 }
-                defer { hold.end() }
+                defer { hold.ring() }
                 try await eventually("the places to be taken") { hold.count == QuestionPlaces.countOfAccount }
                 try await body(
                     Scene(places: places, hold: hold, log: log) { command in
@@ -120,11 +85,7 @@ import Testing
                                 + "Content-Length: \(text.utf8.count)\r\nConnection: close\r\n\r\n\(text)")
                     })
             }
-        } catch {
-            await origin.close()
-            throw error
         }
-        await origin.close()
     }
 
     @Test(
@@ -148,7 +109,7 @@ import Testing
             try await client.endSide()
             try await eventually("the question whether it is there") { client.text.hasPrefix("HTTP/1.1 100 ") }
             #expect(scene.places.waitingCount(1) == 1)
-            scene.hold.end()
+            scene.hold.ring()
             try await eventually("the answer") { client.text.contains(#""error_count":0"#) }
         }
     }
@@ -168,7 +129,7 @@ import Testing
             #expect(client.text.contains(#""code":1000"#))
             #expect(client.text.contains("Retry-After: 2\r\n"))
             #expect(scene.log.lines.filter { $0.contains("API") } == [])
-            scene.hold.end()
+            scene.hold.ring()
             for client in clients {
                 try await eventually("the answer") { client.text.contains(#""error_count":0"#) }
             }

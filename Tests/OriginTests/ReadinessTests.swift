@@ -64,10 +64,20 @@ import Testing
 
     @Test("A store that does not answer is ill, also to those who come while it hangs, and well again afterwards")
     func hanging() async throws {
-        let readiness = Readiness(store: store, gate: gate, memory: memory, patience: .milliseconds(100))
+        // Whenever the time is asked for, a second has gone by, until it stands.
+        let clock = Mutex((now: ContinuousClock.now, step: Duration.seconds(1)))
+        let readiness = Readiness(
+            store: store, gate: gate, memory: memory, patience: .milliseconds(100),
+            clock: {
+                clock.withLock {
+                    $0.now += $0.step
+                    return $0.now
+                }
+            })
         store.state.withLock { $0.isHeld = true }
         for _ in 0..<3 { #expect(await ill(readiness) == ["store: a write has not ended for 0.1 seconds"]) }
         #expect(store.state.withLock { $0.writes } == 1)
+        clock.withLock { $0.step = .zero }
         store.state.withLock { $0.isHeld = false }
         try await eventually("it is well") { await ill(readiness).isEmpty }
     }

@@ -98,7 +98,7 @@ import Testing
 
     @Test("A path answers its methods, and no others")
     func routes() async throws {
-        try await run { (port: Int) async throws in
+        try await withOrigin { (_: Origin, port: Int, _: LogLines) async throws in
             for row in RouteTests.cases {
                 let answer = try await ask(row.method, "http://127.0.0.1:\(port)\(row.path)")
                 #expect(answer.status == row.status, "\(row.testDescription)")
@@ -118,7 +118,7 @@ import Testing
             "/", "/favicon.ico", "/index.html", "/a/b", "/stable/more", "/healthz/more", "/demo-origin", "//", "/%00",
         ])
     func nothingThere(path: String) async throws {
-        try await run { (port: Int) async throws in
+        try await withOrigin { (_: Origin, port: Int, _: LogLines) async throws in
             for method in ["GET", "HEAD", "DELETE"] {
                 #expect(try await ask(method, "http://127.0.0.1:\(port)\(path)").status == 404, "\(method) \(path)")
             }
@@ -134,29 +134,8 @@ import Testing
     private func ask(_ method: String, _ url: String) async throws -> Answer {
         var request = HTTPClientRequest(url: url)
         request.method = .init(rawValue: method)
-        let response = try await HTTPClient.shared.execute(request, timeout: .seconds(30))
+        let response = try await HTTPClient.shared.execute(request, timeout: .seconds(600))
         let body = try await response.body.collect(upTo: 1 << 20)
         return Answer(status: Int(response.status.code), headers: response.headers, body: String(buffer: body))
-    }
-
-    /// An origin with nothing on air.
-    private func run(_ body: (Int) async throws -> Void) async throws {
-        let folder = try Folder()
-        var configuration = PlayhouseConfiguration()
-        configuration.storage.path = folder.file("data")
-        configuration.http.listen = HostPort(host: "127.0.0.1", port: 0)
-        configuration.rtmp.listen = HostPort(host: "127.0.0.1", port: 0)
-        configuration.server.publicHost = "127.0.0.1"
-        let log = LogLines()
-        let origin = try await Origin(configuration: configuration, logger: Logger(label: "test") { _ in log })
-        do {
-            let line = try #require(log.lines.first { $0.contains("listening for HTTP") })
-            let port = try #require(line.firstMatch(of: /127\.0\.0\.1:([0-9]+)/).flatMap { Int($0.1) })
-            try await body(port)
-        } catch {
-            await origin.close()
-            throw error
-        }
-        await origin.close()
     }
 }

@@ -14,7 +14,7 @@ import Usher
     func oneWedgedPushLeavesNineteenOthersGoing() async throws {
         let good = try await TestDestination.start()
         let bad = try await TestDestination.start(.stopsReading(after: 20_000))
-        try await PushRig.open({ $0.sendTimeout = .seconds(2) }) { rig in
+        try await PushRig.open({ $0.sendTimeout = .seconds(5) }) { rig in
             let publisher = try await rig.publish("s", frameBytes: 20_000)
             let wedged = try await rig.push("s", to: bad, entryName: "wedged")
             var names: [String] = []
@@ -116,7 +116,10 @@ import Usher
                 await rig.report(name)?.history.contains { $0.failure == .timeout && $0.to == .retrying } == true
             }
             let stage = behaviour == .neverAnswers ? "RTMP handshake" : "answer to publish"
-            #expect(await rig.report(name)?.lastError == "not accepted within 1 s (no \(stage))")
+            // One try may have got less far than another.
+            try await eventually("the stage that gets no answer") {
+                await rig.report(name)?.lastError == "not accepted within 1 s (no \(stage))"
+            }
             destination.change { $0.behaviour = .accepts }
             try await rig.awaitStatus(.connected, of: name)
             publisher.end()

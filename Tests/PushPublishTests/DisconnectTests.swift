@@ -30,7 +30,7 @@ import Testing
         let resolver = StubResolver { host, port throws(PushFailure) in
             if let address = try? SocketAddress(ipAddress: host, port: port) { return [address] }
             // Longer than any test.
-            try? await Task.sleep(for: .seconds(20))
+            try? await Task.sleep(for: .seconds(3_600))
             throw PushFailure(.lookupFailed, "")
         }
         try await PushRig.open(resolver: resolver) { rig in

@@ -6,6 +6,7 @@ import Logging
 import NIOCore
 import NIOPosix
 import Storage
+import StoreSupport
 import TestSupport
 import Usher
 
@@ -20,18 +21,20 @@ struct ServerScene: Sendable {
     let memory: MemoryBudget
     let environment: RTMPEnvironment
     let server: RTMPServer
-    let group: MultiThreadedEventLoopGroup
 
     /// - Parameters:
     ///   - slowPeer: `live.slow_viewer_timeout`.
+    ///   - returnAfter: the silence after which an encoder takes the place that it had.
+    ///   - farewell: how long a peer has to take the last word.
     ///   - observer: told what comes on air, before the encoder is.
     static func run(
-        slowPeer: Duration = .seconds(20), observer: (any StageObserver)? = nil,
+        slowPeer: Duration = .seconds(600), returnAfter: Duration = .seconds(600), farewell: TimeAmount = .seconds(600),
+        observer: (any StageObserver)? = nil,
         _ body: (ServerScene) async throws -> Void
     ) async throws {
         let folder = try Folder()
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-        let store = try await SQLiteStore.open(folder: folder.path)
+        let store = try await SQLiteStore.openForTest(folder: folder.path)
         let secret = try ServerSecret.load(folder: folder.path)
         try await store.insertAccount(Account(id: 7, user: "demo", created: Date()))
         for stream in ["*", "mine"] {
@@ -39,9 +42,8 @@ struct ServerScene: Sendable {
             _ = try await store.insertStreamUser(
                 StreamUser(
                     accountID: 7, app: "demo-origin", stream: stream, user: user,
-                    passwordHash: try user.map { _ in try Password.hash("secret") }, created: Date()))
+                    passwordHash: try user.map { _ in try Password.hash("secret", cost: 4) }, created: Date()))
         }
-        let group = MultiThreadedEventLoopGroup(numberOfThreads: 2)
         let memory = MemoryBudget(ceiling: 1 << 30)
         let stage = Stage(memory: memory, logger: logger)
         if let observer { await stage.add(observer) }
@@ -52,32 +54,38 @@ struct ServerScene: Sendable {
         let authorizer = PublishAuthorizer(
             store: store, secret: secret, passwords: PasswordChecker(threads: threads, acceptsHash: false),
             failures: FailureLimit(perMinute: 0), logger: logger)
+        // Nothing but what a test is about happens because of the time.
+        var hub = HubSettings(
+            reconnectWindow: .seconds(600), takeoverAfter: .seconds(600), slowViewerTimeout: slowPeer)
+        hub.returnAfter = returnAfter
+        var configuration = RTMPServerConfiguration(
+            handshakeTimeout: .seconds(600), idleTimeout: .seconds(600), maximumMessage: 8 << 20, hub: hub)
+        configuration.farewell = farewell
         let environment = RTMPEnvironment(
-            configuration: RTMPServerConfiguration(
-                handshakeTimeout: .seconds(60), idleTimeout: .seconds(60), maximumMessage: 8 << 20,
-                hub: HubSettings(takeoverAfter: .seconds(600), slowViewerTimeout: slowPeer)),
-            stage: stage, memory: memory, admissions: admissions, authorizer: authorizer,
+            configuration: configuration, stage: stage, memory: memory, admissions: admissions, authorizer: authorizer,
             challenges: ChallengeAuthentication(authorizer: authorizer, secret: secret, apps: []),
             events: OriginEventLog(store: store, logger: logger), logger: logger, log: LogLimiter(logger: logger))
         let server = try await RTMPServer.bind(
-            host: "127.0.0.1", port: 0, group: group, gate: nil, environment: environment)
+            host: "127.0.0.1", port: 0, group: MultiThreadedEventLoopGroup.singleton, gate: nil,
+            environment: environment)
         let scene = ServerScene(
             store: store, stage: stage, admissions: admissions, memory: memory, environment: environment,
-            server: server,
-            group: group)
+            server: server)
         do {
             try await body(scene)
         } catch {
-            await scene.close()
+            try? await scene.close()
             throw error
         }
-        await scene.close()
+        try await scene.close()
     }
 
-    private func close() async {
+    /// The loops go on: tasks that a connection has begun may have something to say there when it is gone.
+    private func close() async throws {
         await server.stopAccepting()
-        try? await group.shutdownGracefully()
-        try? await store.close()
+        _ = await server.endConnections(within: .zero)
+        try await eventually("the end of all connections") { server.connectionCount == 0 }
+        try await store.close()
     }
 
     /// A ticket for a stream; gives what a player adds to the stream's name.

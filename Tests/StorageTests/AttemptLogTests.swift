@@ -1,6 +1,7 @@
 import Basics
 import Foundation
 import GRDB
+import StoreSupport
 import Testing
 import Usher
 
@@ -177,7 +178,7 @@ struct AttemptLogTests {
 
     private func withModel(seed: UInt64, _ body: (Model) async throws -> Void) async throws {
         try await withTemporaryFolder { folder in
-            let store = try await SQLiteStore.open(folder: folder)
+            let store = try await SQLiteStore.openForTest(folder: folder)
             try await body(Model(store, seed: seed))
             try await store.close()
         }
@@ -266,8 +267,8 @@ struct AttemptLogTests {
     @Test("A second process sees what the first recorded, folded, packed and removed")
     func together() async throws {
         try await withTemporaryFolder { folder in
-            let one = try await SQLiteStore.open(folder: folder)
-            let two = try await SQLiteStore.open(folder: folder)
+            let one = try await SQLiteStore.openForTest(folder: folder)
+            let two = try await SQLiteStore.openForTest(folder: folder)
             let model = Model(one, seed: 3)
             func same() async throws {
                 let counts = (
@@ -310,7 +311,7 @@ struct AttemptLogTests {
     @Test("Rows of many days are packed by the day")
     func days() async throws {
         try await withTemporaryFolder { folder in
-            let store = try await SQLiteStore.open(folder: folder)
+            let store = try await SQLiteStore.openForTest(folder: folder)
             for day in 0..<6 {
                 try await store.write { database in
                     for hour in [0.0, 6, 12] {
@@ -460,7 +461,7 @@ struct AttemptLogTests {
             }
             try old.close()
 
-            let store = try await SQLiteStore.open(folder: folder)
+            let store = try await SQLiteStore.openForTest(folder: folder)
             let filter = AttemptFilter(address: "192.0.2.0/24")
             #expect(try await store.countAttempts(accountID: 1, filter: filter) == 15)
             let rows = try await store.attempts(accountID: 1, filter: filter, limit: 9, offset: 0)
@@ -475,7 +476,7 @@ struct AttemptLogTests {
     @Test("What an earlier process left unpacked is packed when the next one records", arguments: [true, false])
     func leftOver(isRefusal: Bool) async throws {
         try await withTemporaryFolder { folder in
-            let first = try await SQLiteStore.open(folder: folder)
+            let first = try await SQLiteStore.openForTest(folder: folder)
             try await first.insertAccount(.demo)
             _ = try await first.insertTicket(.sample())
             try await first.write { database in
@@ -491,9 +492,7 @@ struct AttemptLogTests {
                     """, [AttemptPacker.rows - 1])
             }
             try await first.close()
-            let second = try await SQLiteStore.open(folder: folder)
-            // So many rows in no volume take a debug build on a busy machine its time.
-            second.places.patience = .seconds(3_600)
+            let second = try await SQLiteStore.openForTest(folder: folder)
             if isRefusal {
                 second.recordRefusal(.refusal(), foldingWindow: 10)
                 #expect(try await second.countAttempts(accountID: 1, filter: AttemptFilter()) == AttemptPacker.rows + 1)
@@ -514,8 +513,8 @@ struct AttemptLogTests {
     @Test("Questions of another process are answered exactly while volumes are made, merged and removed under them")
     func underway() async throws {
         try await withTemporaryFolder { folder in
-            let one = try await SQLiteStore.open(folder: folder)
-            let two = try await SQLiteStore.open(folder: folder)
+            let one = try await SQLiteStore.openForTest(folder: folder)
+            let two = try await SQLiteStore.openForTest(folder: folder)
             try await one.write { database in
                 for index in 0..<40 { try SQLiteStore.insert(.refusal(date: at(Double(index))), in: database) }
             }
@@ -544,7 +543,6 @@ struct AttemptLogTests {
             let file = try #require(try await Self.files(model.store).first)
             let path = "\(model.store.log.folder)/\(file)"
             try FileManager.default.removeItem(atPath: path)
-            model.store.places.patience = .seconds(3_600)
             await #expect(throws: StoreError.unavailable("\(path) is not there")) {
                 try await model.store.countAttempts(accountID: 1, filter: AttemptFilter())
             }

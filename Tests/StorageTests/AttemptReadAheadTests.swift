@@ -1,5 +1,6 @@
 import Basics
 import Foundation
+import StoreSupport
 import Synchronization
 import TestSupport
 import Testing
@@ -157,7 +158,7 @@ struct AttemptReadAheadTests {
     @Test("The log is read ahead at once and again when volumes have changed, until whoever had it read is cancelled")
     func store() async throws {
         try await withTemporaryFolder { folder in
-            let store = try await SQLiteStore.open(folder: folder)
+            let store = try await SQLiteStore.openForTest(folder: folder)
             try await store.insertAccount(.demo)
             try await Self.fill(store, days: 0..<3)
             let first = try await Self.volumes(store)
@@ -181,7 +182,7 @@ struct AttemptReadAheadTests {
     @Test("What was read ahead is in the system's cache")
     func cached() async throws {
         try await withTemporaryFolder { folder in
-            let store = try await SQLiteStore.open(folder: folder)
+            let store = try await SQLiteStore.openForTest(folder: folder)
             try await store.insertAccount(.demo)
             try await Self.record(5_000, day: 0, in: store)
             try await store.packAttempts(now: at(0))
@@ -242,7 +243,7 @@ struct AttemptReadAheadTests {
     @Test("A log that is not in the cache gives the answers of one that is")
     func answers() async throws {
         try await withTemporaryFolder { folder in
-            let store = try await SQLiteStore.open(folder: folder)
+            let store = try await SQLiteStore.openForTest(folder: folder)
             try await store.insertAccount(.demo)
             try await Self.fill(store, days: 0..<12)
             let rows = try await Self.volumes(store)

@@ -1,6 +1,7 @@
 import Basics
 import Foundation
 import GRDB
+import StoreSupport
 import TestSupport
 import Testing
 import Usher
@@ -62,7 +63,7 @@ struct FullDiskTests {
             let disk = try await SmallDisk(at: path, bytes: 512 << 10)
             let log = CapturedLog()
             do {
-                let store = try await SQLiteStore.open(folder: folder, logger: log.logger)
+                let store = try await SQLiteStore.openForTest(folder: folder, logger: log.logger)
                 try await store.insertAccount(.demo)
                 _ = try await store.insertTicket(.sample(uses: 1_000))
                 try await body(store, disk, log)
@@ -212,7 +213,7 @@ struct FailedListTests {
     @Test("A volume that could not be named is removed with the next try, and no row is lost or doubled")
     func unnamed() async throws {
         try await withTemporaryFolder { folder in
-            let store = try await SQLiteStore.open(folder: folder)
+            let store = try await SQLiteStore.openForTest(folder: folder)
             try await store.insertAccount(.demo)
             try await store.write { database in
                 for index in 0..<100 { try SQLiteStore.insert(.refusal(date: at(Double(index))), in: database) }

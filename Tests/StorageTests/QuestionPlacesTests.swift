@@ -1,5 +1,6 @@
 import Basics
 import Foundation
+import StoreSupport
 import Synchronization
 import TestSupport
 import Testing
@@ -185,7 +186,7 @@ struct QuestionPlacesTests {
     @Test("Questions about usage and viewers wait for a place and have their time like others")
     func usage() async throws {
         try await withTemporaryFolder { folder in
-            let store = try await SQLiteStore.open(folder: folder)
+            let store = try await SQLiteStore.openForTest(folder: folder)
             let questions = Questions(store.places)
             for name in ["a1", "a2", "a3"] { _ = try await questions.ask(name, of: 1) }
             store.places.patience = .milliseconds(1)
@@ -211,7 +212,7 @@ struct QuestionPlacesTests {
         "A report that the database would work on for minutes ends there when its time is over, or its caller is gone")
     func interrupted() async throws {
         try await withTemporaryFolder { folder in
-            let store = try await SQLiteStore.open(folder: folder)
+            let store = try await SQLiteStore.openForTest(folder: folder)
             let started = Mutex(0)
             let count = { @Sendable () async throws -> Int? in
                 try await store.report(of: 1) { database in
@@ -244,7 +245,7 @@ struct QuestionPlacesTests {
     @Test("Slow questions of one account hold up none of another's in the store")
     func store() async throws {
         try await withTemporaryFolder { folder in
-            let store = try await SQLiteStore.open(folder: folder)
+            let store = try await SQLiteStore.openForTest(folder: folder)
             try await store.insertAccount(.demo)
             try await store.insertAccount(.other)
             let questions = Questions(store.places)

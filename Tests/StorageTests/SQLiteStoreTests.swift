@@ -1,5 +1,6 @@
 import Foundation
 import GRDB
+import StoreSupport
 import TestSupport
 import Testing
 import Usher
@@ -131,10 +132,10 @@ struct SQLiteStoreTests {
     @Test("Two stores on one file count a ticket's uses together")
     func together() async throws {
         try await withTemporaryFolder { folder in
-            let one = try await SQLiteStore.open(folder: folder)
+            let one = try await SQLiteStore.openForTest(folder: folder)
             try await one.insertAccount(.demo)
             _ = try await one.insertTicket(.sample(uses: 10))
-            let two = try await SQLiteStore.open(folder: folder)
+            let two = try await SQLiteStore.openForTest(folder: folder)
             let outcomes = try await withThrowingTaskGroup(of: Verdict<AdmittedSession>.self) { group in
                 for index in 0..<100 {
                     group.addTask { try await (index.isMultiple(of: 2) ? one : two).admit(.sample()) }
@@ -155,10 +156,10 @@ struct SQLiteStoreTests {
     @Test("Two stores on one file count a ticket's sessions together")
     func sessionsTogether() async throws {
         try await withTemporaryFolder { folder in
-            let one = try await SQLiteStore.open(folder: folder)
+            let one = try await SQLiteStore.openForTest(folder: folder)
             try await one.insertAccount(.demo)
             let ticket = try await one.insertTicket(.sample(uses: 0, maximumSessions: 5))
-            let two = try await SQLiteStore.open(folder: folder)
+            let two = try await SQLiteStore.openForTest(folder: folder)
             let verdicts = try await withThrowingTaskGroup(of: Verdict<AdmittedSession>.self) { group in
                 for index in 0..<60 {
                     group.addTask { try await (index.isMultiple(of: 2) ? one : two).admit(.sample(id: "s\(index)")) }
@@ -327,7 +328,7 @@ struct SQLiteStoreTests {
     @Test("A damaged row is an error, not a trap")
     func damaged() async throws {
         try await withTemporaryFolder { folder in
-            let store = try await SQLiteStore.open(folder: folder)
+            let store = try await SQLiteStore.openForTest(folder: folder)
             try await store.insertAccount(.demo)
             let key = try await store.insertKey(.generate(accountID: 1, rights: .full, label: "", now: at(0)))
             let push = try await store.insertPush(
@@ -351,7 +352,7 @@ struct SQLiteStoreTests {
     @Test("More rows than one step of removal takes are removed all the same")
     func removedInSteps() async throws {
         try await withTemporaryFolder { folder in
-            let store = try await SQLiteStore.open(folder: folder)
+            let store = try await SQLiteStore.openForTest(folder: folder)
             try await store.write { database in
                 for second in 0..<4_500 {
                     try SQLiteStore.insert(.refusal(date: at(Double(second) * 20)), in: database)
@@ -366,7 +367,7 @@ struct SQLiteStoreTests {
     @Test("The queries of admission and of the log use an index")
     func indexes() async throws {
         try await withTemporaryFolder { folder in
-            let store = try await SQLiteStore.open(folder: folder)
+            let store = try await SQLiteStore.openForTest(folder: folder)
             let queries = [
                 "SELECT * FROM tickets WHERE key = 'k'": "tickets",
                 "SELECT * FROM tickets WHERE revision > 5 ORDER BY revision LIMIT 9": "tickets_by_revision",

@@ -1,4 +1,5 @@
 import Foundation
+import StoreSupport
 import Testing
 
 @testable import Storage
@@ -47,7 +48,7 @@ struct SealedColumnsTests {
     @Test("Private keys, destinations of pushes and replies do not stand in the files as they are, and are read again")
     func sealed() async throws {
         try await withTemporaryFolder { folder in
-            let store = try await SQLiteStore.open(folder: folder)
+            let store = try await SQLiteStore.openForTest(folder: folder)
             var push = try await fill(store)
             push.destination["dst_stream"] = "another-stream-key"
             #expect(try await store.updatePush(push))
@@ -55,7 +56,7 @@ struct SealedColumnsTests {
             #expect(try inClear(Self.secrets + ["another-stream-key"], folder) == [])
             try await store.close()
             #expect(try inClear(Self.secrets + ["another-stream-key"], folder) == [])
-            let again = try await SQLiteStore.open(folder: folder)
+            let again = try await SQLiteStore.openForTest(folder: folder)
             try await check(again, push)
             try await again.close()
         }
@@ -64,7 +65,7 @@ struct SealedColumnsTests {
     @Test("What a database from before has in clear is sealed when it is opened, and nothing of it stays behind")
     func fromBefore() async throws {
         try await withTemporaryFolder { folder in
-            let store = try await SQLiteStore.open(folder: folder)
+            let store = try await SQLiteStore.openForTest(folder: folder)
             let push = try await fill(store)
             let secret = try ServerSecret.load(folder: folder)
             let user = try await store.insertStreamUser(
@@ -82,7 +83,7 @@ struct SealedColumnsTests {
             #expect(try inClear(Self.secrets, folder) == Self.secrets)
             try await store.close()
 
-            let again = try await SQLiteStore.open(folder: folder)
+            let again = try await SQLiteStore.openForTest(folder: folder)
             try await check(again, push)
             let found = try #require(try await again.streamUser(id: user.id))
             #expect(try found.challengeVerifier(with: secret) == "verifier")
@@ -95,7 +96,7 @@ struct SealedColumnsTests {
     @Test("A sealed text is good for its own row only")
     func rows() async throws {
         try await withTemporaryFolder { folder in
-            let store = try await SQLiteStore.open(folder: folder)
+            let store = try await SQLiteStore.openForTest(folder: folder)
             let push = try await fill(store)
             var other = Self.key
             other.apiKey = "APXOTHER"
@@ -130,13 +131,13 @@ struct SealedColumnsTests {
     @Test("Without its key file a sealed text is an error that names the file")
     func lostKey() async throws {
         try await withTemporaryFolder { folder in
-            let store = try await SQLiteStore.open(folder: folder)
+            let store = try await SQLiteStore.openForTest(folder: folder)
             #expect(try await store.holdsSealed() == false)
             let push = try await fill(store)
             #expect(try await store.holdsSealed())
             try await store.close()
             try FileManager.default.removeItem(atPath: "\(folder)/\(ServerSecret.fileName)")
-            let again = try await SQLiteStore.open(folder: folder)
+            let again = try await SQLiteStore.openForTest(folder: folder)
             #expect(try await again.accounts() == [.demo])
             func words(_ what: String) -> StoreError {
                 .failed(

@@ -1,6 +1,7 @@
 import Basics
 import Foundation
 import Storage
+import StoreSupport
 import Testing
 import Usher
 
@@ -13,7 +14,7 @@ struct StoreUnderTest: Sendable, CustomTestStringConvertible {
     static let all = [
         StoreUnderTest(testDescription: "SQLite") { test in
             try await withFolder { folder in
-                let store = try await SQLiteStore.open(folder: folder)
+                let store = try await SQLiteStore.openForTest(folder: folder)
                 try await test(store)
                 try await store.close()
             }

@@ -1,4 +1,5 @@
 import Foundation
+import StoreSupport
 import Synchronization
 import Testing
 
@@ -34,7 +35,7 @@ struct WriteBatcherTests {
 
     private func withStore(_ body: (SQLiteStore) async throws -> Void) async throws {
         try await withTemporaryFolder { folder in
-            let store = try await SQLiteStore.open(folder: folder)
+            let store = try await SQLiteStore.openForTest(folder: folder)
             try await body(store)
             try await store.close()
         }
@@ -154,7 +155,7 @@ struct WriteBatcherTests {
     @Test("Closing does what waits first, and takes nothing more")
     func closing() async throws {
         try await withTemporaryFolder { folder in
-            let store = try await SQLiteStore.open(folder: folder)
+            let store = try await SQLiteStore.openForTest(folder: folder)
             let gate = Gate()
             async let held: Void = store.write { _ in gate.wait() }
             while !store.batcher.isBusy || store.batcher.waitingCount > 0 { await Task.yield() }
@@ -167,7 +168,7 @@ struct WriteBatcherTests {
             try await held
             try await waiting
             try await closed
-            let again = try await SQLiteStore.open(folder: folder)
+            let again = try await SQLiteStore.openForTest(folder: folder)
             #expect(try await again.accounts() == [.demo])
             try await again.close()
         }

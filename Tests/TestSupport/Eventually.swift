@@ -21,7 +21,7 @@ public func eventually(
 
 /// Runs something that must come to an end; fails when it has not within `limit`.
 public func promptly<Value: Sendable>(
-    _ what: String, within limit: Duration = .seconds(5), _ body: @escaping @Sendable () async throws -> Value
+    _ what: String, within limit: Duration = .seconds(60), _ body: @escaping @Sendable () async throws -> Value
 ) async throws -> Value {
     try await withThrowingTaskGroup(of: Value.self) { group in
         group.addTask { try await body() }

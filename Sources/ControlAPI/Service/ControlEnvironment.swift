@@ -82,6 +82,8 @@ public struct ControlEnvironment: Sendable {
     public var viewers: UsageLog.ViewerCount
     /// The newest segment's sequence.
     public var lastSegment: @Sendable (StreamAddress) -> Int64?
+    /// Of passwords that are stored from here on.
+    var passwordCost = Password.cost
     let knownStreams = KnownStreams()
     /// When the origin began.
     public let started: Date
@@ -110,7 +112,7 @@ public struct ControlEnvironment: Sendable {
     }
 
     func hash(_ password: String) async throws -> String {
-        try await threads.runIfActive { try Password.hash(password) }
+        try await threads.runIfActive { [passwordCost] in try Password.hash(password, cost: passwordCost) }
     }
 }
 

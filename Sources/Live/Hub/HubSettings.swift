@@ -13,6 +13,8 @@ public struct HubSettings: Sendable, Hashable {
     public var ring: WriteRing.Limits
     /// How long a subscriber may stay behind the stream.
     public var slowViewerTimeout: Duration
+    /// An encoder that lost its connection finds its own predecessor in its place, which is silent since then: so long it waits.
+    package var returnAfter = Duration.seconds(1)
 
     public init(
         reconnectWindow: Duration = .seconds(30), endsOnUnpublish: Bool = true, takeoverAfter: Duration = .seconds(5),
@@ -27,11 +29,8 @@ public struct HubSettings: Sendable, Hashable {
         self.slowViewerTimeout = slowViewerTimeout
     }
 
-    /// An encoder that lost its connection finds its own predecessor in its place, which is silent since then.
-    private static let returnAfter = Duration.seconds(1)
-
     /// The silence of `current` after which `successor` may take its place.
     func takeoverAfter(of current: PublisherInfo, by successor: PublisherInfo) -> Duration {
-        successor.isSameEncoder(as: current) ? min(takeoverAfter, HubSettings.returnAfter) : takeoverAfter
+        successor.isSameEncoder(as: current) ? min(takeoverAfter, returnAfter) : takeoverAfter
     }
 }

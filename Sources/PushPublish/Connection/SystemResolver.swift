@@ -25,6 +25,7 @@ public actor SystemResolver: HostResolver {
     private let threads: NIOThreadPool
     /// How long somebody waits for an answer.
     private let patience: Duration
+    private let sleep: @Sendable (Duration) async throws -> Void
     private let lookUp: @Sendable (String) -> Outcome
     private var queue: LookupQueue<Int>
     private var answers: [Int: (continuation: Answer, timer: Task<Void, Never>)] = [:]
@@ -35,11 +36,17 @@ public actor SystemResolver: HostResolver {
         self.init(limits: LookupQueue<Int>.Limits(), patience: patience, lookUp: SystemResolver.lookUp)
     }
 
-    init(limits: LookupQueue<Int>.Limits, patience: Duration, lookUp: @escaping @Sendable (String) -> Outcome) {
+    /// - Parameter sleep: returns when so much time has gone by.
+    init(
+        limits: LookupQueue<Int>.Limits, patience: Duration,
+        sleep: @escaping @Sendable (Duration) async throws -> Void = { try await Task.sleep(for: $0) },
+        lookUp: @escaping @Sendable (String) -> Outcome
+    ) {
         threads = NIOThreadPool(numberOfThreads: max(1, limits.running))
         threads.start()
         queue = LookupQueue(limits: limits)
         self.patience = patience
+        self.sleep = sleep
         self.lookUp = lookUp
     }
 
@@ -63,9 +70,9 @@ public actor SystemResolver: HostResolver {
         let waiter = lastWaiter
         if let known = queue.ask(name, account: account, waiter: waiter, now: .now()) { return known }
         return await withCheckedContinuation { continuation in
-            let patience = patience
+            let (patience, sleep) = (patience, sleep)
             let timer = Task { [weak self] in
-                guard (try? await Task.sleep(for: patience)) != nil else { return }
+                guard (try? await sleep(patience)) != nil else { return }
                 await self?.giveUp(waiter, name)
             }
             answers[waiter] = (continuation, timer)

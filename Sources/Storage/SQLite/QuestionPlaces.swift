@@ -58,7 +58,11 @@ final class QuestionPlaces: Sendable {
     /// Questions that wait in all.
     static let maximumWaitingInAll = 1_024
 
-    private let state = Mutex(State(patience: .seconds(5)))
+    private let state: Mutex<State>
+
+    init(patience: Duration = .seconds(5)) {
+        state = Mutex(State(patience: patience))
+    }
 
     /// How long a question may take, the time that it waits included.
     var patience: Duration {

@@ -12,7 +12,7 @@ public final class SQLiteStore: Store {
     let pool: DatabasePool
     /// Readers for questions about attempts alone, however long those take.
     let reports: DatabasePool
-    let places = QuestionPlaces()
+    let places: QuestionPlaces
     let batcher: WriteBatcher
     private let questions: ReadBatcher
     let log: AttemptLog
@@ -23,9 +23,10 @@ public final class SQLiteStore: Store {
     /// What private keys, destinations of pushes and replies are sealed with.
     let secret: ServerSecret
 
-    private init(folder: String, path: String, logger: Logger?) throws {
+    private init(folder: String, path: String, logger: Logger?, promises: Promises) throws {
         secret = try ServerSecret.load(folder: folder)
-        let pool = try Self.openPool(path, secret)
+        places = QuestionPlaces(patience: promises.patience)
+        let pool = try Self.openPool(path, secret, isDurable: promises.isDurable)
         self.pool = pool
         // Two more than there are places, which the packer has, and who reads ahead.
         reports = try DatabasePool(
@@ -66,13 +67,30 @@ public final class SQLiteStore: Store {
     ///
     /// - Parameter logger: for what fails while nobody waits for it.
     public static func open(folder: String, logger: Logger? = nil) async throws -> SQLiteStore {
+        try await open(folder: folder, logger: logger, promises: Promises())
+    }
+
+    /// What callers may rely on. Tests in which neither is the subject wait for no disk, and are not told that a machine with
+    /// much else to do is slow.
+    package struct Promises: Sendable {
+        /// Writes are on disk when they return.
+        package var isDurable: Bool
+        /// How long a question about attempts may take, the time that it waits included.
+        package var patience: Duration
+
+        package init(isDurable: Bool = true, patience: Duration = .seconds(5)) {
+            (self.isDurable, self.patience) = (isDurable, patience)
+        }
+    }
+
+    package static func open(folder: String, logger: Logger?, promises: Promises) async throws -> SQLiteStore {
         try await onThread {
             try DataFolder.prepare(folder)
             let path = URL(fileURLWithPath: folder).appendingPathComponent(fileName).path
             // Processes that start at once take turns, or both would create the same tables.
             return try DataFolder.withLock("\(path).lock") {
                 do {
-                    return try SQLiteStore(folder: folder, path: path, logger: logger)
+                    return try SQLiteStore(folder: folder, path: path, logger: logger, promises: promises)
                 } catch let error as DatabaseError {
                     switch StoreError(error) {
                     case .failed(let reason), .unavailable(let reason): throw StoreError.failed("\(path): \(reason)")
@@ -121,7 +139,7 @@ public final class SQLiteStore: Store {
         return configuration
     }
 
-    private static func openPool(_ path: String, _ secret: ServerSecret) throws -> DatabasePool {
+    private static func openPool(_ path: String, _ secret: ServerSecret, isDurable: Bool) throws -> DatabasePool {
         try DataFolder.prepareFile(path)
         var configuration = configuration("playhouse store", readers: 4, cache: Sizes.readerCache)
         configuration.foreignKeysEnabled = true
@@ -130,7 +148,7 @@ public final class SQLiteStore: Store {
             // After opening: the pool itself sets NORMAL, with which a power cut may lose the last commits.
             try database.execute(
                 sql: """
-                    PRAGMA synchronous = FULL;
+                    PRAGMA synchronous = \(isDurable ? "FULL" : "OFF");
                     PRAGMA cache_size = -\(Sizes.writerCache);
                     PRAGMA wal_autocheckpoint = \(Sizes.checkpointPages);
                     PRAGMA journal_size_limit = \(Sizes.maximumLog)

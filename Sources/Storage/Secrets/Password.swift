@@ -27,12 +27,13 @@ public enum Password {
     /// In bytes of UTF-8.
     public static let maximumLength = 72
     /// 2^10 rounds.
-    private static let cost: UInt = 10
+    public static let cost: UInt = 10
     /// Of hashes from elsewhere: 2^14 rounds take a second; each more doubles it, and 31 would hold a thread for weeks.
     private static let maximumCost = 14
 
     /// `$2b$10$` and 53 characters.
-    public static func hash(_ password: String) throws(Failure) -> String {
+    /// - Parameter cost: 4 to 31; each more doubles the time that hashing and every verification take.
+    public static func hash(_ password: String, cost: UInt = Password.cost) throws(Failure) -> String {
         guard !password.isEmpty else { throw .empty }
         guard password.utf8.count <= maximumLength else { throw .tooLong }
         guard !password.utf8.contains(0) else { throw .containsNUL }

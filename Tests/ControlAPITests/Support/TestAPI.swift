@@ -7,6 +7,7 @@ import NIOCore
 import NIOPosix
 import PushPublish
 import Storage
+import StoreSupport
 import Synchronization
 import Usher
 
@@ -63,18 +64,19 @@ struct TestAPI: Sendable {
     let seller: APIKey
     let other: APIKey
 
+    /// - Parameter passwordCost: of bcrypt; nil: the program's own, of which each takes tens of milliseconds.
     static func run(
         failuresPerMinute: Int = 0, pushesPerAccount: Int = 100, replayWait: Duration = .seconds(60),
-        kinds: DestinationKinds = .builtIn,
+        kinds: DestinationKinds = .builtIn, passwordCost: UInt? = 4,
         _ body: @Sendable (TestAPI) async throws -> Void
     ) async throws {
         let folder = FileManager.default.temporaryDirectory.appendingPathComponent("playhouse-api-\(UUID())")
         defer { try? FileManager.default.removeItem(at: folder) }
-        let store = try await SQLiteStore.open(folder: folder.path)
+        let store = try await SQLiteStore.openForTest(folder: folder.path)
         let secret = try ServerSecret.load(folder: folder.path)
         let api = try await TestAPI(
             store: store, secret: secret, failuresPerMinute: failuresPerMinute, pushesPerAccount: pushesPerAccount,
-            replayWait: replayWait, kinds: kinds)
+            replayWait: replayWait, kinds: kinds, passwordCost: passwordCost)
         do {
             try await body(api)
         } catch {
@@ -86,30 +88,34 @@ struct TestAPI: Sendable {
 
     private init(
         store: SQLiteStore, secret: ServerSecret, failuresPerMinute: Int, pushesPerAccount: Int, replayWait: Duration,
-        kinds: DestinationKinds
+        kinds: DestinationKinds, passwordCost: UInt?
     ) async throws {
         self.store = store
         self.secret = secret
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         let clock = clock
         stage = Stage(memory: MemoryBudget(ceiling: 1 << 30), logger: logger, meters: meters)
-        usage = UsageLog(
-            store: store, meters: meters, server: "origin.example", logger: logger,
-            now: { Moment(steady: .uptimeNanoseconds(UInt64(clock.now.timeIntervalSince1970 * 1e9)), date: clock.now) })
-        admissions = Admissions(
-            store: store, secret: secret, logger: logger, now: { Moment(steady: .now(), date: clock.now) })
+        let now = { @Sendable in
+            Moment(steady: .uptimeNanoseconds(UInt64(clock.now.timeIntervalSince1970 * 1e9)), date: clock.now)
+        }
+        usage = UsageLog(store: store, meters: meters, server: "origin.example", logger: logger, now: now)
+        admissions = Admissions(store: store, secret: secret, logger: logger, now: now)
         pushes = PushSupervisor(
             configuration: PushConfiguration(maxPerAccount: pushesPerAccount), kinds: kinds, store: store,
             group: MultiThreadedEventLoopGroup.singleton, logger: logger)
         await stage.add(pushes)
-        let environment = ControlEnvironment(
+        var environment = ControlEnvironment(
             store: store, secret: secret, stage: stage, admissions: admissions, pushes: pushes,
             usage: usage, addresses: PublicAddresses(host: "origin.example", rtmpPort: 1935, httpPort: 8080),
             version: "1.0",
             logger: logger, threads: .singleton, now: { clock.now },
             viewers: { [audience] in $1 + audience.count(of: $0) })
+        if let passwordCost { environment.passwordCost = passwordCost }
         service = ControlService(
-            environment: environment, failures: FailureLimit(perMinute: failuresPerMinute), replayWait: replayWait)
+            environment: environment,
+            // All that a test does is done in the same minute.
+            failures: FailureLimit(perMinute: failuresPerMinute, clock: { .uptimeNanoseconds(1_000_000_000) }),
+            replayWait: replayWait)
 
         try await store.insertAccount(Account(id: 158, user: "demo", created: clock.now))
         try await store.insertAccount(Account(id: 200, user: "other", created: clock.now))

@@ -6,6 +6,7 @@ import Logging
 import NIOCore
 import NIOPosix
 import Storage
+import StoreSupport
 import TestSupport
 import Testing
 import Usher
@@ -23,7 +24,7 @@ struct TestOrigin {
     static let ticketQuery = "key=mystream.53ffc996dd39d5.39102367&pass=user%7C1"
 
     init(folder: String) async throws {
-        store = try await SQLiteStore.open(folder: folder)
+        store = try await SQLiteStore.openForTest(folder: folder)
         if try await store.account(id: 1) == nil {
             try await store.insertAccount(Account(id: 1, user: "demo", created: Date()))
         }

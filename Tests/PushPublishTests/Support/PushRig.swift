@@ -26,7 +26,7 @@ final class PushRig: Sendable {
         var logger = Logger(label: "test")
         logger.logLevel = .critical
         var configuration = PushConfiguration(
-            connectTimeout: .seconds(20), sendTimeout: .seconds(10),
+            connectTimeout: .seconds(600), sendTimeout: .seconds(600),
             backOff: BackOff.Limits(
                 initial: .milliseconds(50), maximum: .milliseconds(200), permanent: .seconds(600)))
         configuration.allowPrivate = [IPNetwork("127.0.0.0/8")].compactMap { $0 }

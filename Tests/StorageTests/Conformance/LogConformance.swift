@@ -148,6 +148,8 @@ struct LogConformance {
             _ = try await store.insertTicket(.sample())
             for second in [0.0, 50, 100] {
                 store.recordRefusal(.refusal(date: at(second)), foldingWindow: 10)
+                // Who counts has it written: what goes is what was written before the first that stays.
+                _ = try await store.countAttempts(accountID: 1, filter: AttemptFilter())
                 try await store.recordEvent(event("s", second))
                 let facts = ViewerFacts.sample(video: "v\(second)")
                 _ = try await store.admit(.sample(facts, now: at(second), id: "\(second)", joinWindow: 1000))

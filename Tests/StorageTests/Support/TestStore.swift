@@ -1,5 +1,6 @@
 import Basics
 import Foundation
+import StoreSupport
 import Testing
 import Usher
 
@@ -16,9 +17,7 @@ enum StoreKind: String, CaseIterable, Sendable, CustomTestStringConvertible {
         switch self {
         case .sqlite:
             try await withTemporaryFolder { folder in
-                let store = try await SQLiteStore.open(folder: folder)
-                // A debug build on a busy machine may take its time.
-                store.places.patience = .seconds(3_600)
+                let store = try await SQLiteStore.openForTest(folder: folder)
                 do {
                     try await body(store)
                 } catch {
