@@ -52,7 +52,7 @@ public final class LogLimiter: Sendable {
         switch verdict {
         case .written:
             var metadata = metadata()
-            metadata["address"] = "\(address)"
+            if !address.isEmpty { metadata["address"] = "\(address)" }
             logger.log(level: level, "\(name)\(detail().map { ": \($0)" } ?? "")", metadata: metadata)
         case .folded(isFirst: true):
             // The interval may end in silence, and then nobody else would say what was counted.
@@ -65,13 +65,18 @@ public final class LogLimiter: Sendable {
         }
     }
 
+    /// What the store or this node is the cause of, whoever asked: one line in an interval, however many ask.
+    /// - Parameter kind: as `log` takes it.
+    public func failed(_ kind: StaticString, _ error: any Error, _ metadata: @autoclosure () -> Logger.Metadata = [:]) {
+        log(.error, kind, "\(error)", address: "", lines: 1, metadata())
+    }
+
     private func write(_ summary: Counts.Summary) {
         logger.log(
             level: summary.level, "\(summary.kind): more lines like this were left out",
             metadata: [
                 "count": "\(summary.count)", "seconds": "\(interval.nanoseconds / 1_000_000_000)",
-                "address": "\(summary.lastAddress)",
-            ])
+            ].merging(summary.lastAddress.isEmpty ? [:] : ["address": "\(summary.lastAddress)"]) { $1 })
     }
 
     /// What was written and left out in the running interval.

@@ -32,7 +32,7 @@ extension RTMPEnvironment {
             case .refused: return .refused
             }
         } catch {
-            log.log(.error, "play check failed", "\(error)", address: facts.address, ["stream": "\(stream)"])
+            log.failed("RTMP viewers not answered", error, ["stream": "\(stream)"])
             return .failed
         }
     }

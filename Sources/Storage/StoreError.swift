@@ -4,7 +4,7 @@ public enum StoreError: Error, Sendable, Hashable, CustomStringConvertible {
     case duplicate(String)
     case notFound(String)
     case closed
-    /// More writes wait than may wait; try again later.
+    /// As many writes or questions wait as may; try again later.
     case overloaded
     /// As many questions of the account wait as may; try again later.
     case tooManyQuestions
@@ -26,7 +26,7 @@ public enum StoreError: Error, Sendable, Hashable, CustomStringConvertible {
         case .duplicate(let what): "\(what) exists already"
         case .notFound(let what): "\(what) does not exist"
         case .closed: "the store is closed"
-        case .overloaded: "the store has more to write than it can take"
+        case .overloaded: "more waits for the store than may"
         case .tooManyQuestions: "too many questions of the account wait for an answer"
         case .unavailable(let reason): "the store cannot be used now: \(reason)"
         case .failed(let reason): "the store failed: \(reason)"

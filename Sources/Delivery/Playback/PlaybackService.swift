@@ -136,9 +136,11 @@ public struct PlaybackService: Sendable {
     }
 
     private func failed(_ error: any Error, _ request: PlaybackRequest, _ address: StreamAddress) -> PlaybackReply {
-        log.log(
-            .error, "viewer not answered, the store failed", "\(error)", address: request.client?.description ?? "",
-            ["stream": "\(address)"])
+        if error as? StoreError == .overloaded {
+            log.failed("viewers told to come again", error, ["stream": "\(address)"])
+        } else {
+            log.failed("viewers not answered", error, ["stream": "\(address)"])
+        }
         return PlaybackReply.text(.serviceUnavailable, "Try again.\n", cache: .never, retryAfter: 2)
     }
 

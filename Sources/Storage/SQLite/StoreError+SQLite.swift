@@ -19,7 +19,7 @@ extension StoreError {
     /// What the machine or another process is the cause of, and no statement of ours.
     private static let temporary: [ResultCode] = [
         .SQLITE_BUSY, .SQLITE_LOCKED, .SQLITE_FULL, .SQLITE_IOERR, .SQLITE_CANTOPEN, .SQLITE_READONLY, .SQLITE_NOMEM,
-        .SQLITE_CORRUPT, .SQLITE_NOTADB,
+        .SQLITE_CORRUPT, .SQLITE_NOTADB, .SQLITE_PROTOCOL,
     ]
 
     /// Runs `work` and says `what` it is that exists already, when that is why it fails.
