@@ -106,7 +106,7 @@ public struct PlaybackService: Sendable {
             case .file(let name):
                 return file(name, of: output, for: request)
             case .mediaPlaylist:
-                if !request.isHead, let playlist = output.current {
+                if let playlist = output.current {
                     let reply = PlaybackReply.playlist(playlist.media, to: request, cache: .sessionPlaylist)
                     return reply.of(output)
                 }

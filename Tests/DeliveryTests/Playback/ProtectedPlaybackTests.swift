@@ -44,6 +44,10 @@ import Usher
         let segment = try await player.get("\(folder)/sess_\(session)/media_2.ts")
         #expect(segment.status == .ok)
         #expect(segment.headers[.cacheControl] == "private, max-age=60")
+        #expect(
+            player.admission.now.sent == [
+                String(session): 3 * player.test.mediaPlaylist().utf8.count + segment.body.readableBytes
+            ])
         // A reload of the page goes on in the running session.
         #expect(try await mediaURI(player) == "\(folder)/\(uri)")
         #expect(player.admission.now.charged == 1)
