@@ -46,7 +46,7 @@ import Usher
         #expect(segment.headers[.cacheControl] == "private, max-age=60")
         #expect(
             player.admission.now.sent == [
-                String(session): 3 * player.test.mediaPlaylist().utf8.count + segment.body.readableBytes
+                String(session): try 3 * #require(player.test.mediaPlaylist()).utf8.count + segment.body.readableBytes
             ])
         // A reload of the page goes on in the running session.
         #expect(try await mediaURI(player) == "\(folder)/\(uri)")
