@@ -180,18 +180,26 @@ import Usher
         }
     }
 
-    /// The revocation falls between the store's yes and the session's beginning here, and is not told again.
+    /// A viewer whom the store has admitted, and whose ticket was revoked before his session begins on the node, which has heard of
+    /// it and is not told again.
+    private func revokedMeanwhile(_ scene: Scene, _ node: Admissions) async throws -> (
+        request: AdmissionRequest, polled: Int64, outcome: Verdict<AdmittedSession>
+    ) {
+        try await scene.ticket()
+        let request = AdmissionRequest(
+            facts: scene.facts(), accountID: 7, now: scene.clock.now, sessionID: "id", joinWindow: nil)
+        let polled = try await node.baseline()
+        let outcome = try await scene.store.admit(request)
+        _ = try await scene.store.setTicketActive(key: "k", accountID: 7, false)
+        await node.poll()
+        return (request, polled, outcome)
+    }
+
     @Test("A revocation that comes while a viewer is being admitted counts")
     func aRevocationHeardOfMeanwhileCounts() async throws {
         try await Scene.run { scene in
-            try await scene.ticket()
             let (node, ends) = (scene.node(), Ends())
-            let request = AdmissionRequest(
-                facts: scene.facts(), accountID: 7, now: scene.clock.now, sessionID: "id", joinWindow: nil)
-            let polled = try await node.baseline()
-            let outcome = try await scene.store.admit(request)
-            _ = try await scene.store.setTicketActive(key: "k", accountID: 7, false)
-            await node.poll()
+            let (request, polled, outcome) = try await revokedMeanwhile(scene, node)
             let taken = try await node.begin(
                 outcome, of: request, now: scene.clock.both, polled: polled, onEnd: ends.note)
             #expect(taken == .refused(.revoked))
@@ -206,14 +214,8 @@ import Usher
     @Test("A viewer whose use is charged plays on while the store cannot be asked, and is ended as soon as it says so")
     func whoHasPaidPlays() async throws {
         try await Scene.run { scene in
-            try await scene.ticket()
             let (node, ends) = (scene.node(), Ends())
-            let request = AdmissionRequest(
-                facts: scene.facts(), accountID: 7, now: scene.clock.now, sessionID: "id", joinWindow: nil)
-            let polled = try await node.baseline()
-            let outcome = try await scene.store.admit(request)
-            _ = try await scene.store.setTicketActive(key: "k", accountID: 7, false)
-            await node.poll()
+            let (request, polled, outcome) = try await revokedMeanwhile(scene, node)
             _ = try await scene.store.write { try $0.run("ALTER TABLE tickets RENAME TO hidden") }
             let taken = try await node.begin(
                 outcome, of: request, now: scene.clock.both, polled: polled, onEnd: ends.note)

@@ -36,7 +36,7 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
         var dates: HTTPDates
         var log: LogLimiter
         /// Puts the HTTP codec and Hummingbird around the connection's handler.
-        var openToAll: @Sendable (any Channel) -> Void
+        var addCodec: @Sendable (any Channel) -> Void
     }
 
     /// A response's buffer that the socket may not have taken.
@@ -61,7 +61,7 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
     /// A player's request that is not read to its end.
     private var playbackHead: RequestHead?
     /// What comes goes through the codec.
-    private(set) var isOpenToAll = false
+    private(set) var hasCodec = false
     private var hasUnflushed = false
     private var isGiving = false
     /// Hummingbird has been given something since it was last told that a read is complete.
@@ -116,10 +116,10 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
     }
 
     /// Something came that is no player's request.
-    func openToAll() {
-        guard let context, !isOpenToAll else { return }
-        isOpenToAll = true
-        shared.openToAll(context.channel)
+    func addCodec() {
+        guard let context, !hasCodec else { return }
+        hasCodec = true
+        shared.addCodec(context.channel)
     }
 
     /// A request of a player, complete with its head.
@@ -244,7 +244,7 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
             case .end:
                 guard !machine.isBusy || machine.isReadingBody else { return }
                 items.removeFirst()
-                guard isOpenToAll else {
+                guard hasCodec else {
                     machine.finish()
                     finish()
                     return
@@ -478,7 +478,7 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
         reply.finish(isHead: false)
         send(reply, closes: true)
         // Its handler waits for the rest of the body, which does not come.
-        if isOpenToAll { context.fireErrorCaught(HTTPParserError.invalidEOFState) }
+        if hasCodec { context.fireErrorCaught(HTTPParserError.invalidEOFState) }
     }
 
     /// Ends a connection that is past help.

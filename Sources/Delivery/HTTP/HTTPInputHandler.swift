@@ -72,7 +72,7 @@ final class HTTPInputHandler: ChannelDuplexHandler {
         if event as? ChannelEvent == .inputClosed {
             connection.inputEnded()
             // The decoder says what the beginning of a head is.
-            if searched > 0 { connection.openToAll() }
+            if searched > 0 { connection.addCodec() }
             feed()
             if kept.readableBytes > 0 {
                 hasEnded = true
@@ -120,7 +120,7 @@ final class HTTPInputHandler: ChannelDuplexHandler {
     private func feedNext(_ context: ChannelHandlerContext) -> Bool {
         guard kept.readableBytes > 0 else { return false }
         connection.bytesCame()
-        if !connection.isOpenToAll {
+        if !connection.hasCodec {
             switch RequestHead.read(kept, searched: &searched) {
             case .incomplete:
                 return false
@@ -129,7 +129,7 @@ final class HTTPInputHandler: ChannelDuplexHandler {
                 connection.requestCame(head)
                 return true
             case .head, .other:
-                connection.openToAll()
+                connection.addCodec()
             }
         }
         searched = 0

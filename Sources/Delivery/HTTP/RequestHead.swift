@@ -40,8 +40,9 @@ package struct RequestHead: Sendable {
     /// As it came, never empty.
     package let target: String
     private let bytes: ByteBuffer
-    /// The first of each name.
+    /// Of each name the first field, by `Field.rawValue`: as many as `Field` has cases.
     private var places = InlineArray<17, Place>(repeating: Place())
+    /// The names that stand in the head, and those that stand in it more than once: a bit for each `Field`.
     private var present: UInt32 = 0
     private var repeated: UInt32 = 0
 

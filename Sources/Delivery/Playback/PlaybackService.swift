@@ -77,7 +77,7 @@ public struct PlaybackService: Sendable {
         let session = request.path.session
         guard let output = output(for: request) else { return .now(finished(offline, to: head, in: session)) }
         if let reply = answerAtOnce(request, of: output) { return .now(finished(reply, to: head, in: session)) }
-        return .later { finished(await answerInTime(request, of: output), to: head, in: session) }
+        return .later { finished(await answerAfterWaiting(request, of: output), to: head, in: session) }
     }
 
     /// The reply with the fields that all replies to players have; without its body, if only the head is wanted.
@@ -95,7 +95,7 @@ public struct PlaybackService: Sendable {
 
     private func answer(_ request: PlaybackRequest, of output: StreamOutput) async -> PlaybackReply {
         if let reply = answerAtOnce(request, of: output) { return reply }
-        return await answerInTime(request, of: output)
+        return await answerAfterWaiting(request, of: output)
     }
 
     /// The answer that needs neither the store nor a playlist that is still to come; nil: this one does.
@@ -120,8 +120,8 @@ public struct PlaybackService: Sendable {
         return output.current.map { open($0, of: output, for: request) }
     }
 
-    /// The answer to any request, as soon as there is one.
-    private func answerInTime(_ request: PlaybackRequest, of output: StreamOutput) async -> PlaybackReply {
+    /// The answer to any request, for which the store or a first playlist may be waited for.
+    private func answerAfterWaiting(_ request: PlaybackRequest, of output: StreamOutput) async -> PlaybackReply {
         do {
             return switch request.path.resource {
             case .masterPlaylist: try await master(of: output, for: request).of(output)
