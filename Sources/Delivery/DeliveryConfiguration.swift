@@ -8,6 +8,8 @@ public struct DeliveryConfiguration: Sendable, Hashable {
     /// `hls.segment_duration`, `hls.window` and the bounds of a stream's segments. A stream's own `playlistCount` goes
     /// before `window`.
     public var segmenter: SegmenterConfiguration
+    /// Streams, as `app/stream`, whose playlists list MPEG-TS unless something else is asked for. None by default.
+    public var transportStreams: [WildcardPattern]
     /// Proxies whose `X-Forwarded-For` is believed. None by default: anybody can write that header.
     public var trustedProxies: [IPNetwork]
     /// Viewers of protected streams who come through a proxy that is not trusted are refused: otherwise all of them are one
@@ -24,7 +26,7 @@ public struct DeliveryConfiguration: Sendable, Hashable {
     public var maximumOutputs: Int
     /// How long a playlist request waits for a stream's first segment, in target durations, 0 to 10. Default 3.
     public var holdTargets: Int
-    /// Requests that wait for one stream's first segment, 0 to 100,000; beyond it the answer is 503. Default 1,000.
+    /// Requests that wait for what one stream brings next, 0 to 1,000,000; beyond it the answer is 503. Default 100,000.
     public var maximumHeld: Int
     /// Seconds without a playlist request after which a viewer of an unprotected stream is counted no more, 5 to 600.
     /// Default 30.
@@ -37,20 +39,22 @@ public struct DeliveryConfiguration: Sendable, Hashable {
     public var sequenceBlock: Int64
 
     public init(
-        segmenter: SegmenterConfiguration = SegmenterConfiguration(), trustedProxies: [IPNetwork] = [],
+        segmenter: SegmenterConfiguration = SegmenterConfiguration(), transportStreams: [WildcardPattern] = [],
+        trustedProxies: [IPNetwork] = [],
         requiresTrustedProxy: Bool = false,
         allowedOrigins: [String] = ["*"], linger: Int = 60, maximumOutputs: Int = 1_000, holdTargets: Int = 3,
-        maximumHeld: Int = 1_000, viewerIdleTime: Int = 30, maximumCountedViewers: Int = 100_000,
+        maximumHeld: Int = 100_000, viewerIdleTime: Int = 30, maximumCountedViewers: Int = 100_000,
         sequenceBlock: Int64 = 1_000
     ) {
         self.segmenter = segmenter
+        self.transportStreams = transportStreams
         self.trustedProxies = trustedProxies
         self.requiresTrustedProxy = requiresTrustedProxy
         self.allowedOrigins = allowedOrigins
         self.linger = min(max(linger, 0), 3_600)
         self.maximumOutputs = min(max(maximumOutputs, 1), 100_000)
         self.holdTargets = min(max(holdTargets, 0), 10)
-        self.maximumHeld = min(max(maximumHeld, 0), 100_000)
+        self.maximumHeld = min(max(maximumHeld, 0), 1_000_000)
         self.viewerIdleTime = min(max(viewerIdleTime, 5), 600)
         self.maximumCountedViewers = min(max(maximumCountedViewers, 0), 10_000_000)
         self.sequenceBlock = min(max(sequenceBlock, 10), 1_000_000)

@@ -2,7 +2,8 @@ import Media
 import NIOCore
 
 /// Gathers access units and writes them as movie fragments, `moof` and `mdat` (ISO/IEC 14496-12 §8.8), for the tracks
-/// that `InitializationSegment` announced.
+/// that `InitializationSegment` announced. Each track has fragments of its own, so that a file of one track can be made of
+/// the fragments of that track alone (CMAF chunks, ISO/IEC 23000-19 §7.3.2.3).
 ///
 /// Payloads are held, not copied, until their fragment is written; then they are copied once, into the file.
 public struct FragmentWriter: Sendable {
@@ -12,12 +13,19 @@ public struct FragmentWriter: Sendable {
     private var video: TrackFragment?
     private var audio: TrackFragment?
     private var sequenceNumber: UInt32 = 1
-    private var firstPending: MediaTime?
 
-    /// Payload bytes that wait for their fragment.
+    /// Payload bytes that wait for their fragments.
     public private(set) var pendingBytes = 0
-    /// From the first waiting access unit to the latest one, by decode time.
-    public private(set) var pendingDuration = MediaTime.zero
+
+    /// Where the payloads of a fragment begin in the buffer that it was written into; nil for a track that had none.
+    public struct Written: Sendable, Hashable {
+        /// Of the first video frame; the others follow in the order they were appended in.
+        public var video: Int?
+        /// Of the first audio frame.
+        public var audio: Int?
+        /// Where the audio's fragment begins, which stands behind the video's.
+        public var audioStart: Int
+    }
 
     /// - Parameter origin: what counts as time 0 in the file, whose decode times cannot be negative: those before it
     ///   are written as 0.
@@ -27,7 +35,7 @@ public struct FragmentWriter: Sendable {
         audio = tracks.audio.map { TrackFragment(kind: .audio, configuration: $0, origin: origin) }
     }
 
-    /// Takes one access unit into the coming fragment.
+    /// Takes one access unit into the coming fragment of its track.
     public mutating func append(_ unit: AccessUnit) throws(FragmentedMP4Error) {
         let size = unit.payload.readableBytes
         guard size <= Self.maximumPendingBytes - pendingBytes else { throw .fragmentTooLarge }
@@ -39,45 +47,36 @@ public struct FragmentWriter: Sendable {
             audio?.append(unit)
         }
         pendingBytes += size
-        let first = firstPending ?? unit.decodeTime
-        firstPending = first
-        pendingDuration = max(pendingDuration, unit.decodeTime - first)
     }
 
-    /// Writes a fragment with all that waits but the latest sample of each track, whose duration is not known yet.
-    /// Writes nothing when nothing else waits.
-    public mutating func writeFragment(into buffer: inout ByteBuffer) {
-        let heldVideo = video?.samples.popLast()
-        let heldAudio = audio?.samples.popLast()
-        writeAll(
-            videoEnd: heldVideo?.time, audioEnd: heldAudio?.time, into: &buffer)
-        if let heldVideo { video?.samples.append(heldVideo) }
-        if let heldAudio { audio?.samples.append(heldAudio) }
-        pendingBytes = (heldVideo?.payload.readableBytes ?? 0) + (heldAudio?.payload.readableBytes ?? 0)
-    }
-
-    /// Writes a fragment with all that waits: the end of a segment. Writes nothing when nothing waits.
+    /// Writes a fragment of each track that has anything waiting, video first. Nothing is held back for a frame that is
+    /// still to come: the last frame of a track lasts as long as its codec says, or as the one before it.
     ///
-    /// - Parameter nextVideo: when the next video frame is decoded, if that is known.
-    public mutating func finish(nextVideo: MediaTime? = nil, into buffer: inout ByteBuffer) {
-        writeAll(videoEnd: nextVideo.flatMap { video?.ticks($0) }, audioEnd: nil, into: &buffer)
-        pendingBytes = 0
-    }
-
-    private mutating func writeAll(videoEnd: Int64?, audioEnd: Int64?, into buffer: inout ByteBuffer) {
-        firstPending = nil
-        pendingDuration = .zero
-        let tracks = [(video, videoEnd), (audio, audioEnd)].compactMap { track, end in
-            track.flatMap { $0.samples.isEmpty ? nil : (track: $0, end: end) }
-        }
-        guard !tracks.isEmpty else { return }
+    /// - Parameter videoEnd: when the last video frame ends, if that is known.
+    public mutating func write(videoEnd: MediaTime? = nil, into buffer: inout ByteBuffer) -> Written {
         var writer = BoxWriter(buffer)
         // The only reference now: what is written goes into the caller's memory, not into a copy of it.
         buffer = ByteBuffer()
-        MovieFragment.write(tracks, sequenceNumber: sequenceNumber, into: &writer)
+        writer.buffer.reserveCapacity(
+            minimumWritableBytes: pendingBytes + MovieFragment.overhead(video) + MovieFragment.overhead(audio))
+        var written = Written(audioStart: writer.buffer.writerIndex)
+        if let video, !video.samples.isEmpty {
+            written.video = MovieFragment.write(
+                video, end: videoEnd.map(video.ticks), sequenceNumber: nextNumber(), into: &writer)
+            written.audioStart = writer.buffer.writerIndex
+        }
+        if let audio, !audio.samples.isEmpty {
+            written.audio = MovieFragment.write(audio, end: nil, sequenceNumber: nextNumber(), into: &writer)
+        }
         buffer = writer.buffer
-        sequenceNumber &+= 1
         video?.samples.removeAll(keepingCapacity: true)
         audio?.samples.removeAll(keepingCapacity: true)
+        pendingBytes = 0
+        return written
+    }
+
+    private mutating func nextNumber() -> UInt32 {
+        defer { sequenceNumber &+= 1 }
+        return sequenceNumber
     }
 }

@@ -1,27 +1,33 @@
 import NIOCore
 
-/// One `moof` and the `mdat` behind it.
+/// One track's `moof` and the `mdat` behind it.
 enum MovieFragment {
+    /// What stands around the payloads, in bytes, at most.
+    static func overhead(_ track: TrackFragment?) -> Int {
+        track.map { 128 + 16 * $0.samples.count } ?? 0
+    }
+
+    /// - Parameter end: in the track's ticks, when its last sample ends, if that is known.
+    /// - Returns: where the first sample's payload begins in the writer's buffer.
     static func write(
-        _ tracks: [(track: TrackFragment, end: Int64?)], sequenceNumber: UInt32, into writer: inout BoxWriter
-    ) {
+        _ track: TrackFragment, end: Int64?, sequenceNumber: UInt32, into writer: inout BoxWriter
+    ) -> Int {
         let start = writer.buffer.writerIndex
-        var offsetPositions: [Int] = []
+        var offsetPosition = 0
         writer.box("moof") { writer in
             writer.fullBox("mfhd") { $0.write(sequenceNumber) }
-            for (track, end) in tracks {
-                offsetPositions.append(trackFragment(track, end: end, into: &writer))
-            }
+            offsetPosition = trackFragment(track, end: end, into: &writer)
         }
+        var payloads = 0
         writer.box("mdat") { writer in
-            for (position, item) in zip(offsetPositions, tracks) {
-                // Offsets count from the moof's first byte (default-base-is-moof).
-                writer.buffer.setInteger(Int32(clamping: writer.buffer.writerIndex - start), at: position)
-                for sample in item.track.samples {
-                    writer.write(sample.payload)
-                }
+            payloads = writer.buffer.writerIndex
+            // Offsets count from the moof's first byte (default-base-is-moof).
+            writer.buffer.setInteger(Int32(clamping: payloads - start), at: offsetPosition)
+            for sample in track.samples {
+                writer.write(sample.payload)
             }
         }
+        return payloads
     }
 
     /// Returns where the data offset stands, to be filled in once it is known.

@@ -14,6 +14,8 @@ struct CutRule {
         var startsWithKeyframe: Bool
         /// From the latest video frame of the segment (or its start) to the unit.
         var sinceLastVideo: MediaTime
+        /// How long a frame lasts, as far as is known.
+        var frameLength = MediaTime.zero
         /// Bytes of the segment with the unit in it.
         var bytes: Int
     }
@@ -25,8 +27,10 @@ struct CutRule {
     /// How long video may be missing before audio is cut without it: well over what encoders delay video by.
     let videoSilence: MediaTime
     /// How far video may be behind the audio of the same moment.
-    private let videoDelay = MediaTime(milliseconds: 1_000)
+    static let videoDelay = MediaTime(milliseconds: 1_000)
     private let maximumDuration: MediaTime
+    /// Where a segment still counts as one of the target duration, to the nearest second (RFC 8216 §4.3.3.1).
+    private(set) var longest = MediaTime(nanoseconds: .max)
     private let maximumBytes: Int
 
     init(_ configuration: SegmenterConfiguration) {
@@ -39,16 +43,21 @@ struct CutRule {
         maximumBytes = configuration.maximumSegmentBytes
     }
 
+    /// No segment is longer than this from here on.
+    mutating func fix(targetDuration: Int) {
+        longest = MediaTime(milliseconds: Int64(targetDuration) * 1_000 + 499)
+    }
+
     func cuts(_ facts: Facts) -> Bool {
         if facts.bytes > maximumBytes { return true }
         guard facts.hasVideo else { return facts.elapsed >= audioDuration }
-        let isOverlong = facts.elapsed >= maximumDuration
+        let isOverlong = facts.elapsed >= maximumDuration || facts.elapsed + facts.frameLength > longest
         if facts.isVideo {
             // A segment that did not start with a keyframe ends at the next one, so that the one after it does.
             return isOverlong || facts.isKeyframe && (facts.elapsed >= keyframeDuration || !facts.startsWithKeyframe)
         }
         // Audio comes a little ahead of its video: the next video frame may be the keyframe that is waited for.
-        if isOverlong, facts.sinceLastVideo >= videoDelay { return true }
+        if isOverlong, facts.sinceLastVideo >= Self.videoDelay { return true }
         return facts.elapsed >= videoSilence && facts.sinceLastVideo >= videoSilence
     }
 }

@@ -2,94 +2,227 @@ import Basics
 import Media
 import NIOCore
 
-/// The text of a media playlist (RFC 8216 §4.3.2, §4.3.3). All URIs are relative, so a session in the path of the
+/// A form of a media playlist.
+public enum PlaylistForm: Sendable, Hashable, CaseIterable {
+    /// Fragmented MP4, with parts.
+    case fragmentedMP4
+    /// That, without the segments that a player has who asks for a delta (RFC 8216bis §6.2.5.1); in full while there is
+    /// nothing to skip.
+    case delta
+    /// MPEG-TS, for old players: no parts.
+    case transportStream
+}
+
+/// The text of a media playlist (RFC 8216bis §4.4.2 to §4.4.5). All URIs are relative, so a session in the path of the
 /// playlist's own address is inherited by everything it names.
-public struct MediaPlaylist: Sendable {
-    public var targetDuration: Int
-    public var segments: [Segment]
-    public var isEnded: Bool
+struct MediaPlaylist {
+    let snapshot: PlaylistSnapshot
+    let form: PlaylistForm
+    /// The segment that is being written, if the playlist tells of it.
+    private let open: PlaylistSnapshot.OpenSegment?
 
-    public init(targetDuration: Int, segments: [Segment], isEnded: Bool) {
-        self.targetDuration = targetDuration
-        self.segments = segments
-        self.isEnded = isEnded
+    init(_ snapshot: PlaylistSnapshot, form: PlaylistForm) {
+        self.snapshot = snapshot
+        self.form = form
+        open = form == .transportStream ? nil : snapshot.open
     }
 
-    public init(window: SegmentWindow) {
-        self.init(
-            targetDuration: window.targetDuration, segments: window.listed, isEnded: window.isEnded)
-    }
+    /// How far from its end a delta may begin, in target durations (RFC 8216bis §4.4.3.8: at least six).
+    private static let skipLimit = 6
+    /// How far from the playlist's end parts are listed, in target durations (RFC 8216bis §4.4.4.9).
+    private static let partLimit = 3
 
-    /// Decimal `EXTINF`s need version 3; `EXT-X-MAP` needs 6, and Apple's authoring rules ask for 7 with it.
-    public var version: Int {
-        segments.contains { $0.initialization != nil } ? 7 : 3
-    }
-
-    public func rendered() -> ByteBuffer {
+    func rendered() -> ByteBuffer {
         var text = ByteBuffer()
-        text.reserveCapacity(256 + segments.count * 128)
-        text.writeString("#EXTM3U\n#EXT-X-VERSION:\(version)\n#EXT-X-TARGETDURATION:\(targetDuration)\n")
-        text.writeString("#EXT-X-MEDIA-SEQUENCE:\(segments.first?.sequence ?? 0)\n")
-        if let discontinuitySequence = segments.first?.discontinuitySequence, discontinuitySequence > 0 {
-            text.writeString("#EXT-X-DISCONTINUITY-SEQUENCE:\(discontinuitySequence)\n")
-        }
-        if segments.allSatisfy(\.startsWithKeyframe) {
-            text.writeString("#EXT-X-INDEPENDENT-SEGMENTS\n")
-        }
+        text.reserveCapacity(512 + snapshot.listed.count * 160)
+        let skipped = form == .delta ? skippedSegments : 0
+        writeHead(&text, skipped: skipped)
+        if skipped > 0 { text.writeString("#EXT-X-SKIP:SKIPPED-SEGMENTS=\(skipped)\n") }
         var initialization: InitializationFile?
-        for segment in segments {
-            if segment.isDiscontinuity { text.writeString("#EXT-X-DISCONTINUITY\n") }
-            if let file = segment.initialization, file.name != initialization?.name {
-                initialization = file
-                text.writeString("#EXT-X-MAP:URI=\(PlaylistText.quoted(file.name))\n")
+        let firstWithParts = firstSegmentWithParts
+        for (index, segment) in snapshot.listed.enumerated() {
+            guard index >= skipped else {
+                initialization = segment.initialization
+                continue
             }
-            text.writeString("#EXT-X-PROGRAM-DATE-TIME:\(PlaylistText.date(segment.programDateTime))\n")
-            text.writeString("#EXTINF:\(PlaylistText.seconds(segment.duration)),\n\(segment.name)\n")
+            start(
+                of: segment.isDiscontinuity, segment.initialization, after: &initialization, segment.programDateTime,
+                &text)
+            if index >= firstWithParts { for part in segment.parts { write(part, &text) } }
+            let container: SegmentContainer = form == .transportStream ? .transportStream : .fragmentedMP4
+            text.writeString("#EXTINF:\(PlaylistText.seconds(segment.duration)),\n\(segment.name(in: container))\n")
         }
-        if isEnded { text.writeString("#EXT-X-ENDLIST\n") }
+        if let open {
+            if let file = open.initialization, !open.parts.isEmpty {
+                start(of: open.isDiscontinuity, file, after: &initialization, open.programDateTime, &text)
+            }
+            for part in open.parts { write(part, &text) }
+            text.writeString("#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"\(open.hint)\"\n")
+        }
+        if snapshot.isEnded { text.writeString("#EXT-X-ENDLIST\n") }
         return text
+    }
+
+    /// Decimal `EXTINF`s need version 3; `EXT-X-MAP` needs 6, and Apple's authoring rules ask for 7 with it; `EXT-X-SKIP` needs 9.
+    private var version: Int {
+        switch form {
+        case .transportStream: 3
+        case .fragmentedMP4, .delta: open == nil ? 7 : 9
+        }
+    }
+
+    private func writeHead(_ text: inout ByteBuffer, skipped: Int) {
+        let target = snapshot.targetDuration
+        text.writeString("#EXTM3U\n#EXT-X-VERSION:\(version)\n#EXT-X-TARGETDURATION:\(target)\n")
+        if open != nil {
+            let part = snapshot.partTarget
+            let holdBack = PlaylistText.seconds(MediaTime(nanoseconds: part.nanoseconds * 3))
+            text.writeString(
+                "#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,CAN-SKIP-UNTIL=\(target * Self.skipLimit),"
+                    + "PART-HOLD-BACK=\(holdBack)\n#EXT-X-PART-INF:PART-TARGET=\(PlaylistText.seconds(part))\n")
+        }
+        text.writeString("#EXT-X-MEDIA-SEQUENCE:\(snapshot.listed.first?.sequence ?? 0)\n")
+        if let number = snapshot.listed.first?.discontinuitySequence, number > 0 {
+            text.writeString("#EXT-X-DISCONTINUITY-SEQUENCE:\(number)\n")
+        }
+        if snapshot.hasIndependentSegments { text.writeString("#EXT-X-INDEPENDENT-SEGMENTS\n") }
+    }
+
+    /// What stands before a segment's parts and its address.
+    private func start(
+        of isDiscontinuity: Bool, _ file: InitializationFile, after last: inout InitializationFile?, _ date: Int64,
+        _ text: inout ByteBuffer
+    ) {
+        if isDiscontinuity { text.writeString("#EXT-X-DISCONTINUITY\n") }
+        if form != .transportStream, file.name != last?.name {
+            last = file
+            text.writeString("#EXT-X-MAP:URI=\"\(file.name)\"\n")
+        }
+        text.writeString("#EXT-X-PROGRAM-DATE-TIME:\(PlaylistText.date(date))\n")
+    }
+
+    private func write(_ part: Part, _ text: inout ByteBuffer) {
+        text.writeString("#EXT-X-PART:DURATION=\(PlaylistText.seconds(part.duration)),URI=\"\(part.name)\"")
+        text.writeString(part.isIndependent ? ",INDEPENDENT=YES\n" : "\n")
+    }
+
+    /// How many segments from the first on are farther from the playlist's end than a player needs who asks for a delta.
+    private var skippedSegments: Int {
+        let limit = Double(snapshot.targetDuration * Self.skipLimit)
+        var behind = open?.parts.reduce(0) { $0 + $1.duration.seconds } ?? 0
+        for index in snapshot.listed.indices.reversed() {
+            behind += snapshot.listed[index].duration.seconds
+            if behind > limit { return index }
+        }
+        return 0
+    }
+
+    /// Of those from there on, parts are listed.
+    private var firstSegmentWithParts: Int {
+        guard open != nil else { return .max }
+        let limit = Double(snapshot.targetDuration * Self.partLimit)
+        var behind = 0.0
+        for index in snapshot.listed.indices.reversed() {
+            if behind >= limit { return index + 1 }
+            behind += snapshot.listed[index].duration.seconds
+        }
+        return 0
     }
 }
 
 /// A playlist and its files at one moment: what every viewer is given until the next one replaces it. Immutable, so any
-/// number of threads may read it.
-public final class PlaylistSnapshot: Sendable {
-    /// The media playlist, the same bytes for every viewer.
-    public let mediaPlaylist: ByteBuffer
-    /// The media playlist's strong entity tag with its quotation marks. (Another encoding, such as gzip, needs another.)
-    public let entityTag: String
-    /// When it changed, in Unix milliseconds.
-    public let modified: Int64
+/// number of threads may read it. Making one costs next to nothing: it is text only when somebody asks for it.
+public struct PlaylistSnapshot: Sendable {
+    /// The segment that is being written.
+    public struct OpenSegment: Sendable {
+        public let sequence: Int64
+        /// The first sequence number of the publication, as the names of parts have it.
+        public let life: Int64
+        /// The number of the part that comes next.
+        public let nextPart: Int64
+        let isDiscontinuity: Bool
+        /// nil before the segment has begun.
+        let initialization: InitializationFile?
+        let programDateTime: Int64
+        /// Those that are finished.
+        public let parts: [Part]
+
+        /// The part that comes next.
+        public var hint: MediaFileName { .part(life: life, number: nextPart) }
+    }
+
     /// The segments in the playlist, oldest first; never empty.
     public let listed: [Segment]
-    /// `EXT-X-TARGETDURATION` in seconds.
-    public let targetDuration: Int
+    /// Those that have left it and may still be asked for, oldest first.
+    let retained: [Segment]
+    /// nil when nothing more is to come, or the playlist tells of whole segments only.
+    public let open: OpenSegment?
     /// The stream is over; nothing will follow.
     public let isEnded: Bool
 
-    private let files: [String: PlaylistFile]
+    /// `EXT-X-TARGETDURATION` in seconds.
+    public var targetDuration: Int { listed.last?.targetDuration ?? 0 }
 
-    init(window: SegmentWindow, modified: Int64) {
-        let playlist = MediaPlaylist(window: window).rendered()
-        mediaPlaylist = playlist
-        entityTag = playlist.withUnsafeReadableBytes { EntityHash.tag(of: $0) }
-        self.modified = modified
-        listed = window.listed
-        targetDuration = window.targetDuration
-        isEnded = window.isEnded
-        var files: [String: PlaylistFile] = [:]
-        for segment in window.retained + window.listed {
-            files[segment.name] = .segment(segment)
-            if let initialization = segment.initialization {
-                files[initialization.name] = .initialization(initialization)
-            }
-        }
-        self.files = files
+    /// `EXT-X-PART-INF:PART-TARGET`.
+    public var partTarget: MediaTime { listed.last?.partTarget ?? .zero }
+
+    /// The media playlist, the same bytes for every viewer.
+    public func mediaPlaylist(_ form: PlaylistForm = .fragmentedMP4) -> ByteBuffer {
+        MediaPlaylist(self, form: form).rendered()
     }
 
-    /// A segment or an initialization file, listed or not long gone from the list.
-    public func file(named name: String) -> PlaylistFile? {
-        files[name]
+    /// A segment, part or initialization file as fragmented MP4, listed or not long gone from the list.
+    public func file(_ name: MediaFileName) -> PlaylistFile? {
+        switch name {
+        case .segment(let sequence, .fragmentedMP4):
+            return segment(sequence).map { PlaylistFile($0) }
+        case .segment(_, .transportStream):
+            return nil
+        case .initialization:
+            if let file = open?.initialization, file.name == name { return PlaylistFile(file) }
+            return segments.first { $0.initialization.name == name }.map { PlaylistFile($0.initialization) }
+        case .part(let life, let number):
+            return part(life: life, number: number).map { PlaylistFile($0) }
+        }
+    }
+
+    /// The segment with that number, listed or retained.
+    public func segment(_ sequence: Int64) -> Segment? {
+        Self.find(sequence, in: listed) ?? Self.find(sequence, in: retained)
+    }
+
+    private var segments: some Sequence<Segment> {
+        [listed, retained].lazy.joined()
+    }
+
+    private static func find(_ sequence: Int64, in segments: [Segment]) -> Segment? {
+        guard let first = segments.first?.sequence, let last = segments.last?.sequence, sequence >= first,
+            sequence <= last
+        else { return nil }
+        // Numbers are consecutive but for those of a publication that another process had part of.
+        let index = Int(sequence - first)
+        if index < segments.count, segments[index].sequence == sequence { return segments[index] }
+        return segments.first { $0.sequence == sequence }
+    }
+
+    private func part(life: Int64, number: Int64) -> Part? {
+        if let open, open.life == life, let first = Self.number(of: open.parts.first), number >= first {
+            let index = Int(number - first)
+            return index < open.parts.count ? open.parts[index] : nil
+        }
+        for segment in [listed.reversed(), retained.reversed()].joined() {
+            guard let first = segment.parts.first, case .part(life, let start) = first.name, number >= start else {
+                continue
+            }
+            let index = Int(number - start)
+            return index < segment.parts.count ? segment.parts[index] : nil
+        }
+        return nil
+    }
+
+    private static func number(of part: Part?) -> Int64? {
+        guard case .part(_, let number)? = part?.name else { return nil }
+        return number
     }
 
     /// What the newest segment carries.

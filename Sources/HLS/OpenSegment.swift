@@ -11,8 +11,18 @@ struct OpenSegment {
     let programDateTime: Int64
     let isDiscontinuity: Bool
     let startsWithKeyframe: Bool
-    let initialization: InitializationFile?
-    var bytes: ByteBuffer
+    let initialization: InitializationFile
+    /// Those that are written.
+    private(set) var parts: [Part] = []
+    /// Bytes of them.
+    private(set) var length = 0
+    /// Where the part that is being gathered starts, from the segment's start.
+    private(set) var partStart = MediaTime.zero
+    /// Frames gathered of the track that parts are cut by.
+    private(set) var gatheredFrames = 0
+    /// Access units gathered, of both tracks, and where they will stand.
+    private var gathered: [StoredUnit] = []
+    private var stored: [StoredUnit] = []
 
     private let leadsWithVideo: Bool
     private var lead: Tail?
@@ -37,17 +47,19 @@ struct OpenSegment {
         var step = MediaTime.zero
     }
 
-    /// - Parameter unit: what the segment starts with; it is counted when it has been written.
+    /// - Parameters:
+    ///   - unit: what the segment starts with; it is counted when it has been written.
+    ///   - gathered: what the segment before has left over.
     init(
         startingWith unit: AccessUnit, programDateTime: Int64, isDiscontinuity: Bool,
-        startsWithKeyframe: Bool, initialization: InitializationFile?, bytes: ByteBuffer
+        startsWithKeyframe: Bool, initialization: InitializationFile, gathered: [StoredUnit]
     ) {
         self.firstTime = unit.decodeTime
         self.programDateTime = programDateTime
         self.isDiscontinuity = isDiscontinuity
         self.startsWithKeyframe = startsWithKeyframe
         self.initialization = initialization
-        self.bytes = bytes
+        self.gathered = gathered
         self.leadsWithVideo = unit.codec.isVideo
         self.lastTime = unit.decodeTime
     }
@@ -57,8 +69,9 @@ struct OpenSegment {
         unit.codec.isVideo == leadsWithVideo ? unit.decodeTime - firstTime : otherPosition(at: unit.decodeTime)
     }
 
-    /// Takes note of an access unit that has been written.
-    mutating func count(_ unit: AccessUnit) {
+    /// Takes note of an access unit that has been given to the muxer.
+    /// - Parameter cutsParts: whether it is of the track that parts are cut by.
+    mutating func count(_ unit: AccessUnit, cutsParts: Bool) {
         let position = position(of: unit)
         let isVideo = unit.codec.isVideo
         if isVideo == leadsWithVideo {
@@ -75,7 +88,49 @@ struct OpenSegment {
         }
         lastTime = unit.decodeTime
         units += 1
+        if cutsParts { gatheredFrames += 1 }
+        gathered.append(StoredUnit(unit))
     }
+
+    // MARK: Parts
+
+    /// Whether the part that is being gathered begins with a keyframe, or holds no video.
+    var isPartIndependent: Bool {
+        guard let first = gathered.first(where: \.isVideo) else { return videoFrames == 0 }
+        return first.isKeyframe
+    }
+
+    /// Adds the part that has been gathered.
+    ///
+    /// - Parameters:
+    ///   - payloads: where in the part's bytes the payloads of video and of audio begin.
+    ///   - nextStart: where the part after it starts.
+    mutating func add(_ part: Part, payloads: (video: Int?, audio: Int?), nextStart: MediaTime) {
+        var (video, audio) = (payloads.video ?? 0, payloads.audio ?? 0)
+        for var unit in gathered {
+            if unit.isVideo {
+                unit.offset = length + video
+                video += unit.size
+            } else {
+                unit.offset = length + audio
+                audio += unit.size
+            }
+            stored.append(unit)
+        }
+        gathered.removeAll(keepingCapacity: true)
+        gatheredFrames = 0
+        parts.append(part)
+        length += part.bytes.readableBytes
+        partStart = nextStart
+    }
+
+    /// What the segment leaves to the next one.
+    var leftOver: [StoredUnit] { gathered }
+
+    /// Where its access units stand.
+    var index: [StoredUnit] { stored }
+
+    // MARK: Times
 
     /// From the first video frame to the latest one.
     var videoSpan: MediaTime {
@@ -84,7 +139,7 @@ struct OpenSegment {
 
     /// How long the segment is if nothing follows: to the latest access unit of either track, and as long again as the
     /// one before it lasted.
-    var length: MediaTime {
+    var duration: MediaTime {
         let leadEnd = lead.map { $0.time - firstTime + $0.step } ?? .zero
         let otherEnd = other.map { otherPosition(at: $0.time) + $0.step } ?? .zero
         return max(leadEnd, otherEnd)
@@ -109,5 +164,24 @@ struct OpenSegment {
         }
         let step = time - previous.time
         tail = Tail(start: previous.start, time: time, step: step > .zero ? step : previous.step)
+    }
+}
+
+/// Where an access unit stands in a segment's bytes, and when it is due.
+struct StoredUnit: Sendable {
+    let decodeTime: MediaTime
+    let compositionOffset: MediaTime
+    /// From the segment's first byte.
+    var offset = 0
+    let size: Int
+    let isVideo: Bool
+    let isKeyframe: Bool
+
+    init(_ unit: AccessUnit) {
+        decodeTime = unit.decodeTime
+        compositionOffset = unit.compositionOffset
+        size = unit.payload.readableBytes
+        isVideo = unit.codec.isVideo
+        isKeyframe = unit.isKeyframe
     }
 }

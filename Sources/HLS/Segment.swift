@@ -3,17 +3,18 @@ import Media
 import NIOCore
 
 /// A finished media segment. Its bytes never change, and its name is never used again for other bytes.
-public struct Segment: Sendable {
+public final class Segment: Sendable {
     /// The media sequence number (RFC 8216 §3).
     public let sequence: Int64
     /// The discontinuities of the stream before this segment, the one right before it left out
     /// (`EXT-X-DISCONTINUITY-SEQUENCE` of a playlist that begins with it).
     public let discontinuitySequence: Int64
-    /// `media_<sequence>.ts` or `.m4s`.
-    public let name: String
-    public let container: SegmentContainer
-    /// What `EXT-X-MAP` names for this segment; nil for MPEG-TS.
-    public let initialization: InitializationFile?
+    /// `EXT-X-TARGETDURATION` of the publication it belongs to, in seconds.
+    public let targetDuration: Int
+    /// `EXT-X-PART-INF:PART-TARGET` of that publication.
+    public let partTarget: MediaTime
+    /// What `EXT-X-MAP` names for this segment.
+    public let initialization: InitializationFile
     /// `EXTINF`: from this segment's first decode time to the next one's; always above zero.
     public let duration: MediaTime
     /// An `EXT-X-DISCONTINUITY` stands before it.
@@ -30,23 +31,30 @@ public struct Segment: Sendable {
     public let videoSpan: MediaTime
     /// What it carries.
     public let tracks: TrackSet
+    /// Its bytes as fragmented MP4.
     public let bytes: ByteBuffer
+    /// Its parts, whose bytes are slices of the segment's; none when one is longer than `partTarget`, as in the segment that the
+    /// target was taken from.
+    public let parts: [Part]
+    let index: [StoredUnit]
 
     /// A strong entity tag with its quotation marks. Date and size are part of it, so that a name reused by mistake
     /// after a lost counter still gets another tag.
     public let entityTag: String
 
+    /// - Parameter parts: one after the other, all of the segment.
     init(
-        position: SequenceNumbers.Position, container: SegmentContainer, initialization: InitializationFile?,
-        duration: MediaTime,
-        isDiscontinuity: Bool, programDateTime: Int64, startsWithKeyframe: Bool, firstTime: MediaTime,
-        lastTime: MediaTime, videoFrames: Int, videoSpan: MediaTime, tracks: TrackSet, bytes: ByteBuffer
+        position: SequenceNumbers.Position, targetDuration: Int, partTarget: MediaTime,
+        initialization: InitializationFile,
+        duration: MediaTime, isDiscontinuity: Bool, programDateTime: Int64, startsWithKeyframe: Bool,
+        firstTime: MediaTime, lastTime: MediaTime, videoFrames: Int, videoSpan: MediaTime, tracks: TrackSet,
+        bytes: ByteBuffer, parts: [Part], index: [StoredUnit]
     ) {
         let sequence = position.media
         self.sequence = sequence
         self.discontinuitySequence = position.discontinuity
-        self.name = "media_\(sequence)\(container.fileExtension)"
-        self.container = container
+        self.targetDuration = targetDuration
+        self.partTarget = partTarget
         self.initialization = initialization
         self.duration = duration
         self.isDiscontinuity = isDiscontinuity
@@ -58,23 +66,85 @@ public struct Segment: Sendable {
         self.videoSpan = videoSpan
         self.tracks = tracks
         self.bytes = bytes
+        self.index = index
+        if parts.allSatisfy({ $0.duration <= partTarget }) {
+            var start = bytes.readerIndex
+            self.parts = parts.map { part in
+                var part = part
+                let length = part.bytes.readableBytes
+                // The part's own storage is given back when nobody reads it any more.
+                if let slice = bytes.getSlice(at: start, length: length) { part.bytes = slice }
+                start += length
+                return part
+            }
+        } else {
+            self.parts = []
+        }
         let date = String(programDateTime, radix: 16)
         self.entityTag = "\"\(sequence)-\(date)-\(String(bytes.readableBytes, radix: 16))\""
+    }
+
+    /// What has been written, made into a segment.
+    /// - Parameter storage: what the segment is kept in.
+    convenience init(
+        position: SequenceNumbers.Position, targetDuration: Int, partTarget: MediaTime, storage: CountedStorage,
+        duration: MediaTime, _ open: OpenSegment, tracks: TrackSet
+    ) {
+        self.init(
+            position: position, targetDuration: targetDuration, partTarget: partTarget,
+            initialization: open.initialization, duration: duration, isDiscontinuity: open.isDiscontinuity,
+            programDateTime: open.programDateTime, startsWithKeyframe: open.startsWithKeyframe,
+            firstTime: open.firstTime, lastTime: open.lastTime, videoFrames: open.videoFrames,
+            videoSpan: open.videoSpan, tracks: tracks, bytes: storage.keep(joining: open.parts.lazy.map(\.bytes)),
+            parts: open.parts, index: open.index)
+    }
+
+    /// `media_<sequence>.m4s`, or `.ts`.
+    public func name(in container: SegmentContainer) -> MediaFileName {
+        .segment(sequence, container)
     }
 
     /// Bits per second over its duration.
     public var bandwidth: Int {
         BandwidthMeter.bitsPerSecond(bytes: bytes.readableBytes, duration: duration)
     }
+
+    /// Its access units by decode time; their payloads are slices of its bytes.
+    var accessUnits: [AccessUnit] {
+        let units = index.compactMap { stored -> AccessUnit? in
+            guard let codec = (stored.isVideo ? tracks.video : tracks.audio)?.codec,
+                let payload = bytes.getSlice(at: bytes.readerIndex + stored.offset, length: stored.size)
+            else { return nil }
+            return AccessUnit(
+                codec: codec, decodeTime: stored.decodeTime, compositionOffset: stored.compositionOffset,
+                isKeyframe: stored.isKeyframe, payload: payload)
+        }
+        // Parts hold one track after the other. The order within a track is the decoder's, whatever the times say.
+        var merged: [AccessUnit] = []
+        merged.reserveCapacity(units.count)
+        var audio = units.lazy.filter { !$0.codec.isVideo }.makeIterator()
+        var next = audio.next()
+        for unit in units where unit.codec.isVideo {
+            while let waiting = next, waiting.decodeTime < unit.decodeTime {
+                merged.append(waiting)
+                next = audio.next()
+            }
+            merged.append(unit)
+        }
+        while let waiting = next {
+            merged.append(waiting)
+            next = audio.next()
+        }
+        return merged
+    }
 }
 
 /// The file format of a segment.
 public enum SegmentContainer: Sendable, Hashable {
-    /// MPEG-TS, which every HLS player reads.
-    case transportStream
-    /// Fragmented MP4 with an initialization file (`EXT-X-MAP`), for the codecs that players do not take
-    /// in MPEG-TS.
+    /// Fragmented MP4 with an initialization file (`EXT-X-MAP`).
     case fragmentedMP4
+    /// MPEG-TS, for players that read nothing else.
+    case transportStream
 
     /// The end of a segment's name, with its dot.
     public var fileExtension: String {
@@ -95,47 +165,48 @@ public enum SegmentContainer: Sendable, Hashable {
 
 /// The initialization section that fragmented MP4 segments need (`EXT-X-MAP`).
 public struct InitializationFile: Sendable, Hashable {
-    /// `init_<sequence>.mp4`, with the sequence number of the first segment that uses it: another configuration has
-    /// another name, so caches may keep it for ever.
-    public let name: String
+    /// Another configuration has another name, so caches may keep it for ever.
+    public let name: MediaFileName
     public let bytes: ByteBuffer
     /// A strong entity tag with its quotation marks.
     public let entityTag: String
 
-    init(name: String, bytes: ByteBuffer) {
+    init(name: MediaFileName, bytes: ByteBuffer) {
         self.name = name
         self.bytes = bytes
         entityTag = bytes.withUnsafeReadableBytes { EntityHash.tag(of: $0) }
     }
-
-    /// The `Content-Type`.
-    public static let contentType = "video/mp4"
 }
 
 /// A file that a media playlist names.
-public enum PlaylistFile: Sendable {
-    case segment(Segment)
-    case initialization(InitializationFile)
-
-    public var bytes: ByteBuffer {
-        switch self {
-        case .segment(let segment): segment.bytes
-        case .initialization(let file): file.bytes
-        }
-    }
-
-    public var contentType: String {
-        switch self {
-        case .segment(let segment): segment.container.contentType
-        case .initialization: InitializationFile.contentType
-        }
-    }
-
+public struct PlaylistFile: Sendable {
+    public let bytes: ByteBuffer
     /// A strong entity tag with its quotation marks.
-    public var entityTag: String {
-        switch self {
-        case .segment(let segment): segment.entityTag
-        case .initialization(let file): file.entityTag
-        }
+    public let entityTag: String
+    /// The `Content-Type`.
+    public let contentType: String
+    /// Its storage is counted for as long as anybody holds it.
+    public let isCounted: Bool
+
+    init(_ segment: Segment) {
+        (bytes, entityTag) = (segment.bytes, segment.entityTag)
+        (contentType, isCounted) = (SegmentContainer.fragmentedMP4.contentType, true)
+    }
+
+    /// - Parameter transportStream: the segment's bytes as MPEG-TS, counted.
+    public init(_ segment: Segment, transportStream: ByteBuffer) {
+        bytes = transportStream
+        entityTag = "\(segment.entityTag.dropLast())-ts\""
+        (contentType, isCounted) = (SegmentContainer.transportStream.contentType, true)
+    }
+
+    init(_ part: Part) {
+        (bytes, entityTag) = (part.bytes, part.entityTag)
+        (contentType, isCounted) = (SegmentContainer.fragmentedMP4.contentType, true)
+    }
+
+    init(_ initialization: InitializationFile) {
+        (bytes, entityTag) = (initialization.bytes, initialization.entityTag)
+        (contentType, isCounted) = (SegmentContainer.fragmentedMP4.contentType, false)
     }
 }

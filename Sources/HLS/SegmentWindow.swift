@@ -4,10 +4,8 @@ import Media
 public struct SegmentWindow: Sendable {
     /// Oldest first.
     public private(set) var listed: [Segment] = []
-    /// `EXT-X-TARGETDURATION` in seconds: the configured duration rounded up, or the longest segment's rounded to the
-    /// nearest second. It may not change in a playlist's life, so it grows only when a longer segment leaves no choice
-    /// (a GOP longer than the target must play), and never shrinks.
-    public private(set) var targetDuration: Int
+    /// `EXT-X-TARGETDURATION` in seconds, which the first segment brings and which never changes; 0 before it.
+    public private(set) var targetDuration = 0
     /// `EXT-X-ENDLIST`: nothing will follow.
     public private(set) var isEnded = false
 
@@ -24,26 +22,17 @@ public struct SegmentWindow: Sendable {
     private let configuration: SegmenterConfiguration
     /// Parallel to `listed`: the duration of the longest playlist that listed the segment.
     private var longestPlaylists: [MediaTime] = []
-    private var retired: [Retired] = []
+    /// Those that have left the playlist, oldest first.
+    public private(set) var retained: [Segment] = []
+    /// Parallel to `retained`: when each may go, on the clock of `publishedDuration`.
+    private var expiries: [MediaTime] = []
     private var listedDuration = MediaTime.zero
     /// All segments' durations so far: the clock that segments are retired by.
     private var publishedDuration = MediaTime.zero
     private var bytes = 0
 
-    private struct Retired {
-        var segment: Segment
-        /// On the clock of `publishedDuration`.
-        var expiry: MediaTime
-    }
-
     public init(configuration: SegmenterConfiguration) {
         self.configuration = configuration
-        targetDuration = Int(configuration.segmentDuration.seconds.rounded(.up))
-    }
-
-    /// Those that have left the playlist, oldest first.
-    public var retained: [Segment] {
-        retired.map(\.segment)
     }
 
     /// All bytes held; of finished segments that is their storage too.
@@ -52,8 +41,7 @@ public struct SegmentWindow: Sendable {
     /// Lists a finished segment, and lets go of what has become too old or too much.
     public mutating func append(_ segment: Segment, keeping extent: Extent = .configured) {
         guard !isEnded else { return }
-        // Durations are bounded by the segmenter; the clamp keeps the conversion safe whatever comes.
-        targetDuration = max(targetDuration, Int(min(segment.duration.seconds, 1e6).rounded()))
+        if listed.isEmpty { targetDuration = segment.targetDuration }
         listed.append(segment)
         longestPlaylists.append(.zero)
         bytes += segment.bytes.readableBytes
@@ -74,9 +62,10 @@ public struct SegmentWindow: Sendable {
 
     /// The playlist and its files as they are now; nil before the first segment.
     ///
-    /// - Parameter modified: Unix milliseconds.
-    public func snapshot(modified: Int64) -> PlaylistSnapshot? {
-        listed.isEmpty ? nil : PlaylistSnapshot(window: self, modified: modified)
+    /// - Parameter open: the segment that is being written.
+    public func snapshot(open: PlaylistSnapshot.OpenSegment? = nil) -> PlaylistSnapshot? {
+        listed.isEmpty
+            ? nil : PlaylistSnapshot(listed: listed, retained: retained, open: isEnded ? nil : open, isEnded: isEnded)
     }
 
     /// RFC 8216 §6.2.2: what is left has to last three target durations.
@@ -89,25 +78,30 @@ public struct SegmentWindow: Sendable {
         let segment = listed.removeFirst()
         let longest = longestPlaylists.removeFirst()
         listedDuration = listedDuration - segment.duration
-        retired.append(Retired(segment: segment, expiry: publishedDuration + segment.duration + longest))
+        retained.append(segment)
+        expiries.append(publishedDuration + segment.duration + longest)
     }
 
     private mutating func dropExpired(keeping extent: Extent) {
-        while let first = retired.first {
-            let isExpired = retired.count > configuration.retainedSegments && first.expiry <= publishedDuration
+        while let expiry = expiries.first {
+            let isExpired = retained.count > configuration.retainedSegments && expiry <= publishedDuration
             guard isExpired || extent != .configured else { return }
-            bytes -= first.segment.bytes.readableBytes
-            retired.removeFirst()
+            dropFirstRetained()
         }
     }
 
     /// Returns whether anything could be dropped: the newest segment stays.
     private mutating func dropOldest() -> Bool {
-        if retired.isEmpty {
+        if retained.isEmpty {
             guard listed.count > 1 else { return false }
             retireFirst()
         }
-        bytes -= retired.removeFirst().segment.bytes.readableBytes
+        dropFirstRetained()
         return true
+    }
+
+    private mutating func dropFirstRetained() {
+        bytes -= retained.removeFirst().bytes.readableBytes
+        expiries.removeFirst()
     }
 }

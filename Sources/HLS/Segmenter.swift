@@ -1,18 +1,24 @@
+import FragmentedMP4
 import Media
 import NIOCore
 
-/// Cuts a stream's access units into segments (RFC 8216 §3), without I/O and without a clock of its own.
+/// Cuts a stream's access units into parts and segments of fragmented MP4 (RFC 8216bis §3), without I/O and without a clock
+/// of its own.
 ///
+/// * A part ends with the frame that brings it nearest to the part duration, and is there with that frame. A segment is
+///   made of its parts.
 /// * With video, a segment starts at the first keyframe at or after the segment duration; audio goes into the segment
 ///   that is open when it comes. Audio alone is cut by time.
-/// * Without a keyframe for `maximumSegmentDuration` or `maximumSegmentBytes`, and where video stays away while audio
-///   goes on, it cuts anyway; such a segment says that it does not start with a keyframe.
+/// * The first segment says how long segments are at most (`targetDuration`), which never changes after that. Without a
+///   keyframe for that long (for `maximumSegmentDuration` in the first segment) or for `maximumSegmentBytes`, and where video
+///   stays away while audio goes on, it cuts anyway; such a segment says that it does not start with a keyframe.
 /// * Video that was announced but does not come does not hold up audio: after a while audio is packaged alone, and the
 ///   video joins with a discontinuity.
-/// * Other tracks or another configuration take effect at the next keyframe, with a discontinuity and, in MP4, another
+/// * Other tracks or another configuration take effect at the next keyframe, with a discontinuity and another
 ///   initialization file. `discontinuity()` ends the segment at once; what a jump in time is, the caller decides.
 ///
-/// What cannot be used (audio before the first keyframe, an access unit its muxer refuses) is left out and counted.
+/// What cannot be used (audio before the first keyframe, an access unit whose NAL units contradict themselves) is left out
+/// and counted.
 public struct Segmenter: Sendable {
     public let configuration: SegmenterConfiguration
     /// Access units that went into no segment.
@@ -22,58 +28,80 @@ public struct Segmenter: Sendable {
     /// `end` has been called.
     public private(set) var isEnded = false
 
-    private let cutRule: CutRule
+    /// `EXT-X-TARGETDURATION` in seconds; nil until the first segment is finished.
+    public private(set) var targetDuration: Int?
+
+    private var cutRule: CutRule
+    private var partRule: PartRule
     private var clock = ProgramClock()
     /// What the publisher sends, as last told.
     private var wanted = TrackSet()
-    /// Tracks whose configuration differs between `wanted` and the muxer at work; equal sets are compared once, not for
-    /// every access unit.
+    /// Tracks whose configuration differs between `wanted` and the writer's; equal sets are compared once, not for every
+    /// access unit.
     private var videoChanged = true
     private var audioChanged = true
-    private var muxer: SegmentMuxer?
+    /// The tracks of the writer at work.
+    private var tracks = TrackSet()
+    private var writer: FragmentWriter?
     private var initialization: InitializationFile?
     private var open: OpenSegment?
     private var wait = KeyframeWait()
     /// The next segment starts another timeline or other tracks.
     private var discontinuityPending = false
-    /// Nothing has been finished yet in this life.
-    private var isFresh = true
-    /// Playlists cannot go back to MPEG-TS, for nothing revokes an `EXT-X-MAP`.
-    private var usesFragmentedMP4 = false
+    /// The first sequence number of this publication; nil before a segment has begun.
+    private var life: Int64?
+    private let minimumTarget: Int
     private let storage: CountedStorage
-    /// What the next segment is written into: the storage that the last one was written into, as a rule.
-    private var spare = ByteBuffer()
+    /// Audio of the segment before that the next one begins with; the writer has it already.
+    private var leftOver: [StoredUnit] = []
+    /// What a part is written into before it is kept.
+    private var scratch = ByteBuffer()
 
-    /// A segment's storage at first; it doubles whenever it is full.
-    private static let initialCapacity = 64 << 10
+    /// The number of the next part: it grows with each that is finished.
+    public private(set) var nextPart: Int64 = 0
+
+    private static let initialCapacity = 16 << 10
 
     /// - Parameters:
     ///   - numbers: of this publication. Unless they begin at 0, the first segment carries a discontinuity.
-    ///   - storage: what finished segments are kept in.
+    ///   - minimumTarget: the target duration of a publication that players may still have in hand, in seconds.
+    ///   - storage: what finished parts and segments are kept in.
     public init(
         configuration: SegmenterConfiguration = SegmenterConfiguration(), numbers: SequenceNumbers,
-        storage: CountedStorage = CountedStorage()
+        minimumTarget: Int = 0, storage: CountedStorage = CountedStorage()
     ) {
         self.configuration = configuration
         cutRule = CutRule(configuration)
+        partRule = PartRule(goal: configuration.partDuration)
         self.numbers = numbers
+        self.minimumTarget = minimumTarget
         self.storage = storage
     }
 
-    /// The storage that the segment being written takes, in bytes.
-    public var openCapacity: Int {
-        open?.bytes.storageCapacity ?? spare.storageCapacity
+    /// The storage that the part being written takes, in bytes.
+    public var openCapacity: Int { scratch.storageCapacity }
+
+    /// `EXT-X-PART-INF:PART-TARGET`; nil until the first segment is finished.
+    public var partTarget: MediaTime? { partRule.target }
+
+    /// The segment that is being written, as far as it is finished; nil when there is none.
+    public var openSegment: PlaylistSnapshot.OpenSegment? {
+        guard let life, let next = numbers.next else { return nil }
+        return PlaylistSnapshot.OpenSegment(
+            sequence: next.media, life: life, nextPart: nextPart, isDiscontinuity: open?.isDiscontinuity ?? false,
+            initialization: open?.initialization, programDateTime: open?.programDateTime ?? 0,
+            parts: open?.parts ?? [])
     }
 
     /// Says what the stream consists of, at its start and whenever it changes. It takes effect at the next keyframe (for
     /// audio alone at the next frame); until then access units of a track that changed are left out.
     ///
-    /// - Throws: when no container takes these tracks; the ones before stay in force.
+    /// - Throws: when fragmented MP4 does not take these tracks; the ones before stay in force.
     public mutating func setTracks(_ tracks: TrackSet) throws(SegmenterError) {
         guard !isEnded, tracks != wanted else { return }
         if !tracks.isEmpty {
             do {
-                _ = try SegmentMuxer(tracks: tracks, container: container(for: tracks), start: .zero)
+                _ = try InitializationSegment.make(tracks: tracks)
             } catch {
                 throw .unsupportedTracks(reason: String(describing: error))
             }
@@ -85,9 +113,9 @@ public struct Segmenter: Sendable {
     /// Takes the next access unit of either track, in the order of arrival.
     ///
     /// - Parameter now: Unix milliseconds.
-    /// - Returns: the segment this access unit has finished, if it has.
+    /// - Returns: the segment this access unit has finished, if it has. That it has finished a part, `nextPart` tells.
     public mutating func append(_ unit: AccessUnit, now: Int64) -> Segment? {
-        guard !isEnded, numbers.next != nil, wants(unit),
+        guard !isEnded, numbers.next != nil, wants(unit), isWellFormed(unit),
             unit.payload.readableBytes <= configuration.maximumSegmentBytes
         else {
             discardedUnits &+= 1
@@ -108,7 +136,11 @@ public struct Segmenter: Sendable {
     /// The open segment ends here, so that viewers get all there was.
     public mutating func discontinuity() -> Segment? {
         guard !isEnded else { return nil }
-        return breakTimeline()
+        let finished = close(next: nil, changesTracks: false)
+        if !isFresh { discontinuityPending = true }
+        wait = KeyframeWait()
+        partRule.breakTimeline()
+        return finished
     }
 
     /// The stream is over: the last segment, if one is open. Nothing is taken after it.
@@ -116,31 +148,112 @@ public struct Segmenter: Sendable {
         guard !isEnded else { return nil }
         let last = close(next: nil, changesTracks: false)
         isEnded = true
-        muxer = nil
-        spare = ByteBuffer()
+        writer = nil
+        scratch = ByteBuffer()
         return last
     }
+
+    /// Nothing has been finished yet in this life.
+    private var isFresh: Bool { targetDuration == nil }
 
     private func wants(_ unit: AccessUnit) -> Bool {
         unit.codec == (unit.codec.isVideo ? wanted.video : wanted.audio)?.codec
     }
 
+    /// The lengths of its NAL units add up: what a decoder reads past its end would be somebody else's.
+    private func isWellFormed(_ unit: AccessUnit) -> Bool {
+        let lengthSize: Int
+        switch unit.codec.isVideo ? wanted.video : nil {
+        case .avc(let configuration): lengthSize = configuration.lengthSize
+        case .hevc(let configuration): lengthSize = configuration.lengthSize
+        default: return true
+        }
+        var units = LengthPrefixedNALUnits(unit.payload, lengthSize: lengthSize)
+        do {
+            while try units.nextRange() != nil {}
+            return true
+        } catch {
+            return false
+        }
+    }
+
     private mutating func write(_ unit: AccessUnit) {
         let changed = unit.codec.isVideo ? videoChanged : audioChanged
-        // Taken out and put back, so that its bytes have one owner while they grow.
-        guard !changed, var segment = open.take() else {
+        guard !changed, open != nil else {
             discardedUnits &+= 1
             return
         }
+        let cutsParts = unit.codec.isVideo || tracks.video == nil
+        if cutsParts {
+            endPart(before: unit)
+            partRule.note(unit.decodeTime)
+        }
         do {
-            try muxer?.write(unit, into: &segment.bytes)
-            segment.count(unit)
+            try writer?.append(unit)
+            open?.count(unit, cutsParts: cutsParts)
         } catch {
             discardedUnits &+= 1
             // Without what it was to start with the segment is none; the next keyframe starts it anew.
-            if segment.units == 0 { return abandon(segment) }
+            if open?.units == 0 { abandon() }
+            return
         }
+        endPart(after: unit, cutsParts: cutsParts)
+    }
+
+    // MARK: Parts
+
+    /// A frame that comes late, or a gap in time, makes the part end without it.
+    private mutating func endPart(before unit: AccessUnit) {
+        guard let open, open.gatheredFrames > 0 else { return }
+        let position = open.position(of: unit)
+        let frame = partRule.frameLength
+        guard partRule.isTooLong(position + frame - open.partStart) else { return }
+        // Frames that are missing are nobody's: the next part starts with the frame that came.
+        let end = min(position, open.partStart + (partRule.target ?? position))
+        finishPart(end: end, nextStart: position, videoEnd: nil)
+    }
+
+    private mutating func endPart(after unit: AccessUnit, cutsParts: Bool) {
+        guard let open else { return }
+        if cutsParts {
+            let end = open.position(of: unit) + partRule.frameLength
+            guard partRule.frameLength > .zero, partRule.ends(end - open.partStart) else { return }
+            finishPart(end: end, nextStart: end, videoEnd: nil)
+        } else if let target = partRule.target {
+            // Video stays away. It may be late, but audio does not wait for it for ever.
+            let length = open.position(of: unit) - open.partStart
+            guard length >= target + CutRule.videoDelay else { return }
+            let end = open.partStart + min(configuration.partDuration, target)
+            finishPart(end: end, nextStart: end, videoEnd: nil)
+        }
+    }
+
+    /// Writes what has been gathered as a part.
+    ///
+    /// - Parameters:
+    ///   - end: of the part, from the segment's start.
+    ///   - nextStart: of the part after it.
+    ///   - videoEnd: when the last video frame ends, if that is known.
+    private mutating func finishPart(end: MediaTime, nextStart: MediaTime, videoEnd: MediaTime?) {
+        // Taken out and put back, so that its arrays have one owner while they grow.
+        guard var segment = open.take(), let life else { return }
+        scratch.clear(minimumCapacity: Self.initialCapacity)
+        guard let written = writer?.write(videoEnd: videoEnd, into: &scratch), scratch.readableBytes > 0 else {
+            open = segment
+            return
+        }
+        let length = max(end - segment.partStart, MediaTime(milliseconds: 1))
+        let name = MediaFileName.part(life: life, number: nextPart)
+        nextPart += 1
+        let date = String(segment.programDateTime, radix: 16)
+        let part = Part(
+            name: name, duration: partRule.target.map { min(length, $0) } ?? length,
+            isIndependent: segment.isPartIndependent, bytes: storage.keep(scratch), videoLength: written.audioStart,
+            entityTag: "\"\(nextPart)-\(date)-\(String(scratch.readableBytes, radix: 16))\"")
+        segment.add(part, payloads: (written.video, written.audio), nextStart: nextStart)
         open = segment
+        // A part that was far larger than the others is no measure for them.
+        if scratch.storageCapacity > max(Self.initialCapacity, scratch.readableBytes * 4) { scratch = ByteBuffer() }
     }
 
     // MARK: Where segments begin and end
@@ -170,31 +283,29 @@ public struct Segmenter: Sendable {
             elapsed: position,
             isVideo: isVideo,
             isKeyframe: unit.isKeyframe,
-            hasVideo: muxer?.hasVideo ?? false,
+            hasVideo: tracks.video != nil,
             startsWithKeyframe: open?.startsWithKeyframe ?? true,
             sinceLastVideo: position - lastVideo,
-            bytes: (open?.bytes.readableBytes ?? 0) + (muxer?.pendingBytes ?? 0) + unit.payload.readableBytes)
-        return cutRule.cuts(facts) ? muxer?.tracks : nil
+            frameLength: partRule.frameLength,
+            bytes: (open?.length ?? 0) + (writer?.pendingBytes ?? 0) + unit.payload.readableBytes)
+        return cutRule.cuts(facts) ? tracks : nil
     }
 
     /// Opens a segment whose first access unit is this one, which is not written yet.
     private mutating func begin(with unit: AccessUnit, tracks: TrackSet, now: Int64) {
         guard let sequence = numbers.next?.media else { return }
         // Players may have seen the playlist of an earlier publication.
-        if isFresh ? sequence > 0 : muxer.map({ $0.tracks != tracks }) ?? false { discontinuityPending = true }
-        guard prepareMuxer(for: tracks, sequence: sequence, start: unit.decodeTime) else { return }
+        if isFresh ? sequence > 0 : self.tracks != tracks { discontinuityPending = true }
+        guard prepareWriter(for: tracks, sequence: sequence, start: unit.decodeTime), let initialization else { return }
         if discontinuityPending { clock.reset() }
-        var bytes = spare
-        spare = ByteBuffer()
-        bytes.reserveCapacity(Self.initialCapacity)
-        muxer?.begin(isDiscontinuity: discontinuityPending, into: &bytes)
+        if life == nil { life = sequence }
         open = OpenSegment(
             startingWith: unit,
             programDateTime: clock.date(of: unit.decodeTime, now: now),
             isDiscontinuity: discontinuityPending,
             startsWithKeyframe: tracks.video == nil || (unit.codec.isVideo && unit.isKeyframe),
-            initialization: initialization,
-            bytes: bytes)
+            initialization: initialization, gathered: leftOver)
+        leftOver = []
         discontinuityPending = false
         wait = KeyframeWait()
     }
@@ -205,91 +316,82 @@ public struct Segmenter: Sendable {
     ///   - next: the access unit the following segment starts with, if that follows without a break.
     ///   - changesTracks: the following segment has other tracks.
     private mutating func close(next: AccessUnit?, changesTracks: Bool) -> Segment? {
-        guard var segment = open.take(), let container = muxer?.container, let tracks = muxer?.tracks else {
-            return nil
-        }
-        let duration = next.map(segment.position(of:)) ?? segment.length
+        guard let segment = open else { return nil }
+        let duration = next.map(segment.position(of:)) ?? segment.duration
         if changesTracks, isFresh, duration < configuration.segmentDuration {
             // The tracks were still being told: nobody has seen this moment, and players that begin with audio alone
             // do not take video later.
-            abandon(segment)
+            abandon()
             return nil
         }
-        let nextVideo = next.flatMap { $0.codec.isVideo ? $0.decodeTime : nil }
-        muxer?.finish(nextVideo: nextVideo, into: &segment.bytes)
-        guard let position = numbers.take(isDiscontinuity: segment.isDiscontinuity) else {
+        // Audio that came after the last part goes on in the next segment, if that has the same tracks.
+        let keepsAudio = next != nil && !changesTracks && segment.gatheredFrames == 0 && !segment.parts.isEmpty
+        if keepsAudio {
+            leftOver = segment.leftOver
+        } else {
+            let nextVideo = next.flatMap { $0.codec.isVideo ? $0.decodeTime : nil }
+            finishPart(end: duration, nextStart: duration, videoEnd: nextVideo)
+        }
+        guard let segment = open.take(), let position = numbers.take(isDiscontinuity: segment.isDiscontinuity) else {
             assert(false, "a segment was opened without a number")
             return nil
         }
-        isFresh = false
-        let bytes = storage.keep(segment.bytes)
-        reuse(&segment.bytes)
+        let target = targetDuration ?? fixTargets(duration)
         return Segment(
-            position: position,
-            container: container,
-            initialization: segment.initialization,
-            duration: max(duration, MediaTime(milliseconds: 1)),
-            isDiscontinuity: segment.isDiscontinuity,
-            programDateTime: segment.programDateTime,
-            startsWithKeyframe: segment.startsWithKeyframe,
-            firstTime: segment.firstTime,
-            lastTime: segment.lastTime,
-            videoFrames: segment.videoFrames,
-            videoSpan: segment.videoSpan,
-            tracks: tracks,
-            bytes: bytes)
+            position: position, targetDuration: target, partTarget: partRule.target ?? configuration.partDuration,
+            storage: storage,
+            // Audio may go on for a while before it is known that no video comes.
+            duration: min(max(duration, MediaTime(milliseconds: 1)), cutRule.longest), segment, tracks: tracks)
     }
 
-    /// Writes the next segment into this one's storage, unless that has become far too large for what goes into it.
-    private mutating func reuse(_ bytes: inout ByteBuffer) {
-        let isFitting = bytes.storageCapacity <= max(Self.initialCapacity, bytes.readableBytes * 4)
-        spare = isFitting ? bytes : ByteBuffer()
-        bytes = ByteBuffer()
-        spare.clear()
+    /// Says how long segments and parts are at most, once the first segment has shown how long they are.
+    private mutating func fixTargets(_ duration: MediaTime) -> Int {
+        let target = max(
+            minimumTarget, Int(configuration.segmentDuration.seconds.rounded(.up)),
+            Int(min(duration.seconds, 1e6).rounded()))
+        targetDuration = target
+        cutRule.fix(targetDuration: target)
+        partRule.fixTarget()
+        return target
     }
 
-    /// Gives up a segment nobody has seen.
-    private mutating func abandon(_ segment: consuming OpenSegment) {
-        reuse(&segment.bytes)
+    /// Gives up the open segment, which nobody has seen.
+    private mutating func abandon() {
+        guard let segment = open.take() else { return }
+        scratch.clear()
+        _ = writer?.write(into: &scratch)
+        scratch.clear()
         discontinuityPending = discontinuityPending || segment.isDiscontinuity
         discardedUnits &+= Int64(segment.units)
     }
 
-    /// Ends the open segment; the next one does not continue its timeline.
-    private mutating func breakTimeline() -> Segment? {
-        let finished = close(next: nil, changesTracks: false)
-        if !isFresh { discontinuityPending = true }
-        wait = KeyframeWait()
-        return finished
-    }
-
     private mutating func noteTrackChanges() {
-        videoChanged = muxer?.tracks.video != wanted.video
-        audioChanged = muxer?.tracks.audio != wanted.audio
+        videoChanged = tracks.video != wanted.video
+        audioChanged = tracks.audio != wanted.audio
     }
 
-    private func container(for tracks: TrackSet) -> SegmentContainer {
-        usesFragmentedMP4 ? .fragmentedMP4 : SegmentMuxer.container(for: tracks)
-    }
-
-    /// False when there can be no muxer for these tracks; then the access unit finds no segment.
-    private mutating func prepareMuxer(for tracks: TrackSet, sequence: Int64, start: MediaTime) -> Bool {
-        let container = container(for: tracks)
-        let isSame = muxer.map { $0.tracks == tracks && $0.container == container } ?? false
-        // MPEG-TS goes on with its counters. MP4 gets a writer with another origin, and keeps its initialization.
-        if isSame, container == .transportStream || !discontinuityPending { return true }
-        guard let muxer = try? SegmentMuxer(tracks: tracks, container: container, start: start) else {
-            self.muxer = nil
-            noteTrackChanges()
-            return false
+    /// False when nothing can be written for these tracks; then the access unit finds no segment.
+    private mutating func prepareWriter(for tracks: TrackSet, sequence: Int64, start: MediaTime) -> Bool {
+        // After a discontinuity there is a writer with another origin; the initialization stays if the tracks do.
+        if writer != nil, self.tracks == tracks, !discontinuityPending { return true }
+        if self.tracks.video?.codec != tracks.video?.codec || self.tracks.audio?.codec != tracks.audio?.codec {
+            partRule.breakTimeline()
         }
-        if muxer.initialization != initialization?.bytes {
-            initialization = muxer.initialization.map { InitializationFile(name: "init_\(sequence).mp4", bytes: $0) }
+        leftOver = []
+        do {
+            // MP4 has no negative times.
+            writer = try FragmentWriter(tracks: tracks, origin: min(start, .zero))
+            let bytes = try InitializationSegment.make(tracks: tracks)
+            if bytes != initialization?.bytes {
+                initialization = InitializationFile(name: .initialization(sequence), bytes: bytes)
+            }
+            self.tracks = tracks
+        } catch {
+            writer = nil
+            self.tracks = TrackSet()
         }
-        self.muxer = muxer
-        usesFragmentedMP4 = container == .fragmentedMP4
         noteTrackChanges()
-        return true
+        return writer != nil
     }
 }
 

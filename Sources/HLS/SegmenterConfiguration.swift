@@ -5,6 +5,9 @@ public struct SegmenterConfiguration: Sendable, Hashable {
     /// The length aimed at; a segment ends at the first keyframe at or after it (audio alone: at the first frame).
     /// 0.5 s to 30 s.
     public let segmentDuration: MediaTime
+    /// The length of parts aimed at; a part ends with the frame that brings it nearest. 50 ms to 2 s, and at most half of a
+    /// segment.
+    public let partDuration: MediaTime
     /// How many segments a playlist lists, 3 to 120. It lists more while fewer would be shorter than three target
     /// durations (RFC 8216 §6.2.2).
     public let window: Int
@@ -22,6 +25,7 @@ public struct SegmenterConfiguration: Sendable, Hashable {
 
     public init(
         segmentDuration: MediaTime = MediaTime(milliseconds: 2_000),
+        partDuration: MediaTime = MediaTime(milliseconds: 200),
         window: Int = 6,
         retainedSegments: Int = 6,
         maximumSegmentDuration: MediaTime = MediaTime(milliseconds: 30_000),
@@ -30,6 +34,8 @@ public struct SegmenterConfiguration: Sendable, Hashable {
     ) {
         let duration = min(max(segmentDuration, MediaTime(milliseconds: 500)), MediaTime(milliseconds: 30_000))
         self.segmentDuration = duration
+        let half = MediaTime(nanoseconds: duration.nanoseconds / 2)
+        self.partDuration = min(max(partDuration, MediaTime(milliseconds: 50)), MediaTime(milliseconds: 2_000), half)
         self.window = min(max(window, 3), 120)
         self.retainedSegments = min(max(retainedSegments, 0), 120)
         // At most 30 s times 3: far from overflow. The upper bound keeps a part of a day out of one segment.

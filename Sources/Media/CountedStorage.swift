@@ -16,10 +16,21 @@ public final class CountedStorage: Sendable {
 
     /// The readable bytes in storage of their own.
     public func keep(_ bytes: ByteBuffer) -> ByteBuffer {
-        let count = bytes.readableBytes
+        keep(joining: CollectionOfOne(bytes))
+    }
+
+    /// The readable bytes of all, one after the other, in storage of their own.
+    public func keep(joining parts: some Sequence<ByteBuffer>) -> ByteBuffer {
+        let count = parts.reduce(0) { $0 + $1.readableBytes }
         guard count > 0 else { return ByteBuffer() }
         let storage = Block.allocate(count, counter: self)
-        bytes.withUnsafeReadableBytes { storage.copyMemory(from: $0) }
+        var end = 0
+        for part in parts {
+            part.withUnsafeReadableBytes {
+                UnsafeMutableRawBufferPointer(rebasing: storage[end...]).copyMemory(from: $0)
+            }
+            end += part.readableBytes
+        }
         onChange(count)
         return ByteBuffer(takingOwnershipOf: storage, allocator: Block.allocator)
     }

@@ -28,9 +28,11 @@ extension PlayhouseConfiguration {
         DeliveryConfiguration(
             segmenter: SegmenterConfiguration(
                 segmentDuration: MediaTime(milliseconds: Int64(hls.segmentDuration.wholeMilliseconds)),
+                partDuration: MediaTime(milliseconds: Int64(hls.partDuration.wholeMilliseconds)),
                 window: hls.window,
                 maximumSegmentDuration: MediaTime(milliseconds: Int64(hls.segmentMaxDuration.wholeMilliseconds)),
                 maximumSegmentBytes: hls.segmentMaxBytes),
+            transportStreams: hls.mpegts,
             trustedProxies: http.trustedProxies, requiresTrustedProxy: usher.requireTrustedProxy,
             allowedOrigins: hls.corsOrigin.isEmpty ? [] : [hls.corsOrigin])
     }

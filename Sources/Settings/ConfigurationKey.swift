@@ -175,6 +175,16 @@ extension ConfigurationKey {
             "hls.segment_duration", \.hls.segmentDuration, .duration(.milliseconds(500) ... .seconds(30)),
             "Segments end at the first keyframe after this much."),
         ConfigurationKey(
+            "hls.part_duration", \.hls.partDuration, .duration(.milliseconds(50) ... .seconds(2), unit: .milliseconds),
+            "Low latency: a part of a segment is out after this much, to the nearest frame. At most half of hls.segment_duration."
+        ),
+        ConfigurationKey(
+            "hls.mpegts", \.hls.mpegts, .streamPatterns,
+            """
+            Streams, as app/stream, whose playlists list MPEG-TS for old players unless they are asked for format=fmp4. All others \
+            list fragmented MP4 unless they are asked for format=ts.
+            """),
+        ConfigurationKey(
             "hls.segment_max_duration", \.hls.segmentMaxDuration, .duration(.seconds(1) ... .seconds(60)),
             "A segment ends here even without a keyframe. Less than three times hls.segment_duration counts as that."),
         ConfigurationKey(

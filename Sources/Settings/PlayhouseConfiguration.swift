@@ -140,6 +140,10 @@ extension PlayhouseConfiguration {
     /// `hls.*`: segments, playlists, HLS sessions.
     public struct HLS: Sendable, Hashable {
         public var segmentDuration = Duration.seconds(2)
+        /// Of low-latency HLS.
+        public var partDuration = Duration.milliseconds(200)
+        /// Streams, as `app/stream`, that are given as MPEG-TS by default.
+        public var mpegts: [WildcardPattern] = []
         /// A segment without a keyframe is cut here all the same.
         public var segmentMaxDuration = Duration.seconds(30)
         public var segmentMaxBytes = 32 << 20

@@ -25,11 +25,15 @@ import Testing
     private func write(_ file: AccessUnitFile, to url: URL) throws {
         var bytes = try InitializationSegment.make(tracks: file.tracks)
         var writer = try FragmentWriter(tracks: file.tracks)
+        var start: MediaTime?
         for unit in file.units {
-            if writer.pendingDuration >= MediaTime(milliseconds: 300) { writer.writeFragment(into: &bytes) }
+            if let start, unit.decodeTime - start >= MediaTime(milliseconds: 300) {
+                _ = writer.write(videoEnd: unit.codec.isVideo ? unit.decodeTime : nil, into: &bytes)
+            }
+            if writer.pendingBytes == 0 { start = unit.decodeTime }
             try writer.append(unit)
         }
-        writer.finish(into: &bytes)
+        _ = writer.write(into: &bytes)
         let names = try Fixture.boxes(in: bytes).map(\.name)
         #expect(names.prefix(4) == ["ftyp", "moov", "moof", "mdat"] && names.count > 4)
         try Data(bytes.readableBytesView).write(to: url)

@@ -30,7 +30,7 @@ import Testing
         try writer.append(video(1_000, offset: 80, key: true))
         try writer.append(video(1_040, offset: -40))
         var bytes = ByteBuffer()
-        writer.finish(nextVideo: MediaTime(milliseconds: 1_080), into: &bytes)
+        _ = writer.write(videoEnd: MediaTime(milliseconds: 1_080), into: &bytes)
         let expected: [UInt32] = [
             120, Fixture.code("moof"), 16, Fixture.code("mfhd"), 0, 1, 96, Fixture.code("traf"),
             16, Fixture.code("tfhd"), 0x0002_0000, 1, 20, Fixture.code("tfdt"), 0x0100_0000, 0, 90_000,
@@ -44,30 +44,35 @@ import Testing
         #expect(bytes == ByteBuffer(bytes: [0xe8, 0xe8, 0xe8, 0xe8, 0xe8, 0x10, 0x10, 0x10, 0x10, 0x10]))
     }
 
-    @Test("The last sample is kept back until its duration is known")
-    func keepsBackTheLastSampleWhoseDurationIsNotKnown() throws {
+    @Test("Each track has a fragment of its own, and nothing is held back for the frame that comes next")
+    func writesAFragmentForEachTrack() throws {
         var writer = try FragmentWriter(tracks: tracks)
         for time: Int64 in [0, 40, 80] { try writer.append(video(time, key: time == 0)) }
         try writer.append(audio(0))
         #expect(writer.pendingBytes == 18)
-        #expect(writer.pendingDuration == MediaTime(milliseconds: 80))
-        var bytes = ByteBuffer()
-        writer.writeFragment(into: &bytes)
-        #expect(writer.pendingBytes == 8)
-        #expect(try Fixture.runs(in: bytes) == [.init(track: 1, start: 0, durations: [3_600, 3_600])])
-        bytes.clear()
-        // Nothing else waits: no empty fragment.
-        writer.writeFragment(into: &bytes)
-        #expect(bytes.readableBytes == 0)
-        writer.finish(into: &bytes)
+        var bytes = ByteBuffer(string: "before")
+        let written = writer.write(into: &bytes)
+        #expect(writer.pendingBytes == 0)
+        #expect(bytes.readString(length: 6) == "before")
         #expect(
             try Fixture.runs(in: bytes) == [
-                .init(track: 1, start: 7_200, durations: [3_600]), .init(track: 2, start: 0, durations: [1_024]),
+                .init(track: 1, start: 0, durations: [3_600, 3_600, 3_600]),
+                .init(track: 2, start: 0, durations: [1_024]),
             ])
-        #expect(writer.pendingBytes == 0)
+        // Where the payloads are: the video's are the low bytes of their times, the audio's are 0xaa.
+        let videoStart = try #require(written.video)
+        #expect(
+            bytes.getBytes(at: videoStart, length: 15) == [UInt8](repeating: 0, count: 5)
+                + .init(repeating: 40, count: 5) + .init(repeating: 80, count: 5))
+        let audioStart = try #require(written.audio)
+        #expect(bytes.getBytes(at: audioStart, length: 3) == [0xaa, 0xaa, 0xaa])
+        // The bytes of one track are a file of that track.
+        #expect(written.audioStart == videoStart + 15)
+        let alone = try #require(bytes.getSlice(at: written.audioStart, length: bytes.writerIndex - written.audioStart))
+        #expect(try Fixture.runs(in: alone) == [.init(track: 2, start: 0, durations: [1_024])])
         bytes.clear()
-        writer.finish(into: &bytes)
-        #expect(bytes.readableBytes == 0)
+        let nothing = writer.write(into: &bytes)
+        #expect(bytes.readableBytes == 0 && nothing.video == nil && nothing.audio == nil)
     }
 
     @Test("Audio frames stand end to end, whatever the milliseconds say")
@@ -76,7 +81,7 @@ import Testing
         // 1,024 samples of 44.1 kHz in whole milliseconds, then a gap.
         for time: Int64 in [0, 23, 46, 70, 93, 593, 616] { try writer.append(audio(time)) }
         var bytes = ByteBuffer()
-        writer.finish(into: &bytes)
+        _ = writer.write(into: &bytes)
         // 593 ms are 26,151 ticks, and the last frame before the gap starts at 4,096.
         #expect(
             try Fixture.runs(in: bytes) == [
@@ -89,9 +94,9 @@ import Testing
         var writer = try FragmentWriter(tracks: TrackSet(video: tracks.video))
         for time: Int64 in [100, 140, 60, 100] { try writer.append(video(time)) }
         var bytes = ByteBuffer()
-        writer.finish(into: &bytes)
+        _ = writer.write(into: &bytes)
         try writer.append(video(140))
-        writer.finish(into: &bytes)
+        _ = writer.write(into: &bytes)
         #expect(
             try Fixture.runs(in: bytes) == [
                 .init(track: 1, start: 9_000, durations: [3_600, 0, 3_600, 3_600]),
@@ -106,7 +111,7 @@ import Testing
         var bytes = ByteBuffer()
         for time: Int64 in [-1_000, -2_000, .min, .max] {
             try writer.append(video(time))
-            writer.finish(into: &bytes)
+            _ = writer.write(into: &bytes)
         }
         #expect(try Fixture.runs(in: bytes).map(\.start).prefix(3) == [0, 0, 0])
     }

@@ -9,7 +9,9 @@ import Testing
 /// ffmpeg's HLS reader must get out what a real encoder put in.
 @Suite struct ForeignReaderTests {
     /// Packages the units, writes the playlist and its files into the folder, and returns the last snapshot.
-    private func package(_ lives: [AccessUnitFile], into directory: URL) throws -> PlaylistSnapshot {
+    private func package(
+        _ lives: [AccessUnitFile], as container: SegmentContainer = .fragmentedMP4, into directory: URL
+    ) throws -> PlaylistSnapshot {
         var stream = SegmentedStream(configuration: SegmenterConfiguration(window: 20))
         for (index, file) in lives.enumerated() {
             if index > 0 { _ = stream.discontinuity(now: 0) }
@@ -18,12 +20,19 @@ import Testing
         }
         let ended = stream.end(now: 0)
         let snapshot = try #require(ended)
-        _ = try PlaylistChecker(snapshot.mediaPlaylist)
-        try Data(snapshot.mediaPlaylist.readableBytesView).write(to: directory.appendingPathComponent("list.m3u8"))
+        let playlist = snapshot.mediaPlaylist(container == .transportStream ? .transportStream : .fragmentedMP4)
+        _ = try PlaylistChecker(playlist)
+        try Data(playlist.readableBytesView).write(to: directory.appendingPathComponent("list.m3u8"))
+        var rendition = TransportStreamRendition()
         for segment in snapshot.listed {
-            for name in [segment.name, segment.initialization?.name].compactMap(\.self) {
-                let bytes = try #require(snapshot.file(named: name)).bytes
-                try Data(bytes.readableBytesView).write(to: directory.appendingPathComponent(name))
+            var files = [(segment.name(in: .fragmentedMP4), segment.bytes)]
+            files.append((segment.initialization.name, segment.initialization.bytes))
+            if container == .transportStream {
+                let bytes = rendition.bytes(of: segment)
+                files = [(segment.name(in: container), try #require(bytes))]
+            }
+            for (name, bytes) in files {
+                try Data(bytes.readableBytesView).write(to: directory.appendingPathComponent(name.description))
             }
         }
         return snapshot
@@ -71,7 +80,7 @@ import Testing
     func ffmpegReadsTransportStreamsBackUnchanged() async throws {
         let file = try SyntheticStream.file("avc-aac.units")
         let folder = try Folder()
-        let snapshot = try package([file], into: folder.url)
+        let snapshot = try package([file], as: .transportStream, into: folder.url)
         #expect(snapshot.listed.count == 5)
         let read = try await ProbedPacket.all(of: "list.m3u8", in: folder)
         // Two ticks of 90 kHz: where several frames of sound share a packet, the reader works out their times.
@@ -86,7 +95,7 @@ import Testing
         var file = try SyntheticStream.file("avc-aac.units")
         for index in file.units.indices { file.units[index].decodeTime += MediaTime(milliseconds: shift) }
         let folder = try Folder()
-        let snapshot = try package([file], into: folder.url)
+        let snapshot = try package([file], as: .transportStream, into: folder.url)
         #expect(snapshot.listed.map(\.isDiscontinuity) == Array(repeating: false, count: 5))
         let read = try await ProbedPacket.all(of: "list.m3u8", in: folder)
         try expectSame(read, file.units, tolerance: 25_000)
@@ -96,39 +105,40 @@ import Testing
     func everySegmentPlaysAlone() async throws {
         let file = try SyntheticStream.file("avc-aac.units")
         let folder = try Folder()
-        for segment in try package([file], into: folder.url).listed {
+        for segment in try package([file], as: .transportStream, into: folder.url).listed {
+            let name = segment.name(in: .transportStream).description
+            let bytes = ByteBuffer(bytes: try Data(contentsOf: folder.url.appendingPathComponent(name)))
             // ffmpeg finds its way without them, browsers do not: the program association table in a packet of
             // PID 0, the program map table in the next one.
-            let start = segment.bytes.readerIndex
-            #expect(segment.bytes.getInteger(at: start, as: UInt32.self).map { $0 >> 8 } == 0x474000)
-            #expect(segment.bytes.getInteger(at: start + 4, as: UInt16.self) == 0x0000)
-            #expect(segment.bytes.getInteger(at: start + 188 + 4, as: UInt16.self) == 0x0002)
-            let read = try await ProbedPacket.all(of: segment.name, in: folder)
+            #expect(bytes.getInteger(at: 0, as: UInt32.self).map { $0 >> 8 } == 0x474000)
+            #expect(bytes.getInteger(at: 4, as: UInt16.self) == 0x0000)
+            #expect(bytes.getInteger(at: 188 + 4, as: UInt16.self) == 0x0002)
+            let read = try await ProbedPacket.all(of: name, in: folder)
             #expect(read.first { $0.isVideo }?.isKeyframe == true)
             #expect(read.filter(\.isVideo).count == segment.videoFrames)
             _ = try await cleanOutput(
-                of: ["ffmpeg", "-v", "error", "-xerror", "-i", segment.name, "-f", "null", "-"], in: folder)
+                of: ["ffmpeg", "-v", "error", "-xerror", "-i", name, "-f", "null", "-"], in: folder)
         }
     }
 
-    @Test("ffmpeg reads on over a takeover")
-    func ffmpegReadsOverATakeover() async throws {
+    @Test("ffmpeg reads on over a takeover", arguments: [SegmentContainer.fragmentedMP4, .transportStream])
+    func ffmpegReadsOverATakeover(as container: SegmentContainer) async throws {
         let file = try SyntheticStream.file("avc-aac.units")
         var later = file
         for index in later.units.indices { later.units[index].decodeTime += MediaTime(milliseconds: 3_600_000) }
         let folder = try Folder()
-        let snapshot = try package([file, later], into: folder.url)
+        let snapshot = try package([file, later], as: container, into: folder.url)
         #expect(snapshot.listed.map(\.isDiscontinuity) == (0..<10).map { $0 == 5 })
         let read = try await ProbedPacket.all(of: "list.m3u8", in: folder)
         #expect(read.count == file.units.count * 2)
     }
 
-    @Test("ffmpeg reads fragmented MP4 back unchanged")
-    func ffmpegReadsFragmentedMP4BackUnchanged() async throws {
-        let file = try SyntheticStream.file("av1-opus.units")
+    @Test("ffmpeg reads fragmented MP4 back unchanged", arguments: [("av1-opus.units", 2), ("avc-aac.units", 5)])
+    func ffmpegReadsFragmentedMP4BackUnchanged(_ name: String, _ segments: Int) async throws {
+        let file = try SyntheticStream.file(name)
         let folder = try Folder()
         let snapshot = try package([file], into: folder.url)
-        #expect(snapshot.listed.count == 2)
+        #expect(snapshot.listed.count == segments)
         let read = try await ProbedPacket.all(of: "list.m3u8", in: folder)
         try expectSame(read, file.units, tolerance: 25_000)
         _ = try await cleanOutput(

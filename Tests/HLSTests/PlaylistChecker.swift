@@ -23,6 +23,8 @@ struct PlaylistChecker {
     var isIndependent = false
     var isEnded = false
     var entries: [Entry] = []
+    /// The parts named, finished ones.
+    var parts: [String] = []
 
     init(_ buffer: ByteBuffer) throws {
         let text = String(buffer: buffer)
@@ -49,6 +51,11 @@ struct PlaylistChecker {
             case "#EXT-X-DISCONTINUITY-SEQUENCE": discontinuitySequence = try Self.integer(value)
             case "#EXT-X-INDEPENDENT-SEGMENTS": isIndependent = true
             case "#EXT-X-ENDLIST": isEnded = true
+            case "#EXT-X-SERVER-CONTROL", "#EXT-X-PART-INF", "#EXT-X-PRELOAD-HINT": break
+            case "#EXT-X-PART":
+                let pattern = /DURATION=\d+\.\d{6},URI="(part_\d+_\d+\.m4s)"(,INDEPENDENT=YES)?/
+                guard let match = value.wholeMatch(of: pattern), entry.date >= 0 else { throw Invalid(line) }
+                self.parts.append(String(match.1))
             case "#EXT-X-DISCONTINUITY": entry.isDiscontinuity = true
             case "#EXT-X-MAP":
                 guard value.wholeMatch(of: /URI="init_\d+\.mp4"/) != nil else { throw Invalid(line) }
@@ -74,7 +81,7 @@ struct PlaylistChecker {
     /// Checks what may and may not change when a playlist replaces another (RFC 8216 §6.2.1, §6.2.2).
     func checkReplaces(_ old: PlaylistChecker) throws {
         guard !old.isEnded else { throw Invalid("changed after its end") }
-        guard target >= old.target, sequence >= old.sequence else { throw Invalid("went back") }
+        guard target == old.target, sequence >= old.sequence else { throw Invalid("went back") }
         for (index, entry) in entries.enumerated() {
             let oldIndex = index + sequence - old.sequence
             guard old.entries.indices.contains(oldIndex) else { continue }

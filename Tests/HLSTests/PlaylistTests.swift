@@ -5,16 +5,26 @@ import Testing
 @testable import HLS
 
 @Suite struct PlaylistTests {
-    private let map = InitializationFile(name: "init_7.mp4", bytes: ByteBuffer(string: "x"))
+    private let map = InitializationFile(name: .initialization(7), bytes: ByteBuffer(string: "x"))
 
-    @Test("A media playlist lists transport stream segments")
+    private func text(
+        _ segments: [Segment], retained: [Segment] = [], open: PlaylistSnapshot.OpenSegment? = nil,
+        isEnded: Bool = false,
+        _ form: PlaylistForm = .fragmentedMP4
+    ) -> String {
+        String(
+            buffer: PlaylistSnapshot(listed: segments, retained: retained, open: open, isEnded: isEnded)
+                .mediaPlaylist(form))
+    }
+
+    @Test("A media playlist for old players lists transport stream segments, and nothing that they do not know")
     func listsTransportStreamSegments() {
-        let playlist = MediaPlaylist(
-            targetDuration: 2,
-            segments: [SyntheticStream.segment(7), SyntheticStream.segment(8, milliseconds: 1_960, date: 2_000)],
-            isEnded: false)
+        let open = PlaylistSnapshot.OpenSegment(
+            sequence: 9, life: 0, nextPart: 1, isDiscontinuity: false, initialization: map, programDateTime: 4_000,
+            parts: [SyntheticStream.part(0)])
+        let segments = [SyntheticStream.segment(7), SyntheticStream.segment(8, milliseconds: 1_960, date: 2_000)]
         #expect(
-            String(buffer: playlist.rendered()) == """
+            text(segments, open: open, .transportStream) == """
                 #EXTM3U
                 #EXT-X-VERSION:3
                 #EXT-X-TARGETDURATION:2
@@ -32,16 +42,14 @@ import Testing
 
     @Test("A media playlist names the initialization file where it changes")
     func namesTheInitializationFileWhereItChanges() {
-        let other = InitializationFile(name: "init_9.mp4", bytes: ByteBuffer(string: "y"))
-        let playlist = MediaPlaylist(
-            targetDuration: 2,
-            segments: [
-                SyntheticStream.segment(7, discontinuitySequence: 4, initialization: map),
-                SyntheticStream.segment(8, keyframe: false, date: 2_000, initialization: map),
-                SyntheticStream.segment(9, discontinuity: true, date: 9_000, initialization: other),
-            ], isEnded: true)
+        let other = InitializationFile(name: .initialization(9), bytes: ByteBuffer(string: "y"))
+        let segments = [
+            SyntheticStream.segment(7, discontinuitySequence: 4, initialization: map),
+            SyntheticStream.segment(8, keyframe: false, date: 2_000, initialization: map),
+            SyntheticStream.segment(9, discontinuity: true, date: 9_000, initialization: other),
+        ]
         #expect(
-            String(buffer: playlist.rendered()) == """
+            text(segments, isEnded: true) == """
                 #EXTM3U
                 #EXT-X-VERSION:7
                 #EXT-X-TARGETDURATION:2
@@ -62,6 +70,83 @@ import Testing
                 #EXT-X-ENDLIST
 
                 """)
+    }
+
+    @Test("Parts stand behind the last segments, and the part that comes next is named")
+    func listsParts() {
+        let other = InitializationFile(name: .initialization(8), bytes: ByteBuffer(string: "y"))
+        let parts = [
+            SyntheticStream.part(3, milliseconds: 1_000, independent: true),
+            SyntheticStream.part(4, milliseconds: 1_000),
+        ]
+        let segments = [
+            SyntheticStream.segment(
+                7, initialization: map,
+                parts: parts.map { part in
+                    Part(
+                        name: part.name, duration: MediaTime(milliseconds: 200), isIndependent: part.isIndependent,
+                        bytes: part.bytes, videoLength: 0, entityTag: "")
+                })
+        ]
+        let open = PlaylistSnapshot.OpenSegment(
+            sequence: 8, life: 0, nextPart: 6, isDiscontinuity: true, initialization: other, programDateTime: 2_000,
+            parts: [SyntheticStream.part(5, milliseconds: 167, independent: true)])
+        #expect(
+            text(segments, open: open) == """
+                #EXTM3U
+                #EXT-X-VERSION:9
+                #EXT-X-TARGETDURATION:2
+                #EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,CAN-SKIP-UNTIL=12,PART-HOLD-BACK=0.612000
+                #EXT-X-PART-INF:PART-TARGET=0.204000
+                #EXT-X-MEDIA-SEQUENCE:7
+                #EXT-X-INDEPENDENT-SEGMENTS
+                #EXT-X-MAP:URI="init_7.mp4"
+                #EXT-X-PROGRAM-DATE-TIME:1970-01-01T00:00:00.000Z
+                #EXT-X-PART:DURATION=0.200000,URI="part_0_3.m4s",INDEPENDENT=YES
+                #EXT-X-PART:DURATION=0.200000,URI="part_0_4.m4s"
+                #EXTINF:2.000000,
+                media_7.m4s
+                #EXT-X-DISCONTINUITY
+                #EXT-X-MAP:URI="init_8.mp4"
+                #EXT-X-PROGRAM-DATE-TIME:1970-01-01T00:00:02.000Z
+                #EXT-X-PART:DURATION=0.167000,URI="part_0_5.m4s",INDEPENDENT=YES
+                #EXT-X-PRELOAD-HINT:TYPE=PART,URI="part_0_6.m4s"
+
+                """)
+    }
+
+    @Test(
+        "Parts are listed of the last three target durations only, and not of a segment that has one longer than the target"
+    )
+    func listsPartsOfTheEnd() {
+        var segments = (0..<8).map { SyntheticStream.segment($0, parts: [SyntheticStream.part($0)]) }
+        segments.append(SyntheticStream.segment(8, parts: [SyntheticStream.part(8, milliseconds: 205)]))
+        let open = PlaylistSnapshot.OpenSegment(
+            sequence: 9, life: 0, nextPart: 9, isDiscontinuity: false, initialization: nil, programDateTime: 0,
+            parts: [])
+        let named = text(segments, open: open).split(separator: "\n").filter { $0.hasPrefix("#EXT-X-PART:") }
+        #expect(named.map { $0.suffix(14) } == ["\"part_0_6.m4s\"", "\"part_0_7.m4s\""])
+    }
+
+    @Test(
+        "A delta leaves out what is farther from the end than six target durations, and is the whole playlist before there is any"
+    )
+    func skips() {
+        let open = PlaylistSnapshot.OpenSegment(
+            sequence: 20, life: 0, nextPart: 9, isDiscontinuity: false, initialization: nil, programDateTime: 0,
+            parts: [])
+        let few = (0..<6).map { SyntheticStream.segment($0) }
+        #expect(text(few, open: open, .delta) == text(few, open: open))
+        let many = (0..<20).map { SyntheticStream.segment($0, date: $0 * 2_000) }
+        let delta = text(many, open: open, .delta).split(separator: "\n")
+        #expect(delta.filter { $0.hasPrefix("#EXT-X-SKIP") } == ["#EXT-X-SKIP:SKIPPED-SEGMENTS=13"])
+        #expect(delta.contains("#EXT-X-MEDIA-SEQUENCE:0"))
+        #expect(delta.filter { $0.hasPrefix("media_") }.map(String.init) == (13..<20).map { "media_\($0).m4s" })
+        // The map is the one that the player has.
+        #expect(!delta.contains { $0.hasPrefix("#EXT-X-MAP") })
+        // What is left out is just what stands in the whole one and not in this.
+        let whole = text(many, open: open).split(separator: "\n")
+        #expect(whole.filter { !delta.contains($0) }.count == 13 * 2 + 1)
     }
 
     @Test("A master playlist tells what a variant is")

@@ -59,17 +59,26 @@ enum SyntheticStream {
         _ sequence: Int64, milliseconds: Int64 = 2_000, bytes: Int = 1_000, discontinuity: Bool = false,
         discontinuitySequence: Int64 = 0,
         keyframe: Bool = true, date: Int64 = 0, initialization: InitializationFile? = nil, videoFrames: Int = 50,
-        videoSpan: Int64 = 1_960
+        videoSpan: Int64 = 1_960, target: Int = 2, parts: [Part] = []
     ) -> Segment {
-        let container: SegmentContainer = initialization == nil ? .transportStream : .fragmentedMP4
-        return Segment(
+        Segment(
             position: SequenceNumbers.Position(media: sequence, discontinuity: discontinuitySequence),
-            container: container,
-            initialization: initialization, duration: MediaTime(milliseconds: milliseconds),
+            targetDuration: target, partTarget: MediaTime(milliseconds: 204),
+            initialization: initialization
+                ?? InitializationFile(name: .initialization(0), bytes: ByteBuffer(string: "x")),
+            duration: MediaTime(milliseconds: milliseconds),
             isDiscontinuity: discontinuity, programDateTime: date, startsWithKeyframe: keyframe,
             firstTime: .zero, lastTime: .zero, videoFrames: videoFrames,
             videoSpan: MediaTime(milliseconds: videoSpan), tracks: TrackSet(),
-            bytes: ByteBuffer(repeating: 0, count: bytes))
+            bytes: ByteBuffer(repeating: 0, count: bytes), parts: parts, index: [])
+    }
+
+    /// A finished part of the publication that began with segment 0.
+    static func part(_ number: Int64, milliseconds: Int64 = 200, independent: Bool = false, bytes: Int = 100) -> Part {
+        Part(
+            name: .part(life: 0, number: number), duration: MediaTime(milliseconds: milliseconds),
+            isIndependent: independent, bytes: ByteBuffer(repeating: UInt8(number), count: bytes), videoLength: bytes,
+            entityTag: "\"\(number)\"")
     }
 }
 
@@ -103,14 +112,14 @@ struct SegmentedStream {
     mutating func end(now: Int64) -> PlaylistSnapshot? {
         if let last = segmenter.end() { window.append(last) }
         window.end()
-        snapshot = window.snapshot(modified: now)
+        snapshot = window.snapshot()
         return snapshot
     }
 
     private mutating func list(_ segment: Segment?, now: Int64) -> PlaylistSnapshot? {
         guard let segment else { return nil }
         window.append(segment)
-        snapshot = window.snapshot(modified: now)
+        snapshot = window.snapshot(open: segmenter.openSegment)
         return snapshot
     }
 }

@@ -3,6 +3,9 @@ enum CachePolicy: Sendable, Hashable {
     /// A playlist anybody may see: half a target duration, so that a cache is never behind by more than a player's own
     /// reload interval.
     case publicPlaylist(targetDuration: Int)
+    /// A playlist that was asked for by number (`_HLS_msn`), and so holds what that address asks for as long as it is kept: six
+    /// target durations (RFC 8216bis §6.2.5.2).
+    case publicNumberedPlaylist(targetDuration: Int)
     /// A file anybody may see. Its name is never used for other bytes.
     case publicFile
     /// A session's playlist: always asked for again, for each request keeps the session alive.
@@ -18,6 +21,7 @@ enum CachePolicy: Sendable, Hashable {
     var headerValue: String {
         switch self {
         case .publicPlaylist(let targetDuration): "public, max-age=\(max(1, targetDuration / 2))"
+        case .publicNumberedPlaylist(let targetDuration): "public, max-age=\(max(1, targetDuration) * 6)"
         case .publicFile: "public, max-age=31536000, immutable"
         case .sessionPlaylist: "private, no-cache"
         case .sessionFile: "private, max-age=60"

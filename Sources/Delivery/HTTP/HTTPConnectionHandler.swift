@@ -69,6 +69,8 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
     /// The addresses of both sides, once a player has asked for something.
     private var addresses: PlaybackConnection?
     private var executor: EventLoopExecutor?
+    /// The player's request that waits for what its stream brings next.
+    private var heldRequest: (request: PlaybackService.Held, id: UInt64)?
     private var network: IPNetwork?
     /// Bytes of the request's body that are counted.
     private var bodyBytes = 0
@@ -159,6 +161,8 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
         items.removeAll()
         timer?.task.cancel()
         timer = nil
+        if let (request, id) = heldRequest { request.letGo(id) }
+        heldRequest = nil
         giveBackBody()
         releaseHeld(written: bytesWritten)
         delivered?.ended(waiting: machine.waiting)
@@ -317,9 +321,20 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
 
     private func answer(_ head: RequestHead, _ context: ChannelHandlerContext) {
         guard let playback = shared.playback else { return }
-        switch playback.answer(head, over: addresses ?? readAddresses(context)) {
+        carryOut(playback.answer(head, over: addresses ?? readAddresses(context)), context)
+    }
+
+    private func carryOut(_ answer: PlaybackService.Answer, _ context: ChannelHandlerContext) {
+        switch answer {
         case .now(let reply):
             send(reply)
+        case .held(let request):
+            let handler = NIOLoopBound(self, eventLoop: context.eventLoop)
+            let id = request.wait(on: context.eventLoop) {
+                handler.value.heldRequest = nil
+                if let context = handler.value.context { handler.value.carryOut(request.answer(), context) }
+            }
+            heldRequest = id.map { (request, $0) }
         case .later(let work):
             let handler = NIOLoopBound(self, eventLoop: context.eventLoop)
             let executor = executor ?? EventLoopExecutor(context.eventLoop)

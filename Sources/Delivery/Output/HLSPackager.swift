@@ -27,11 +27,14 @@ final class HLSPackager: StreamPackager, @unchecked Sendable {
     /// Unix milliseconds of the latest access unit.
     private var now: Int64 = 0
 
-    /// - Parameter numbers: without a block when the store could not give one; it is asked again while the stream runs.
+    /// - Parameters:
+    ///   - numbers: without a block when the store could not give one; it is asked again while the stream runs.
+    ///   - minimumTarget: the target duration of the stream's publication before this one, in seconds.
+    ///   - storage: what parts and segments are kept in.
     init(
-        output: StreamOutput, configuration: SegmenterConfiguration, numbers: SequenceNumbers, memory: MemoryBudget,
-        accountID: AccountID, logger: Logger, reserve: @escaping @Sendable () async throws -> Int64,
-        onChange: @escaping @Sendable (StreamOutput) -> Void
+        output: StreamOutput, configuration: SegmenterConfiguration, numbers: SequenceNumbers, minimumTarget: Int,
+        storage: CountedStorage, memory: MemoryBudget, accountID: AccountID, logger: Logger,
+        reserve: @escaping @Sendable () async throws -> Int64, onChange: @escaping @Sendable (StreamOutput) -> Void
     ) {
         self.output = output
         self.configuration = configuration
@@ -40,10 +43,8 @@ final class HLSPackager: StreamPackager, @unchecked Sendable {
         self.logger = logger
         self.reserve = reserve
         self.onChange = onChange
-        let account = accountID
         segmenter = Segmenter(
-            configuration: configuration, numbers: numbers,
-            storage: CountedStorage { memory.change(by: $0, account: account) })
+            configuration: configuration, numbers: numbers, minimumTarget: minimumTarget, storage: storage)
         window = SegmentWindow(configuration: configuration)
     }
 
@@ -64,9 +65,14 @@ final class HLSPackager: StreamPackager, @unchecked Sendable {
         guard case .accessUnit(let unit) = sample.content, unit.track.isDefault else { return }
         now = wallClock
         if segmenter.numbers.next == nil { reserveNumbers() }
+        let nextPart = segmenter.nextPart
         let finished = segmenter.append(unit, now: wallClock)
         countOpenSegment()
-        if let finished { list(finished) }
+        if let finished {
+            list(finished)
+        } else if segmenter.nextPart != nextPart {
+            publish()
+        }
     }
 
     func discontinuity() {
@@ -81,7 +87,7 @@ final class HLSPackager: StreamPackager, @unchecked Sendable {
     func streamEnded() {
         if let last = segmenter.end() { window.append(last) }
         window.end()
-        if let last = window.snapshot(modified: now) { output.publish(last) }
+        publish()
         output.end(numbers: segmenter.numbers)
         if segmenter.discardedUnits > 0 {
             logger.info(
@@ -96,9 +102,13 @@ final class HLSPackager: StreamPackager, @unchecked Sendable {
 
     private func list(_ segment: Segment) {
         window.append(segment, keeping: extent)
-        if let snapshot = window.snapshot(modified: now) { output.publish(snapshot) }
+        publish()
         onChange(output)
         reserveNumbers()
+    }
+
+    private func publish() {
+        if let snapshot = window.snapshot(open: segmenter.openSegment) { output.publish(snapshot) }
     }
 
     /// How much of the stream may be kept with the memory there is.

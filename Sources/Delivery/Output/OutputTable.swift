@@ -44,11 +44,16 @@ public final class OutputTable: StageObserver {
         state.withLock { $0.streams[address]?.last }
     }
 
-    /// A segment or initialization file of any publication that is kept.
-    func file(named name: String, at address: StreamAddress) -> PlaylistFile? {
+    /// A segment, part or initialization file of any publication that is kept.
+    func file(_ name: MediaFileName, at address: StreamAddress) -> PlaylistFile? {
         let outputs = state.withLock { $0.streams[address] } ?? []
         for output in outputs.reversed() {
-            if let file = output.current?.snapshot.file(named: name) { return file }
+            guard let snapshot = output.current?.snapshot else { continue }
+            if case .segment(let sequence, .transportStream) = name {
+                if let file = snapshot.segment(sequence).flatMap(output.transportStream.file) { return file }
+            } else if let file = snapshot.file(name) {
+                return file
+            }
         }
         return nil
     }
@@ -68,7 +73,8 @@ public final class OutputTable: StageObserver {
         let reserve = { @Sendable [store, count = configuration.sequenceBlock] in
             try await store.reserveSequence(name: "hls/\(address)", count: count)
         }
-        var numbers = SequenceNumbers(block: configuration.sequenceBlock, after: output(at: address)?.numbers)
+        let previous = output(at: address)
+        var numbers = SequenceNumbers(block: configuration.sequenceBlock, after: previous?.numbers)
         do {
             numbers.reserved(first: try await reserve())
         } catch {
@@ -76,12 +82,15 @@ public final class OutputTable: StageObserver {
                 "no media sequence numbers reserved, tried again soon",
                 metadata: ["stream": "\(address)", "error": "\(error)"])
         }
-        let output = StreamOutput(hub)
+        let storage = CountedStorage { [memory, account = hub.accountID] in memory.change(by: $0, account: account) }
+        let isForOldPlayers = configuration.transportStreams.contains { $0.matches("\(address.app)/\(address.stream)") }
+        let output = StreamOutput(hub, container: isForOldPlayers ? .transportStream : .fragmentedMP4, storage: storage)
         insert(output)
         hub.attach(
             HLSPackager(
-                output: output, configuration: segmenter, numbers: numbers, memory: memory, accountID: hub.accountID,
-                logger: logger, reserve: reserve
+                output: output, configuration: segmenter, numbers: numbers,
+                minimumTarget: previous?.current?.snapshot.targetDuration ?? 0, storage: storage, memory: memory,
+                accountID: hub.accountID, logger: logger, reserve: reserve
             ) { [weak self] in self?.changed($0) })
     }
 
@@ -191,7 +200,8 @@ extension OutputTable.State {
 extension SegmenterConfiguration {
     fileprivate func with(window: Int) -> SegmenterConfiguration {
         SegmenterConfiguration(
-            segmentDuration: segmentDuration, window: window, retainedSegments: retainedSegments,
+            segmentDuration: segmentDuration, partDuration: partDuration, window: window,
+            retainedSegments: retainedSegments,
             maximumSegmentDuration: maximumSegmentDuration, maximumSegmentBytes: maximumSegmentBytes,
             maximumTotalBytes: maximumTotalBytes)
     }

@@ -3,34 +3,68 @@ import HLS
 import NIOCore
 import Synchronization
 
-/// One snapshot of a stream as viewers get it. Immutable.
+/// One snapshot of a stream as viewers get it. Immutable; what it is in text is made when the first viewer asks for it.
 final class PublishedPlaylist: Sendable {
     let snapshot: PlaylistSnapshot
-    let media: PlaylistBody
-    /// The master playlist for those who need no ticket.
-    let master: PlaylistBody
-    /// What stands before the media playlist's address in it: written once for a snapshot, not once for a session.
-    private let masterHead: ByteBuffer
+    private let bodies = Mutex<[PlaylistForm: PlaylistBody]>([:])
+    private let masters = Mutex<[PlaylistForm: Master]>([:])
+
+    /// The master playlist that points to one form of the media playlist.
+    struct Master: Sendable {
+        /// For those who need no ticket.
+        let body: PlaylistBody
+        /// What stands before the media playlist's address in it.
+        let head: ByteBuffer
+    }
 
     init(_ snapshot: PlaylistSnapshot) {
         self.snapshot = snapshot
-        media = PlaylistBody(snapshot.mediaPlaylist, entityTag: snapshot.entityTag)
-        let uri = "chunklist.m3u8"
+    }
+
+    /// The media playlist.
+    func media(_ form: PlaylistForm) -> PlaylistBody {
+        if let body = bodies.withLock({ $0[form] }) { return body }
+        // Outside the lock: two that come at once both write it, which does less harm than one that waits.
+        let body = PlaylistBody(snapshot.mediaPlaylist(form))
+        return bodies.withLock { bodies in
+            let first = bodies[form] ?? body
+            bodies[form] = first
+            return first
+        }
+    }
+
+    /// The master playlist.
+    func master(_ form: PlaylistForm) -> Master {
+        if let master = masters.withLock({ $0[form] }) { return master }
+        let uri = form.fileName
         let bytes = MasterPlaylist(
             renditions: [snapshot.rendition(uri: uri)], hasIndependentSegments: snapshot.hasIndependentSegments
         ).rendered()
-        master = PlaylistBody(bytes)
-        masterHead = bytes.getSlice(at: bytes.readerIndex, length: bytes.readableBytes - uri.utf8.count - 1) ?? bytes
+        let head = bytes.getSlice(at: bytes.readerIndex, length: bytes.readableBytes - uri.utf8.count - 1) ?? bytes
+        let master = Master(body: PlaylistBody(bytes), head: head)
+        return masters.withLock { masters in
+            let first = masters[form] ?? master
+            masters[form] = first
+            return first
+        }
     }
 
     /// The master playlist of a session, whose media playlist is at `uri`.
-    func master(pointingAt uri: String) -> ByteBuffer {
+    func master(_ form: PlaylistForm, pointingAt uri: String) -> ByteBuffer {
+        let head = master(form).head
         var bytes = ByteBuffer()
-        bytes.reserveCapacity(masterHead.readableBytes + uri.utf8.count + 1)
-        bytes.writeImmutableBuffer(masterHead)
+        bytes.reserveCapacity(head.readableBytes + uri.utf8.count + 1)
+        bytes.writeImmutableBuffer(head)
         bytes.writeString(PlaylistText.uri(uri))
         bytes.writeInteger(UInt8(ascii: "\n"))
         return bytes
+    }
+}
+
+extension PlaylistForm {
+    /// The name of the media playlist in this form.
+    var fileName: String {
+        self == .transportStream ? "chunklist_ts.m3u8" : "chunklist.m3u8"
     }
 }
 
@@ -47,9 +81,9 @@ final class PlaylistBody: Sendable {
         case done(ByteBuffer?)
     }
 
-    init(_ plain: ByteBuffer, entityTag: String? = nil) {
+    init(_ plain: ByteBuffer) {
         self.plain = plain
-        self.entityTag = entityTag ?? plain.withUnsafeReadableBytes { EntityHash.tag(of: $0) }
+        self.entityTag = plain.withUnsafeReadableBytes { EntityHash.tag(of: $0) }
     }
 
     /// The gzip form; nil when it would not be shorter.

@@ -1,6 +1,7 @@
 import Basics
 import HLS
 import Live
+import Media
 import NIOCore
 import Synchronization
 
@@ -13,21 +14,28 @@ public final class StreamOutput: Sendable {
     let meter: DeliveryMeter
     /// The hub's; timers run on it.
     let eventLoop: any EventLoop
+    /// Requests that wait for what comes next.
+    let held: HeldRequests
+    let transportStream: TransportStreamFiles
+    /// What its playlists list unless something else is asked for.
+    let container: SegmentContainer
     private let state = Mutex(State())
 
-    fileprivate struct State {
+    private struct State {
         var published: PublishedPlaylist?
         var isEnded = false
         var numbers: SequenceNumbers?
-        var waiters: [UInt64: CheckedContinuation<Void, Never>] = [:]
-        var lastWaiter: UInt64 = 0
     }
 
-    init(_ hub: StreamHub) {
+    /// - Parameter storage: what segments made for old players are kept in.
+    init(_ hub: StreamHub, container: SegmentContainer, storage: CountedStorage) {
         address = hub.address
         accountID = hub.accountID
         meter = hub.meter
         eventLoop = hub.eventLoop
+        held = HeldRequests(eventLoop: hub.eventLoop)
+        transportStream = TransportStreamFiles(storage: storage)
+        self.container = container
     }
 
     /// The latest playlist; nil before the first segment.
@@ -49,69 +57,33 @@ public final class StreamOutput: Sendable {
         state.withLock { $0.numbers }
     }
 
-    /// Requests that wait for the first segment.
-    var heldRequests: Int {
-        state.withLock { $0.waiters.count }
-    }
-
-    /// Replaces the playlist, and answers the requests that wait for the first one.
+    /// Replaces the playlist, and answers the requests that wait for what it brings.
     func publish(_ snapshot: PlaylistSnapshot) {
         let playlist = PublishedPlaylist(snapshot)
-        let (replaced, waiters) = state.withLock { state in
+        let replaced = state.withLock { state in
             let replaced = state.published
             state.published = playlist
-            return (replaced, state.takeWaiters())
+            return replaced
         }
         // Segments that nobody holds any more are freed here and not inside the lock.
         withExtendedLifetime(replaced) {}
-        for waiter in waiters { waiter.resume() }
+        held.published(playlist)
     }
 
     /// Nothing more will be published.
     func end(numbers: SequenceNumbers) {
-        let waiters = state.withLock { state in
+        state.withLock { state in
             state.isEnded = true
             state.numbers = numbers
-            return state.takeWaiters()
         }
-        for waiter in waiters { waiter.resume() }
+        held.end()
     }
 
-    /// The latest playlist, or the first as soon as there is one.
-    ///
-    /// - Parameters:
-    ///   - time: how long to wait for it.
-    ///   - limit: how many may wait at once; one more is not kept waiting.
-    /// - Returns: nil when there is none in time, or the stream ends before.
-    func playlist(within time: TimeAmount, limit: Int) async -> PublishedPlaylist? {
-        if let published = current { return published }
+    /// Waits until a need is met, the time is up, or nothing more will come.
+    func wait(for need: HeldRequests.Need, within time: TimeAmount, limit: Int) async {
+        guard !need.isMet(by: current) else { return }
         await withCheckedContinuation { continuation in
-            let id = state.withLock { $0.addWaiter(continuation, limit: limit) }
-            guard let id else {
-                continuation.resume()
-                return
-            }
-            eventLoop.scheduleTask(in: time) { [weak self] in self?.releaseWaiter(id) }
+            held.add(need, on: eventLoop, for: time, limit: limit, current: { current }) { continuation.resume() }
         }
-        return current
-    }
-
-    private func releaseWaiter(_ id: UInt64) {
-        state.withLock { $0.waiters.removeValue(forKey: id) }?.resume()
-    }
-}
-
-extension StreamOutput.State {
-    fileprivate mutating func addWaiter(_ waiter: CheckedContinuation<Void, Never>, limit: Int) -> UInt64? {
-        guard published == nil, !isEnded, waiters.count < limit else { return nil }
-        lastWaiter &+= 1
-        waiters[lastWaiter] = waiter
-        return lastWaiter
-    }
-
-    fileprivate mutating func takeWaiters() -> [CheckedContinuation<Void, Never>] {
-        let taken = Array(waiters.values)
-        waiters.removeAll()
-        return taken
     }
 }

@@ -1,4 +1,5 @@
 import Basics
+import HLS
 import Live
 import Usher
 
@@ -7,10 +8,10 @@ package struct PlaybackPath: Sendable, Hashable {
     package enum Resource: Sendable, Hashable {
         /// `playlist.m3u8`
         case masterPlaylist
-        /// `chunklist.m3u8`
-        case mediaPlaylist
-        /// `media_<n>.ts`, `media_<n>.m4s` or `init_<n>.mp4`
-        case file(String)
+        /// `chunklist.m3u8`, `chunklist_ts.m3u8`
+        case mediaPlaylist(SegmentContainer)
+        /// `media_<n>.m4s`, `media_<n>.ts`, `part_<n>_<n>.m4s` or `init_<n>.mp4`
+        case file(MediaFileName)
     }
 
     /// As the player spelled them.
@@ -76,19 +77,10 @@ package struct PlaybackPath: Sendable, Hashable {
 
     private static func resource(named name: String) -> Resource? {
         switch name {
-        case "playlist.m3u8": return .masterPlaylist
-        case "chunklist.m3u8": return .mediaPlaylist
-        default:
-            for (prefix, suffixes) in [("media_", [".ts", ".m4s"]), ("init_", [".mp4"])] where name.hasPrefix(prefix) {
-                for suffix in suffixes where name.hasSuffix(suffix) {
-                    let digits = name.utf8.dropFirst(prefix.utf8.count).dropLast(suffix.utf8.count)
-                    guard (1...19).contains(digits.count),
-                        digits.allSatisfy((UInt8(ascii: "0")...UInt8(ascii: "9")).contains)
-                    else { return nil }
-                    return .file(name)
-                }
-            }
-            return nil
+        case "playlist.m3u8": .masterPlaylist
+        case "chunklist.m3u8": .mediaPlaylist(.fragmentedMP4)
+        case "chunklist_ts.m3u8": .mediaPlaylist(.transportStream)
+        default: MediaFileName(name).map { .file($0) }
         }
     }
 }

@@ -80,7 +80,7 @@ struct PlaybackReply: Sendable {
         } else {
             reply.add("Content-Type", file.contentType)
             reply.add("Cache-Control", cache.headerValue)
-            if case .segment = file { reply.isCounted = true }
+            reply.isCounted = file.isCounted
         }
         reply.add("ETag", tag)
         reply.add("Accept-Ranges", "bytes")

@@ -1,4 +1,5 @@
 import Basics
+import HLS
 import Live
 import Usher
 
@@ -18,6 +19,8 @@ struct PlaybackRequest: Sendable {
     let client: IPAddress?
     let isHead: Bool
     let head: RequestHead
+    /// What is wanted of a playlist.
+    let wish: PlaylistWish
     /// A proxy that is not in `http.trusted_proxies` says whom it asks for: `client` is the proxy, and who watches is not known.
     let isForwardedByStranger: Bool
     private let serverAddress: String
@@ -35,6 +38,9 @@ struct PlaybackRequest: Sendable {
         self.head = head
         encodedPath = target.path
         ticket = PresentedTicket(query: target.query, cookies: head.all(.cookie))
+        // An edge asks whether, and not when.
+        wish =
+            path.resource.isPlaylist ? PlaylistWish(query: target.query, takesDirectives: edge == nil) : PlaylistWish()
         isHead = edge?.isHead ?? (head.method == .head)
         let forwardedFor = edge?.forwardedFor ?? head.all(.forwardedFor)
         client = ClientAddress.resolve(peer: connection.client, forwardedFor: forwardedFor, trusted: trustedProxies)
@@ -71,6 +77,50 @@ struct PlaybackRequest: Sendable {
     }
 
     private static let maximumPageLength = 1_024
+}
+
+/// What the query of a playlist's address says of the playlist.
+struct PlaylistWish: Sendable {
+    private(set) var directives = PlaylistDirectives()
+    /// `format=ts`, `format=fmp4`; nil: as the stream is given by default.
+    private(set) var container: SegmentContainer?
+    /// A sentence about a parameter that cannot be obeyed.
+    private(set) var problem: String?
+
+    init() {}
+
+    /// - Parameters:
+    ///   - query: without the question mark.
+    ///   - takesDirectives: whether the answer may wait.
+    init(query: Substring?, takesDirectives: Bool) {
+        guard let query, query.utf8.count <= Self.maximumQuery else { return }
+        for parameter in query.utf8.split(separator: UInt8(ascii: "&")) {
+            guard let equals = parameter.firstIndex(of: UInt8(ascii: "=")) else { continue }
+            let name = Substring(parameter[..<equals])
+            let value = Substring(parameter[parameter.index(after: equals)...])
+            if name == "format" {
+                switch value {
+                case "ts": container = .transportStream
+                case "fmp4": container = .fragmentedMP4
+                default: problem = "format is ts or fmp4"
+                }
+            } else if takesDirectives, name.hasPrefix("_HLS_"), let wrong = directives.take(name, value) {
+                problem = wrong == "_HLS_skip" ? "_HLS_skip is YES or v2" : "\(wrong) is a number"
+            }
+        }
+        if !directives.isComplete { problem = "_HLS_part needs _HLS_msn" }
+    }
+
+    private static let maximumQuery = 8_192
+}
+
+extension PlaybackPath.Resource {
+    fileprivate var isPlaylist: Bool {
+        switch self {
+        case .masterPlaylist, .mediaPlaylist: true
+        case .file: false
+        }
+    }
 }
 
 /// A request's target in its two parts (RFC 9112 §3.2).

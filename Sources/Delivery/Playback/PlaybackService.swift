@@ -9,8 +9,8 @@ import Usher
 
 /// What players fetch: playlists and segments under `/<app>/<inst>/<stream>/`, for those who are let in.
 ///
-/// Answers: 200, 206, 302 (to a session's own path), 304, 403 (refused, without a reason), 404 (nothing there, or the
-/// stream is off the air), 416, 503 (no segment yet, or the store does not answer). Never 401, at which browsers would
+/// Answers: 200, 206, 302 (to a session's own path), 304, 400 (a delivery directive that cannot be obeyed), 403 (refused, without
+/// a reason), 404 (nothing there, or the stream is off the air), 416, 503 (no segment yet, or the store does not answer). Never 401, at which browsers would
 /// ask for a password.
 public struct PlaybackService: Sendable {
     private let outputs: OutputTable
@@ -59,6 +59,33 @@ public struct PlaybackService: Sendable {
     enum Answer: Sendable {
         case now(PlaybackReply)
         case later(@Sendable () async -> PlaybackReply)
+        /// What is asked for comes next; the request waits for it without a task.
+        case held(Held)
+    }
+
+    /// A request that waits for what its stream brings next.
+    struct Held: Sendable {
+        fileprivate let service: PlaybackService
+        fileprivate let request: PlaybackRequest
+        fileprivate let output: StreamOutput
+        fileprivate let need: HeldRequests.Need
+
+        /// - Parameter resume: called once, on `loop`: then `answer` has something to say. Not called any more after `letGo`.
+        /// - Returns: what `letGo` wants to know.
+        func wait(on loop: any EventLoop, resume: @escaping @Sendable () -> Void) -> UInt64? {
+            output.held.add(
+                need, on: loop, for: service.holdTime(of: need, output),
+                limit: service.configuration.maximumHeld, current: { output.current }, resume: resume)
+        }
+
+        func letGo(_ id: UInt64) {
+            output.held.letGo(id)
+        }
+
+        /// The answer after the wait: what came, or that nothing came.
+        func answer() -> Answer {
+            service.answer(request, of: output, hasWaited: true)
+        }
     }
 
     /// Answers a request whose target is taken. Nearly all are answered now: those of sessions that run, and those for open
@@ -74,10 +101,20 @@ public struct PlaybackService: Sendable {
         else {
             return .now(finished(PlaybackReply.text(.notFound, "Not found.\n", cache: .missing), to: head))
         }
-        let session = request.path.session
-        guard let output = output(for: request) else { return .now(finished(offline, to: head, in: session)) }
-        if let reply = answerAtOnce(request, of: output) { return .now(finished(reply, to: head, in: session)) }
-        return .later { finished(await answerAfterWaiting(request, of: output), to: head, in: session) }
+        if let problem = request.wish.problem { return .now(finished(misdirected(problem), to: head)) }
+        guard let output = output(for: request) else {
+            return .now(finished(offline, to: head, in: request.path.session))
+        }
+        return answer(request, of: output, hasWaited: false)
+    }
+
+    private func answer(_ request: PlaybackRequest, of output: StreamOutput, hasWaited: Bool) -> Answer {
+        let (head, session) = (request.head, request.path.session)
+        switch answerAtOnce(request, of: output, hasWaited: hasWaited) {
+        case .reply(let reply): return .now(finished(reply, to: head, in: session))
+        case .held(let need): return .held(Held(service: self, request: request, output: output, need: need))
+        case .slow: return .later { finished(await answerAfterWaiting(request, of: output), to: head, in: session) }
+        }
     }
 
     /// The reply with the fields that all replies to players have; without its body, if only the head is wanted.
@@ -94,41 +131,93 @@ public struct PlaybackService: Sendable {
     }
 
     private func answer(_ request: PlaybackRequest, of output: StreamOutput) async -> PlaybackReply {
-        if let reply = answerAtOnce(request, of: output) { return reply }
+        if case .reply(let reply) = answerAtOnce(request, of: output, hasWaited: false) { return reply }
         return await answerAfterWaiting(request, of: output)
     }
 
-    /// The answer that needs neither the store nor a playlist that is still to come; nil: this one does.
-    private func answerAtOnce(_ request: PlaybackRequest, of output: StreamOutput) -> PlaybackReply? {
+    /// What can be said without the store.
+    private enum AtOnce {
+        case reply(PlaybackReply)
+        case held(HeldRequests.Need)
+        /// The store has to be asked, or something is to be made first.
+        case slow
+    }
+
+    private func answerAtOnce(_ request: PlaybackRequest, of output: StreamOutput, hasWaited: Bool) -> AtOnce {
         let address = output.address
         if let session = request.path.session, admission.permits(viewer(request, address), session: session) {
             switch request.path.resource {
-            case .file(let name):
-                return file(name, of: output, for: request)
-            case .mediaPlaylist:
-                if let playlist = output.current {
-                    let reply = PlaybackReply.playlist(playlist.media, to: request, cache: .sessionPlaylist)
-                    return reply.of(output)
-                }
-            case .masterPlaylist:
-                break
+            case .file(let name): return file(name, of: output, for: request, hasWaited: hasWaited)
+            case .mediaPlaylist(let container):
+                return media(container, of: output, for: request, isOpen: false, hasWaited: hasWaited)
+            case .masterPlaylist: break
             }
         }
         let known = admission.knownProtection(app: address.app, stream: address.stream, account: output.accountID)
-        guard known == .open else { return nil }
-        if case .file(let name) = request.path.resource { return file(name, of: output, for: request) }
-        return output.current.map { open($0, of: output, for: request) }
+        guard known == .open else { return .slow }
+        return open(output, for: request, hasWaited: hasWaited)
+    }
+
+    /// The answer to a request for a stream that asks for nothing.
+    private func open(_ output: StreamOutput, for request: PlaybackRequest, hasWaited: Bool) -> AtOnce {
+        switch request.path.resource {
+        case .file(let name): return file(name, of: output, for: request, hasWaited: hasWaited)
+        case .mediaPlaylist(let container):
+            note(request, of: output.address)
+            return media(container, of: output, for: request, isOpen: true, hasWaited: hasWaited)
+        case .masterPlaylist:
+            note(request, of: output.address)
+            guard let playlist = output.current else { return wait(.firstPlaylist, output, hasWaited) }
+            let cache = publicPolicy(playlist, request)
+            return .reply(
+                PlaybackReply.playlist(playlist.master(form(of: request, output)).body, to: request, cache: cache).of(
+                    output))
+        }
+    }
+
+    /// - Parameter hasWaited: it waited in vain.
+    private func wait(_ need: HeldRequests.Need, _ output: StreamOutput, _ hasWaited: Bool) -> AtOnce {
+        hasWaited ? .reply(notReady(output)) : .held(need)
+    }
+
+    private func holdTime(of need: HeldRequests.Need, _ output: StreamOutput) -> TimeAmount {
+        guard let target = output.current?.snapshot.targetDuration else { return configuration.holdTime }
+        // RFC 8216bis §6.2.5.2.
+        return .seconds(Int64(target) * 3)
+    }
+
+    /// What is said, however long it takes to find out.
+    private func reply(
+        of output: StreamOutput, _ answer: (_ hasWaited: Bool) -> AtOnce
+    ) async -> PlaybackReply {
+        var hasWaited = false
+        while true {
+            switch answer(hasWaited) {
+            case .reply(let reply): return reply
+            case .held(let need):
+                await output.wait(
+                    for: need, within: holdTime(of: need, output), limit: configuration.maximumHeld)
+                hasWaited = true
+            case .slow:
+                guard let snapshot = output.current?.snapshot, await output.transportStream.make(for: snapshot) else {
+                    return PlaybackReply.text(
+                        .notFound, "The stream cannot be had as MPEG-TS.\n", cache: .missing)
+                }
+            }
+        }
     }
 
     /// The answer to any request, for which the store or a first playlist may be waited for.
     private func answerAfterWaiting(_ request: PlaybackRequest, of output: StreamOutput) async -> PlaybackReply {
         do {
-            return switch request.path.resource {
-            case .masterPlaylist: try await master(of: output, for: request).of(output)
-            case .mediaPlaylist: try await media(of: output, for: request).of(output)
+            let isOpen = try await protection(of: output) == .open
+            if isOpen { return await reply(of: output) { open(output, for: request, hasWaited: $0) } }
+            switch request.path.resource {
+            case .masterPlaylist: return try await master(of: output, for: request).of(output)
+            case .mediaPlaylist(let container): return try await media(container, of: output, for: request)
             case .file(let name):
-                try await isAllowed(request, output.address, account: output.accountID)
-                    ? file(name, of: output, for: request) : refused
+                guard try await isAllowed(request, output.address, account: output.accountID) else { return refused }
+                return await reply(of: output) { file(name, of: output, for: request, hasWaited: $0) }
             }
         } catch {
             return failed(error, request, output.address)
@@ -215,13 +304,16 @@ public struct PlaybackService: Sendable {
             app: address.app, stream: address.stream, account: output.accountID)
     }
 
-    /// A file for a viewer who may have it.
-    private func file(_ name: String, of output: StreamOutput, for request: PlaybackRequest) -> PlaybackReply {
-        guard let file = outputs.file(named: name, at: output.address) else {
-            return PlaybackReply.text(.notFound, "Not found.\n", cache: .missing)
+    /// A file for a viewer who may have it. The part that comes next is waited for.
+    private func file(
+        _ name: MediaFileName, of output: StreamOutput, for request: PlaybackRequest, hasWaited: Bool
+    ) -> AtOnce {
+        guard let file = outputs.file(name, at: output.address) else {
+            if output.current?.snapshot.isHint(name) ?? false { return wait(.file(name), output, hasWaited) }
+            return .reply(PlaybackReply.text(.notFound, "Not found.\n", cache: .missing))
         }
         let cache: CachePolicy = request.path.session == nil ? .publicFile : .sessionFile
-        return PlaybackReply.file(file, to: request, cache: cache).of(output)
+        return .reply(PlaybackReply.file(file, to: request, cache: cache).of(output))
     }
 
     private var offline: PlaybackReply {
@@ -235,14 +327,35 @@ public struct PlaybackService: Sendable {
 
     // MARK: Playlists
 
-    /// Either playlist of a stream that asks for nothing.
-    private func open(
-        _ playlist: PublishedPlaylist, of output: StreamOutput, for request: PlaybackRequest
-    ) -> PlaybackReply {
-        note(request, of: output.address)
-        let body = request.path.resource == .masterPlaylist ? playlist.master : playlist.media
-        let cache = publicPolicy(playlist, isSession: request.path.session != nil)
-        return PlaybackReply.playlist(body, to: request, cache: cache).of(output)
+    /// The form of the playlist that a request asks for.
+    private func form(of request: PlaybackRequest, _ output: StreamOutput) -> PlaylistForm {
+        let wish = request.wish
+        if case .mediaPlaylist(let container) = request.path.resource {
+            return container == .transportStream ? .transportStream : wish.directives.skips ? .delta : .fragmentedMP4
+        }
+        return (wish.container ?? output.container) == .transportStream ? .transportStream : .fragmentedMP4
+    }
+
+    /// A media playlist for a viewer who may have it, once it holds what he asks for.
+    private func media(
+        _ container: SegmentContainer, of output: StreamOutput, for request: PlaybackRequest, isOpen: Bool,
+        hasWaited: Bool
+    ) -> AtOnce {
+        guard let playlist = output.current else { return wait(.firstPlaylist, output, hasWaited) }
+        switch playlist.snapshot.readiness(for: request.wish.directives) {
+        case .tooFarAhead: return .reply(misdirected("what _HLS_msn and _HLS_part name is too far ahead"))
+        case .waits: return wait(.playlist(request.wish.directives), output, hasWaited)
+        case .ready: break
+        }
+        if container == .transportStream, !output.transportStream.hasAll(of: playlist.snapshot) { return .slow }
+        let cache = isOpen ? publicPolicy(playlist, request) : .sessionPlaylist
+        return .reply(
+            PlaybackReply.playlist(playlist.media(form(of: request, output)), to: request, cache: cache).of(output))
+    }
+
+    /// The request names something that it cannot get by waiting.
+    private func misdirected(_ problem: String) -> PlaybackReply {
+        PlaybackReply.text(.badRequest, "Bad request: \(problem).\n", cache: .never)
     }
 
     /// `playlist.m3u8`. With a ticket it is rendered for one viewer and names a media playlist in a session's path; it
@@ -250,68 +363,74 @@ public struct PlaybackService: Sendable {
     private func master(of output: StreamOutput, for request: PlaybackRequest) async throws -> PlaybackReply {
         let address = output.address
         let protection = try await protection(of: output)
-        guard protection != .open else {
-            return await firstPlaylist(of: output).map { open($0, of: output, for: request) } ?? notReady(output)
-        }
-        guard let uri = try await mediaPlaylistURI(for: request, address: address, protection) else { return refused }
+        guard let uri = try await mediaPlaylistURI(of: output, for: request, protection) else { return refused }
         guard let playlist = await firstPlaylist(of: output) else { return notReady(output) }
         return try await settingCookie(
-            PlaybackReply.ownPlaylist(playlist.master(pointingAt: uri)), for: request, address, protection)
+            PlaybackReply.ownPlaylist(playlist.master(form(of: request, output), pointingAt: uri)), for: request,
+            address,
+            protection)
     }
 
     /// `chunklist.m3u8`. On a protected stream it is given in a session's path only; asked for elsewhere, or in the
     /// path of a session that is no more, it redirects to the path of one that is, if the ticket in the query is good.
-    private func media(of output: StreamOutput, for request: PlaybackRequest) async throws -> PlaybackReply {
+    private func media(
+        _ container: SegmentContainer, of output: StreamOutput, for request: PlaybackRequest
+    ) async throws -> PlaybackReply {
         let address = output.address
         let protection = try await protection(of: output)
-        guard protection != .open else {
-            return await firstPlaylist(of: output).map { open($0, of: output, for: request) } ?? notReady(output)
-        }
         let facts = protectedFacts(request, address)
         guard let session = request.path.session, SessionID.isWellFormed(session) else {
             guard let id = try await admission.offer(facts).grant else { return refused }
             return try await settingCookie(
-                redirect(to: id, for: request, protection), for: request, address, protection)
+                redirect(to: id, of: output, for: request, protection), for: request, address, protection)
         }
         // Nobody waits here, nor is a use charged, before it is known that he may see what comes; and a request for
         // headers alone shows him nothing.
-        if output.current == nil || request.isHead, !admission.permits(viewer(request, address), session: session) {
+        let waits = output.current?.snapshot.readiness(for: request.wish.directives) != .ready
+        if waits || request.isHead, !admission.permits(viewer(request, address), session: session) {
             guard try await admission.offer(facts).grant != nil else { return refused }
         }
-        guard let playlist = await firstPlaylist(of: output) else { return notReady(output) }
-        if !request.isHead {
+        // What may be said is known before the use is charged: a playlist that has to be waited for is charged when it is there.
+        let reply = await reply(of: output) { media(container, of: output, for: request, isOpen: false, hasWaited: $0) }
+        if !request.isHead, reply.status == .ok || reply.status == .notModified {
             guard let playing = try await admission.admit(facts, session: session).grant else { return refused }
-            guard playing == session else { return redirect(to: playing, for: request, protection) }
+            guard playing == session else { return redirect(to: playing, of: output, for: request, protection) }
         }
-        return PlaybackReply.playlist(playlist.media, to: request, cache: .sessionPlaylist)
+        return reply
     }
 
     /// Where the viewer's own media playlist is, relative to the master playlist asked for; nil when he is refused.
     private func mediaPlaylistURI(
-        for request: PlaybackRequest, address: StreamAddress, _ protection: Protection
+        of output: StreamOutput, for request: PlaybackRequest, _ protection: Protection
     ) async throws -> String? {
+        let address = output.address
         let facts = protectedFacts(request, address)
         if let session = request.path.session, admission.permits(viewer(request, address), session: session) {
-            return relativeURI(session: session, for: request, protection)
+            return relativeURI(session: session, of: output, for: request, protection)
         }
         guard let session = try await admission.offer(facts).grant else { return nil }
-        return relativeURI(session: session, for: request, protection)
+        return relativeURI(session: session, of: output, for: request, protection)
     }
 
     /// The media playlist of a session, seen from the stream's folder or from a session's.
-    private func relativeURI(session: String, for request: PlaybackRequest, _ protection: Protection) -> String {
+    private func relativeURI(
+        session: String, of output: StreamOutput, for request: PlaybackRequest, _ protection: Protection
+    ) -> String {
         let ticket = request.ticket
+        let playlist = form(of: request, output).fileName
         let uri =
             switch protection {
-            case .sevu: SessionPath.uri(session: session, key: ticket.key, pass: ticket.pass)
-            case .hmac: SessionPath.uri(session: session, token: ticket.token)
-            case .geoip, .open: SessionPath.uri(session: session)
+            case .sevu: SessionPath.uri(session: session, playlist: playlist, key: ticket.key, pass: ticket.pass)
+            case .hmac: SessionPath.uri(session: session, playlist: playlist, token: ticket.token)
+            case .geoip, .open: SessionPath.uri(session: session, playlist: playlist)
             }
         return request.path.session == nil ? uri : "../\(uri)"
     }
 
-    private func redirect(to session: String, for request: PlaybackRequest, _ protection: Protection) -> PlaybackReply {
-        PlaybackReply.redirect(to: relativeURI(session: session, for: request, protection))
+    private func redirect(
+        to session: String, of output: StreamOutput, for request: PlaybackRequest, _ protection: Protection
+    ) -> PlaybackReply {
+        PlaybackReply.redirect(to: relativeURI(session: session, of: output, for: request, protection))
     }
 
     /// The reply with the session's cookie, for players that keep cookies, when the viewer was let in with a token.
@@ -348,7 +467,8 @@ public struct PlaybackService: Sendable {
 
     /// The playlist, waiting for the first one if there is none yet.
     private func firstPlaylist(of output: StreamOutput) async -> PublishedPlaylist? {
-        await output.playlist(within: configuration.holdTime, limit: configuration.maximumHeld)
+        await output.wait(for: .firstPlaylist, within: configuration.holdTime, limit: configuration.maximumHeld)
+        return output.current
     }
 
     private func notReady(_ output: StreamOutput) -> PlaybackReply {
@@ -363,7 +483,10 @@ public struct PlaybackService: Sendable {
         viewers.note(client, of: address, now: .now())
     }
 
-    private func publicPolicy(_ playlist: PublishedPlaylist, isSession: Bool) -> CachePolicy {
-        isSession ? .sessionPlaylist : .publicPlaylist(targetDuration: playlist.snapshot.targetDuration)
+    private func publicPolicy(_ playlist: PublishedPlaylist, _ request: PlaybackRequest) -> CachePolicy {
+        guard request.path.session == nil else { return .sessionPlaylist }
+        let target = playlist.snapshot.targetDuration
+        return request.wish.directives.sequence == nil
+            ? .publicPlaylist(targetDuration: target) : .publicNumberedPlaylist(targetDuration: target)
     }
 }

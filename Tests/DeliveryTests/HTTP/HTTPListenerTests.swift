@@ -322,7 +322,7 @@ import Testing
             let head = "HTTP/1.1\r\nHost: a\r\n"
             await peer.send(
                 "GET /ok \(head)\r\n" + "GET \(folder)/chunklist.m3u8 \(head)\r\n"
-                    + "HEAD \(folder)/media_2.ts \(head)\r\n"
+                    + "HEAD \(folder)/media_2.m4s \(head)\r\n"
                     + "GET \(folder)/none.ts \(head)Content-Length: 3\r\n\r\nabc"
                     + "POST \(folder)/chunklist.m3u8 \(head)Content-Length: 0\r\n\r\n"
                     + "GET http://a\(folder)/chunklist.m3u8?x=1#y \(head)\r\n"
@@ -420,7 +420,7 @@ import Testing
         _ = try await player.publish()
         try await run(HTTPLimits(sendTimeout: .seconds(1)), playback: player.service) { listener, budget, _ in
             let peer = try await Peer(port: listener.port, reads: false)
-            let request = "GET \(TestPlayer.folder)/media_2.ts HTTP/1.1\r\nHost: a\r\n\r\n"
+            let request = "GET \(TestPlayer.folder)/media_2.m4s HTTP/1.1\r\nHost: a\r\n\r\n"
             try await eventually("the connection") { listener.connectionCount == 1 }
             await peer.send(String(repeating: request, count: 2_000))
             var most = 0

@@ -26,9 +26,9 @@ import TestSupport
         try await test.send(file, to: publication, until: 900)
         #expect(output.current == nil)
         try await test.send(file, to: publication, from: 900, until: 1_100)
-        #expect(segments(in: test.mediaPlaylist()) == ["media_1.ts"])
+        #expect(segments(in: test.mediaPlaylist()) == ["media_1.m4s"])
         try await test.send(file, to: publication, from: 1_100, until: 3_100)
-        #expect(segments(in: test.mediaPlaylist()) == ["media_1.ts", "media_2.ts", "media_3.ts"])
+        #expect(segments(in: test.mediaPlaylist()) == ["media_1.m4s", "media_2.m4s", "media_3.m4s"])
         #expect(test.memory.used > 0)
     }
 
@@ -41,13 +41,13 @@ import TestSupport
         let playlist = try #require(test.mediaPlaylist())
         #expect(segments(in: playlist).count == 8)
         #expect(playlist.hasSuffix("#EXT-X-ENDLIST\n"))
-        #expect(test.outputs.file(named: "media_8.ts", at: address) != nil)
+        #expect(test.outputs.file(.segment(8, .fragmentedMP4), at: address) != nil)
         #expect(test.memory.used > 80_000)
         await test.loop.advanceTime(by: .seconds(59))
         #expect(test.outputs.output(at: address) != nil)
         await test.loop.advanceTime(by: .seconds(2))
         #expect(test.outputs.output(at: address) == nil)
-        #expect(test.outputs.file(named: "media_8.ts", at: address) == nil)
+        #expect(test.outputs.file(.segment(8, .fragmentedMP4), at: address) == nil)
         #expect(test.outputs.count == 0)
         try await eventually { test.memory.used == 0 }
     }
@@ -66,19 +66,19 @@ import TestSupport
         let first = try await test.publish()
         try await test.send(file, to: first, until: 3_100)
         try await test.end(first)
-        #expect(segments(in: test.mediaPlaylist()) == (1...4).map { "media_\($0).ts" })
+        #expect(segments(in: test.mediaPlaylist()) == (1...4).map { "media_\($0).m4s" })
         let second = try await test.publish()
         #expect(test.mediaPlaylist() == nil)
         try await test.send(file, to: second, until: 2_100)
         let playlist = test.mediaPlaylist()
-        #expect(segments(in: playlist) == ["media_5.ts", "media_6.ts"])
+        #expect(segments(in: playlist) == ["media_5.m4s", "media_6.m4s"])
         #expect(number("EXT-X-MEDIA-SEQUENCE", in: playlist) == 5)
         #expect(playlist?.contains("#EXT-X-DISCONTINUITY\n") == true)
         #expect(playlist?.contains("ENDLIST") == false)
-        #expect(test.outputs.file(named: "media_2.ts", at: address) != nil)
+        #expect(test.outputs.file(.segment(2, .fragmentedMP4), at: address) != nil)
         await test.loop.advanceTime(by: .seconds(61))
-        #expect(test.outputs.file(named: "media_2.ts", at: address) == nil)
-        #expect(test.outputs.file(named: "media_5.ts", at: address) != nil)
+        #expect(test.outputs.file(.segment(2, .fragmentedMP4), at: address) == nil)
+        #expect(test.outputs.file(.segment(5, .fragmentedMP4), at: address) != nil)
     }
 
     @Test("media and discontinuity sequence never go back over a restart")
@@ -125,7 +125,7 @@ import TestSupport
             try? await test.send(file, to: publication, from: 1_900, until: 3_100)
             return test.mediaPlaylist() != nil
         }
-        #expect(segments(in: test.mediaPlaylist()).first == "media_1.ts")
+        #expect(segments(in: test.mediaPlaylist()).first == "media_1.m4s")
     }
 
     @Test("a stream's own playlist length goes before the configured one")
@@ -137,7 +137,7 @@ import TestSupport
         let test = await TestStage(store: store)
         let publication = try await test.publish()
         try await test.send(file, to: publication)
-        #expect(segments(in: test.mediaPlaylist()) == (4...7).map { "media_\($0).ts" })
+        #expect(segments(in: test.mediaPlaylist()) == (4...7).map { "media_\($0).m4s" })
     }
 
     @Test("the number of streams is bounded: ended ones give way, live ones do not")
@@ -181,7 +181,7 @@ import TestSupport
         let second = try await test.publish(settings: settings)
         try await test.send(file, to: second, until: 1_100)
         let playlist = test.mediaPlaylist()
-        #expect(segments(in: playlist) == (1...3).map { "media_\($0).ts" })
+        #expect(segments(in: playlist) == (1...3).map { "media_\($0).m4s" })
         #expect(playlist?.contains("#EXT-X-DISCONTINUITY\n#EXT-X-PROGRAM-DATE-TIME") == true)
     }
 
@@ -190,8 +190,8 @@ import TestSupport
         let test = await TestStage()
         let publication = try await test.publish()
         try await test.send(file, to: publication)
-        var held = test.outputs.file(named: "media_1.ts", at: address)?.bytes.getSlice(at: 0, length: 188)
-        let size = try #require(test.outputs.file(named: "media_1.ts", at: address)?.bytes.readableBytes)
+        var held = test.outputs.file(.segment(1, .fragmentedMP4), at: address)?.bytes.getSlice(at: 0, length: 188)
+        let size = try #require(test.outputs.file(.segment(1, .fragmentedMP4), at: address)?.bytes.readableBytes)
         try await test.end(publication)
         await test.loop.advanceTime(by: .seconds(61))
         #expect(test.outputs.count == 0)
@@ -224,10 +224,10 @@ import TestSupport
         test.memory.change(by: others)
         try await test.send(file, to: publication, from: 5_100, until: 6_100)
         // Three segments of a second are three target durations. (The headers that are sent again break no segment.)
-        #expect(segments(in: test.mediaPlaylist()) == (4...6).map { "media_\($0).ts" })
-        #expect(test.outputs.file(named: "media_2.ts", at: address) == nil)
+        #expect(segments(in: test.mediaPlaylist()) == (4...6).map { "media_\($0).m4s" })
+        #expect(test.outputs.file(.segment(2, .fragmentedMP4), at: address) == nil)
         test.memory.change(by: -others)
         try await test.send(file, to: publication, from: 6_100, until: 7_100)
-        #expect(segments(in: test.mediaPlaylist()) == (4...7).map { "media_\($0).ts" })
+        #expect(segments(in: test.mediaPlaylist()) == (4...7).map { "media_\($0).m4s" })
     }
 }

@@ -39,7 +39,7 @@ import Usher
         _ = try await player.publish()
         let folder = TestPlayer.folder
         let path = "\(folder)/sess_\(Self.session)"
-        #expect(try verdict(await ask(player, "\(path)/media_2.ts")) == "403 0")
+        #expect(try verdict(await ask(player, "\(path)/media_2.m4s")) == "403 0")
         #expect(try verdict(await ask(player, "\(path)/chunklist.m3u8")) == "403 1")
         #expect(try verdict(await ask(player, "\(path)/chunklist.m3u8?key=k&pass=wrong")) == "403 1")
         // What is no session is nobody's, and would be kept for all.
@@ -56,14 +56,14 @@ import Usher
         #expect(try verdict(await ask(player, "\(path)/chunklist.m3u8?key=k&pass=p", method: "GET")) == "204 1")
         #expect(player.admission.now.charged == 1)
         #expect(player.admission.now.sessions == [Self.session: "192.0.2.9"])
-        #expect(try verdict(await ask(player, "\(path)/media_2.ts")) == "204 1")
+        #expect(try verdict(await ask(player, "\(path)/media_2.m4s")) == "204 1")
         // Gone from here, and perhaps not from there.
-        #expect(try verdict(await ask(player, "\(path)/media_99.ts")) == "204 1")
-        #expect(try verdict(await ask(player, "\(path)/media_2.ts", forwardedFor: "192.0.2.8")) == "403 0")
-        #expect(try verdict(await ask(player, "\(folder)/media_2.ts")) == "403 0")
+        #expect(try verdict(await ask(player, "\(path)/media_99.m4s")) == "204 1")
+        #expect(try verdict(await ask(player, "\(path)/media_2.m4s", forwardedFor: "192.0.2.8")) == "403 0")
+        #expect(try verdict(await ask(player, "\(folder)/media_2.m4s")) == "403 0")
         #expect(player.admission.now.sent == [:])
         player.admission.set { $0.isRevoked = true }
-        #expect(try verdict(await ask(player, "\(path)/media_2.ts")) == "403 0")
+        #expect(try verdict(await ask(player, "\(path)/media_2.m4s")) == "403 0")
         #expect(try verdict(await ask(player, "\(path)/chunklist.m3u8?key=k&pass=p")) == "403 1")
     }
 
@@ -90,13 +90,13 @@ import Usher
         player.admission.set { $0.sessions = [Self.session: "192.0.2.9"] }
         let folder = TestPlayer.folder
         let path = "\(folder)/sess_\(Self.session)"
-        #expect(try verdict(await ask(player, "\(path)/media_2.ts")) == "204 0")
-        #expect(try verdict(await ask(player, "\(path)/media_2.ts", forwardedFor: "192.0.2.8")) == "403 0")
-        #expect(try verdict(await ask(player, "\(folder)/media_2.ts")) == "403 0")
+        #expect(try verdict(await ask(player, "\(path)/media_2.m4s")) == "204 0")
+        #expect(try verdict(await ask(player, "\(path)/media_2.m4s", forwardedFor: "192.0.2.8")) == "403 0")
+        #expect(try verdict(await ask(player, "\(folder)/media_2.m4s")) == "403 0")
         // The origin itself says that there is none.
         #expect(try verdict(await ask(player, "\(path)/chunklist.m3u8?key=k&pass=p")) == "204 0")
         player.admission.set { $0.isProtected = false }
-        #expect(try verdict(await ask(player, "\(folder)/media_2.ts")) == "204 0")
+        #expect(try verdict(await ask(player, "\(folder)/media_2.m4s")) == "204 0")
     }
 
     @Test("A stream without tickets is open to all for a second, and a store that fails is no answer")
@@ -104,10 +104,10 @@ import Usher
         let player = await TestPlayer(isProtected: false, configuration: Self.proxy)
         _ = try await player.publish()
         let folder = TestPlayer.folder
-        #expect(try verdict(await ask(player, "\(folder)/media_2.ts")) == "204 1")
+        #expect(try verdict(await ask(player, "\(folder)/media_2.m4s")) == "204 1")
         #expect(try verdict(await ask(player, "\(folder)/chunklist.m3u8")) == "204 1")
         player.admission.set { $0.isFailing = true }
-        let failed = try await ask(player, "\(folder)/media_2.ts")
+        let failed = try await ask(player, "\(folder)/media_2.m4s")
         #expect(try verdict(failed) == "503 0")
         #expect(failed.headers[.retryAfter] == "2")
     }
@@ -115,13 +115,13 @@ import Usher
     @Test(
         "The question must come from a trusted proxy, and say once what is asked for and by whom",
         arguments: [
-            (nil, "192.0.2.9", nil), ("/media_2.ts", "192.0.2.9", nil), ("/favicon.ico", "192.0.2.9", nil),
-            ("", "192.0.2.9", nil), ("/demo-origin/live/../live/mystream/media_2.ts", "192.0.2.9", nil),
-            ("/demo-origin//live/mystream/media_2.ts", "192.0.2.9", nil),
-            ("/demo-origin/live/mystream/media_2.ts", nil, nil),
-            ("/demo-origin/live/mystream/media_2.ts", "192.0.2.9", "192.0.2.8"),
-            ("/demo-origin/live/mystream/media_2.ts", "192.0.2.8, 192.0.2.9", "192.0.2.8"),
-            ("/demo-origin/live/mystream/media_2.ts", nil, "me"),
+            (nil, "192.0.2.9", nil), ("/media_2.m4s", "192.0.2.9", nil), ("/favicon.ico", "192.0.2.9", nil),
+            ("", "192.0.2.9", nil), ("/demo-origin/live/../live/mystream/media_2.m4s", "192.0.2.9", nil),
+            ("/demo-origin//live/mystream/media_2.m4s", "192.0.2.9", nil),
+            ("/demo-origin/live/mystream/media_2.m4s", nil, nil),
+            ("/demo-origin/live/mystream/media_2.m4s", "192.0.2.9", "192.0.2.8"),
+            ("/demo-origin/live/mystream/media_2.m4s", "192.0.2.8, 192.0.2.9", "192.0.2.8"),
+            ("/demo-origin/live/mystream/media_2.m4s", nil, "me"),
         ] as [(String?, String?, String?)])
     func badQuestions(uri: String?, forwardedFor: String?, realAddress: String?) async throws {
         let player = await TestPlayer(isProtected: false, configuration: Self.proxy)
@@ -132,7 +132,7 @@ import Usher
 
     @Test("Either header names the viewer, and strangers are told nothing")
     func whoAsks() async throws {
-        let file = "\(TestPlayer.folder)/sess_\(Self.session)/media_2.ts"
+        let file = "\(TestPlayer.folder)/sess_\(Self.session)/media_2.m4s"
         for (proxies, status) in [(Self.proxy, 204), (DeliveryConfiguration(segmenter: TestStage.segmenter), 403)] {
             let player = await TestPlayer(isProtected: true, configuration: proxies)
             _ = try await player.publish()

@@ -1,3 +1,4 @@
+import HLS
 import Live
 import Testing
 
@@ -8,17 +9,22 @@ import Testing
         "paths of playlists and files, with and without a session",
         arguments: [
             ("/a/live/s/playlist.m3u8", "s", nil, .masterPlaylist),
-            ("/a/live/s/chunklist.m3u8", "s", nil, .mediaPlaylist),
-            ("/a/live/s/media_12.ts", "s", nil, .file("media_12.ts")),
-            ("/a/live/s/media_12.m4s", "s", nil, .file("media_12.m4s")),
-            ("/a/live/s/init_0.mp4", "s", nil, .file("init_0.mp4")),
-            ("/a/live/s/sess_abc/chunklist.m3u8", "s", "abc", .mediaPlaylist),
+            ("/a/live/s/chunklist.m3u8", "s", nil, .mediaPlaylist(.fragmentedMP4)),
+            ("/a/live/s/chunklist_ts.m3u8", "s", nil, .mediaPlaylist(.transportStream)),
+            ("/a/live/s/media_12.ts", "s", nil, .file(.segment(12, .transportStream))),
+            ("/a/live/s/media_12.m4s", "s", nil, .file(.segment(12, .fragmentedMP4))),
+            ("/a/live/s/part_7_123.m4s", "s", nil, .file(.part(life: 7, number: 123))),
+            ("/a/live/s/init_0.mp4", "s", nil, .file(.initialization(0))),
+            ("/a/live/s/sess_abc/chunklist.m3u8", "s", "abc", .mediaPlaylist(.fragmentedMP4)),
             ("/a/live/s/sess_abc/playlist.m3u8", "s", "abc", .masterPlaylist),
-            ("/a/live/s/sess_/media_1.ts", "s", "", .file("media_1.ts")),
+            ("/a/live/s/sess_/media_1.m4s", "s", "", .file(.segment(1, .fragmentedMP4))),
             ("/a/live/mp4:s/playlist.m3u8", "mp4:s", nil, .masterPlaylist),
             ("/a/live/mp4%3As/playlist.m3u8", "mp4:s", nil, .masterPlaylist),
             ("/a/vod/mp4:folder/file.mp4/playlist.m3u8", "mp4:folder/file.mp4", nil, .masterPlaylist),
-            ("/a/vod/folder/file.mp4/sess_abc/media_1.ts", "folder/file.mp4", "abc", .file("media_1.ts")),
+            (
+                "/a/vod/folder/file.mp4/sess_abc/media_1.m4s", "folder/file.mp4", "abc",
+                .file(.segment(1, .fragmentedMP4))
+            ),
             // A stream's own name, since something must be.
             ("/a/live/sess_abc/playlist.m3u8", "sess_abc", nil, .masterPlaylist),
         ] as [(String, String, String?, PlaybackPath.Resource)])
@@ -38,7 +44,7 @@ import Testing
             "/a/live/%2e%2e/playlist.m3u8", "/a/live/s%2Ft/playlist.m3u8", "/a/live/s%00/playlist.m3u8",
             "/a/live/s%/playlist.m3u8", "/a/live/s%4/playlist.m3u8", "/a/live/%FF/playlist.m3u8",
             "/a/live/s/media_.ts", "/a/live/s/media_x.ts", "/a/live/s/media_-1.ts", "/a/live/s/media_1.mp4",
-            "/a/live/s/init_1.ts", "/a/live/s/media_99999999999999999999.ts", "/a/live/s/playlist.m3u8/",
+            "/a/live/s/init_1.ts", "/a/live/s/media_99999999999999999999.m4s", "/a/live/s/playlist.m3u8/",
             "/a/live/" + String(repeating: "x/", count: 30) + "playlist.m3u8",
             "/a/live/" + String(repeating: "x", count: 3_000) + "/playlist.m3u8",
         ])

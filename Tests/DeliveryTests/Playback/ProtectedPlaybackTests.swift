@@ -41,7 +41,7 @@ import Usher
             #expect(media.text == player.test.mediaPlaylist())
         }
         #expect(player.admission.now.charged == 1)
-        let segment = try await player.get("\(folder)/sess_\(session)/media_2.ts")
+        let segment = try await player.get("\(folder)/sess_\(session)/media_2.m4s")
         #expect(segment.status == .ok)
         #expect(segment.headers[.cacheControl] == "private, max-age=60")
         #expect(
@@ -70,9 +70,9 @@ import Usher
         "without a good ticket everything is refused, with no reason and no 401",
         arguments: [
             "playlist.m3u8", "playlist.m3u8?key=k", "playlist.m3u8?key=k&pass=wrong", "chunklist.m3u8",
-            "chunklist.m3u8?key=k&pass=wrong", "media_2.ts", "media_2.ts?key=k&pass=p", "media_99.ts",
-            "sess_\(SessionID.make())/chunklist.m3u8", "sess_\(SessionID.make())/media_2.ts",
-            "sess_x/chunklist.m3u8?key=k", "sess_/media_2.ts", "sess_\(SessionID.make())/playlist.m3u8",
+            "chunklist.m3u8?key=k&pass=wrong", "media_2.m4s", "media_2.m4s?key=k&pass=p", "media_99.m4s",
+            "sess_\(SessionID.make())/chunklist.m3u8", "sess_\(SessionID.make())/media_2.m4s",
+            "sess_x/chunklist.m3u8?key=k", "sess_/media_2.m4s", "sess_\(SessionID.make())/playlist.m3u8",
         ])
     func refusals(file: String) async throws {
         let player = await TestPlayer(isProtected: true)
@@ -123,7 +123,7 @@ import Usher
         _ = try await player.publish()
         let media = try await mediaURI(player)
         _ = try await player.get(media)
-        let segment = media.replacing("chunklist.m3u8?key=k&pass=p", with: "media_2.ts")
+        let segment = media.replacing("chunklist.m3u8?key=k&pass=p", with: "media_2.m4s")
         #expect(try await player.get(segment).status == .ok)
         player.admission.set { $0.isRevoked = true }
         #expect(try await player.get(segment).status == .forbidden)
@@ -150,7 +150,7 @@ import Usher
         let player = await TestPlayer(isProtected: true)
         _ = try await player.publish()
         player.admission.set { $0.isFailing = true }
-        for file in ["playlist.m3u8?key=k&pass=p", "chunklist.m3u8", "media_2.ts"] {
+        for file in ["playlist.m3u8?key=k&pass=p", "chunklist.m3u8", "media_2.m4s"] {
             let reply = try await player.get("\(folder)/\(file)")
             #expect(reply.status == .serviceUnavailable)
             #expect(reply.headers[.retryAfter] == "2")

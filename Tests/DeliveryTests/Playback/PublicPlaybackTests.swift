@@ -31,14 +31,14 @@ import Testing
         _ = try await player.publish()
         let media = try await player.get("\(folder)/chunklist.m3u8")
         #expect(media.status == .ok)
-        #expect(segments(in: media.text) == (1...7).map { "media_\($0).ts" })
+        #expect(segments(in: media.text) == (1...7).map { "media_\($0).m4s" })
         #expect(media.headers[.cacheControl] == "public, max-age=1")
-        let segment = try await player.get("\(folder)/media_3.ts")
+        let segment = try await player.get("\(folder)/media_3.m4s")
         #expect(segment.status == .ok)
-        #expect(segment.headers[.contentType] == "video/mp2t")
+        #expect(segment.headers[.contentType] == "video/mp4")
         #expect(segment.headers[.cacheControl] == "public, max-age=31536000, immutable")
         #expect(segment.headers[.acceptRanges] == "bytes")
-        let published = try #require(player.test.outputs.file(named: "media_3.ts", at: TestStage.address))
+        let published = try #require(player.test.outputs.file(.segment(3, .fragmentedMP4), at: TestStage.address))
         #expect(segment.body == published.bytes)
         #expect(segment.headers[.eTag] == published.entityTag)
     }
@@ -47,7 +47,7 @@ import Testing
     func notModified() async throws {
         let player = await TestPlayer(isProtected: false)
         _ = try await player.publish()
-        for name in ["playlist.m3u8", "chunklist.m3u8", "media_2.ts"] {
+        for name in ["playlist.m3u8", "chunklist.m3u8", "media_2.m4s"] {
             let first = try await player.get("\(folder)/\(name)")
             let tag = try #require(first.headers[.eTag])
             let second = try await player.get("\(folder)/\(name)", headers: [.ifNoneMatch: "W/\"x\", \(tag)"])
@@ -78,7 +78,7 @@ import Testing
         let again = try await player.get(
             "\(folder)/chunklist.m3u8", headers: [.acceptEncoding: "gzip", .ifNoneMatch: tag])
         #expect(again.status == .notModified)
-        let segment = try await player.get("\(folder)/media_2.ts", headers: [.acceptEncoding: "gzip"])
+        let segment = try await player.get("\(folder)/media_2.m4s", headers: [.acceptEncoding: "gzip"])
         #expect(segment.headers[.contentEncoding] == nil)
     }
 
@@ -86,7 +86,7 @@ import Testing
     func ranges() async throws {
         let player = await TestPlayer(isProtected: false)
         _ = try await player.publish()
-        let uri = "\(folder)/media_2.ts"
+        let uri = "\(folder)/media_2.m4s"
         let whole = try await player.get(uri)
         let length = whole.body.readableBytes
         let tag = try #require(whole.headers[.eTag])
@@ -112,7 +112,7 @@ import Testing
     func head() async throws {
         let player = await TestPlayer(isProtected: false)
         _ = try await player.publish()
-        for name in ["playlist.m3u8", "chunklist.m3u8", "media_2.ts"] {
+        for name in ["playlist.m3u8", "chunklist.m3u8", "media_2.m4s"] {
             let full = try await player.get("\(folder)/\(name)")
             let head = try await player.get("\(folder)/\(name)", method: .HEAD)
             #expect(head.status == .ok)
@@ -148,7 +148,7 @@ import Testing
     func spellings(folder: String) async throws {
         let player = await TestPlayer(isProtected: false)
         _ = try await player.publish()
-        for name in ["playlist.m3u8", "chunklist.m3u8", "media_2.ts"] {
+        for name in ["playlist.m3u8", "chunklist.m3u8", "media_2.m4s"] {
             #expect(try await player.get("\(folder)/\(name)").status == .ok)
         }
     }
@@ -157,9 +157,10 @@ import Testing
         "what is not there is 404 with a short body, and no other route is taken over",
         arguments: [
             ("/demo-origin/live/mystream/index.html", .notFound, nil),
-            ("/demo-origin/live/mystream/media_99.ts", .notFound, nil),
-            ("/demo-origin/live/mystream/init_1.mp4", .notFound, nil),
-            ("/demo-origin/live/mystream/media_1.m4s", .notFound, nil),
+            ("/demo-origin/live/mystream/media_99.m4s", .notFound, nil),
+            ("/demo-origin/live/mystream/init_2.mp4", .notFound, nil),
+            ("/demo-origin/live/mystream/media_1.ts", .notFound, nil),
+            ("/demo-origin/live/mystream/part_1_9999.m4s", .notFound, nil),
             ("/demo-origin/live/mystream/../../../etc/passwd", .notFound, nil),
             ("/demo-origin/live/offline/playlist.m3u8", .notFound, "5"),
             ("/demo-origin/live/offline/chunklist.m3u8", .notFound, "5"),
@@ -181,7 +182,7 @@ import Testing
         let publication = try await player.publish(until: 500)
         async let reply = player.get("\(folder)/playlist.m3u8")
         let output = try #require(player.test.outputs.output(at: TestStage.address))
-        try await eventually { output.heldRequests == 1 }
+        try await eventually { output.held.count == 1 }
         try await player.test.send(FLVFile.sample(), to: publication, from: 500, until: 1_100)
         #expect(try await reply.status == .ok)
     }

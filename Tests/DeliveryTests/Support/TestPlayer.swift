@@ -47,14 +47,22 @@ struct TestPlayer {
                 HTTPRequestHead(version: .http1_1, method: method, uri: uri, headers: HTTPHeaders(headers))))
         try #require(PlaybackService.takes(head.target))
         let connection = PlaybackConnection(client: IPAddress("198.51.100.7"), server: "192.0.2.80")
-        let reply =
-            switch service.answer(head, over: connection) {
-            case .now(let reply): reply
-            case .later(let work): await work()
-            }
+        let reply = await reply(of: service.answer(head, over: connection))
         return PlayerReply(
             status: HTTPResponse.Status(code: Int(reply.status.code)), headers: try reply.fields(),
             body: reply.body ?? ByteBuffer())
+    }
+
+    private func reply(of answer: PlaybackService.Answer) async -> PlaybackReply {
+        switch answer {
+        case .now(let reply): return reply
+        case .later(let work): return await work()
+        case .held(let request):
+            await withCheckedContinuation { continuation in
+                _ = request.wait(on: test.loop) { continuation.resume() }
+            }
+            return await reply(of: request.answer())
+        }
     }
 
     /// The sample, published; `until` in milliseconds.

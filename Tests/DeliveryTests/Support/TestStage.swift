@@ -80,7 +80,7 @@ struct TestStage {
     }
 
     func mediaPlaylist(_ address: StreamAddress = address) -> String? {
-        outputs.output(at: address)?.current.map { String(buffer: $0.snapshot.mediaPlaylist) }
+        outputs.output(at: address)?.current.map { String(buffer: $0.snapshot.mediaPlaylist()) }
     }
 }
 

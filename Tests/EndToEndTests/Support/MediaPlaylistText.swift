@@ -15,6 +15,8 @@ struct MediaPlaylistText: Sendable {
     private(set) var targetDuration = 0
     private(set) var isEnded = false
     private(set) var segments: [Segment] = []
+    /// The newest initialization section; nil for MPEG-TS.
+    private(set) var initialization: String?
 
     init(_ text: String) {
         self.text = text
@@ -30,6 +32,7 @@ struct MediaPlaylistText: Sendable {
             case "#EXT-X-TARGETDURATION": targetDuration = Int(value) ?? -1
             case "#EXT-X-ENDLIST": isEnded = true
             case "#EXT-X-DISCONTINUITY": isDiscontinuity = true
+            case "#EXT-X-MAP": initialization = String(value.dropFirst(5).dropLast())
             case "#EXT-X-PROGRAM-DATE-TIME":
                 let style = Date.ISO8601FormatStyle(includingFractionalSeconds: true)
                 date = try? style.parse(value)

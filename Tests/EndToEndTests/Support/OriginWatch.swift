@@ -28,16 +28,16 @@ extension OriginProcess {
         }
     }
 
-    /// Writes all segments of a playlist into one file, as they come.
+    /// Writes the initialization and all segments of a playlist into one file, as they come.
     func download(_ playlist: MediaPlaylistText, of stream: String, into folder: Folder) async throws -> String {
         var bytes: [UInt8] = []
-        for segment in playlist.segments {
-            let address = chunklist(stream).replacingOccurrences(of: "chunklist.m3u8", with: segment.name)
+        for name in [playlist.initialization].compactMap(\.self) + playlist.segments.map(\.name) {
+            let address = chunklist(stream).replacingOccurrences(of: "chunklist.m3u8", with: name)
             let reply = try await HTTPGet(address)
             guard reply.status == 200 else { throw ProgramFailure(description: "\(address): \(reply.status)") }
             bytes += reply.body
         }
-        let path = folder.file("\(stream).ts")
+        let path = folder.file("\(stream).mp4")
         try Data(bytes).write(to: URL(fileURLWithPath: path))
         return path
     }
