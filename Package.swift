@@ -5,6 +5,7 @@ let nio: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
 let nioHTTP: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
 let nioEmbedded: Target.Dependency = .product(name: "NIOEmbedded", package: "swift-nio")
+let nioTLS: Target.Dependency = .product(name: "NIOTLS", package: "swift-nio")
 let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
 let httpTypes: Target.Dependency = .product(name: "HTTPTypes", package: "swift-http-types")
 let nioHTTPTypes: [Target.Dependency] = [
@@ -67,9 +68,11 @@ let package = Package(
                 "CMaxMindDB", "Basics", "RTMP", "Usher", "Storage", "Live", crypto, nio, nioPosix, logging,
             ]),
         .target(
+            name: "TLS", dependencies: ["Basics", "Live", "Admission", nio, nioSSL, nioTLS, logging]),
+        .target(
             name: "RTMPServer",
             dependencies: [
-                "Basics", "Media", "RTMP", "Usher", "Storage", "Live", "Admission", nio, nioPosix, logging,
+                "Basics", "Media", "RTMP", "Usher", "Storage", "Live", "Admission", "TLS", nio, nioPosix, logging,
             ]),
         .target(
             name: "PushPublish",
@@ -83,21 +86,22 @@ let package = Package(
         .target(
             name: "Delivery",
             dependencies: [
-                "CZlib", "Basics", "Media", "HLS", "Usher", "Storage", "Live", "Admission", hummingbird,
+                "CZlib", "Basics", "Media", "HLS", "Usher", "Storage", "Live", "Admission", "TLS", hummingbird,
                 hummingbirdCore, httpTypes, nio, nioHTTP, nioPosix, logging,
             ] + nioHTTPTypes),
         .target(name: "Settings", dependencies: ["Basics", "Usher", "Storage", configuration, nio, yams, logging]),
         .target(
             name: "Origin",
             dependencies: [
-                "CMalloc", "Basics", "Media", "RTMP", "HLS", "Usher", "Storage", "Live", "Admission", "RTMPServer",
+                "CMalloc", "Basics", "Media", "RTMP", "HLS", "Usher", "Storage", "Live", "Admission", "TLS",
+                "RTMPServer",
                 "PushPublish", "ControlAPI", "Delivery", "Settings", hummingbird, httpTypes, lifecycle, nio, nioPosix,
                 logging,
             ]),
         .executableTarget(
             name: "playhouse",
             dependencies: [
-                "Basics", "Usher", "Storage", "Admission", "ControlAPI", "Settings", "Origin", argumentParser,
+                "Basics", "Usher", "Storage", "Admission", "TLS", "ControlAPI", "Settings", "Origin", argumentParser,
                 httpClient,
                 nio, nioSSL, logging, yams,
             ]),
@@ -110,7 +114,8 @@ let package = Package(
         // Where bytes from outside enter, as functions of one input: for the fuzzer, and for the replay of what it found.
         .target(
             name: "FuzzTargets",
-            dependencies: ["Media", "RTMP", "MPEGTS", "ControlAPI", "Delivery", "Settings", nio], path: "Fuzz/Targets"),
+            dependencies: ["Media", "RTMP", "MPEGTS", "ControlAPI", "Delivery", "Settings", "TLS", nio],
+            path: "Fuzz/Targets"),
         .testTarget(name: "FuzzTests", dependencies: ["FuzzTargets"]),
         // Programs, files and waiting that the tests of several rooms share.
         .target(
@@ -139,6 +144,11 @@ let package = Package(
             dependencies: [
                 "TestSupport", "StoreSupport", "Basics", "RTMP", "Live", "Admission", "Storage", "Usher", nio, nioPosix,
                 logging,
+            ]),
+        .testTarget(
+            name: "TLSTests",
+            dependencies: [
+                "TestSupport", "Admission", "Basics", "Live", "TLS", nio, nioPosix, nioSSL, nioTLS, logging,
             ]),
         .testTarget(
             name: "RTMPServerTests",
@@ -182,7 +192,7 @@ let package = Package(
             name: "EndToEndTests",
             dependencies: [
                 "TestSupport", "Basics", "ControlAPI", "Media", "RTMP", "Storage", "Usher", httpClient, grdb, nio,
-                nioPosix,
+                nioPosix, nioSSL, nioTLS,
             ],
             exclude: ["Fixtures"]),
     ],

@@ -23,6 +23,8 @@ package enum FuzzTarget: String, Sendable, CaseIterable {
     case paths
     /// Heads of players' requests.
     case heads
+    /// First messages of TLS clients.
+    case hellos
     /// Configuration files.
     case yaml
 
@@ -40,6 +42,7 @@ package enum FuzzTarget: String, Sendable, CaseIterable {
         case .forms: try TextFuzzing.forms(input)
         case .paths: try TextFuzzing.paths(input)
         case .heads: try TextFuzzing.heads(input)
+        case .hellos: try TextFuzzing.hellos(input)
         case .yaml: try TextFuzzing.yaml(input)
         }
     }

@@ -2,6 +2,7 @@ import ControlAPI
 import Delivery
 import NIOCore
 import Settings
+import TLS
 
 /// What comes as text: requests to the control API, players' paths, configuration files.
 enum TextFuzzing {
@@ -82,6 +83,30 @@ enum TextFuzzing {
         }
         guard case .head = RequestHead.read(pieces, searched: &searched) else {
             throw BrokenPromise(description: "The head is not read when it comes byte by byte.")
+        }
+    }
+
+    static func hellos(_ input: [UInt8]) throws {
+        let whole = ClientHello.read(ByteBuffer(bytes: input))
+        switch whole {
+        case .incomplete(let needed):
+            try promise(needed > input.count, "\(needed) bytes are asked for, and \(input.count) are there.")
+        case .hello(let hello):
+            let name = hello.serverName ?? "none"
+            try promise(
+                name.utf8.allSatisfy { (0x21...0x7E).contains($0) && !(0x41...0x5A).contains($0) },
+                "The name is \(name)")
+        case .foreign: break
+        }
+        // As it comes: what was once decided stays so.
+        var needed = 1
+        for length in 1...max(1, input.count) where length >= needed && length <= input.count {
+            let part = ClientHello.read(ByteBuffer(bytes: input[..<length]))
+            guard case .incomplete(let more) = part else {
+                try promise(part == whole, "\(part) after \(length) bytes, and \(whole) in the end.")
+                return
+            }
+            needed = more
         }
     }
 

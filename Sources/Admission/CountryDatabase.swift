@@ -70,18 +70,9 @@ private final class CountryDatabaseFile: Sendable {
     /// The file as it was read.
     private struct State: Sendable {
         var content: Content?
-        var stamp: Stamp?
+        var stamp: FileStamp?
         /// What was said of the file last, so that it is said once.
         var complaint: String?
-    }
-
-    /// Tells one file from another in its place.
-    private struct Stamp: Sendable, Hashable {
-        var device: UInt64
-        var node: UInt64
-        var size: Int64
-        var seconds: Int
-        var nanoseconds: Int
     }
 
     let path: String
@@ -143,18 +134,17 @@ private final class CountryDatabaseFile: Sendable {
         _ = try Content.read(path)
     }
 
-    private static func stamp(of path: String) throws(Failure) -> Stamp {
-        var status = stat()
-        guard stat(path, &status) == 0 else {
-            throw Failure(description: "\(path): \(String(cString: strerror(errno)))")
+    private static func stamp(of path: String) throws(Failure) -> FileStamp {
+        let stamp: FileStamp
+        do throws(FileStamp.Failure) {
+            stamp = try FileStamp(path: path)
+        } catch {
+            throw Failure(description: "\(path): \(error)")
         }
-        guard status.st_mode & S_IFMT == S_IFREG else { throw Failure(description: "\(path): it is no file") }
-        guard (1...maximumSize).contains(Int64(status.st_size)) else {
+        guard (1...maximumSize).contains(stamp.size) else {
             throw Failure(description: "\(path): its size is not that of a country database")
         }
-        return Stamp(
-            device: UInt64(status.st_dev), node: UInt64(status.st_ino), size: Int64(status.st_size),
-            seconds: status.st_mtim.tv_sec, nanoseconds: status.st_mtim.tv_nsec)
+        return stamp
     }
 
     /// An open database. It is only read once it is made.

@@ -13,6 +13,7 @@ import RTMPServer
 import ServiceLifecycle
 import Settings
 import Storage
+import TLS
 
 /// All rooms put together: the only place that knows them all.
 final class Origin: Sendable {
@@ -114,6 +115,22 @@ final class Origin: Sendable {
         }
         rtmpPort = server.port
         logger.info("listening for RTMP", metadata: ["address": "\(listen.host):\(server.port)"])
+        var servers = [server]
+        var certificates: [ServerCertificates] = []
+        if let listen = configuration.rtmps.listen {
+            let own = try configuration.certificates(
+                of: configuration.rtmps, group: "rtmps", protocols: [], logger: logger)
+            certificates.append(own)
+            let tls = TLSEnvironment(
+                certificates: own, timeout: configuration.rtmp.handshakeTimeout.timeAmount, holdsBack: false,
+                memory: memory, log: log)
+            let server = try await StartFailure.listening("rtmps.listen", listen) {
+                try await RTMPServer.bind(
+                    host: listen.host, port: listen.port, group: group, gate: gate, tls: tls, environment: rtmp)
+            }
+            logger.info("listening for RTMPS", metadata: ["address": "\(listen.host):\(server.port)"])
+            servers.append(server)
+        }
 
         let playback = PlaybackService(
             outputs: outputs, admission: admissions, configuration: configuration.delivery, logger: logger)
@@ -127,7 +144,8 @@ final class Origin: Sendable {
             store: store, secret: secret, stage: stage, admissions: admissions, pushes: pushes, usage: usage,
             addresses: PublicAddresses(
                 host: configuration.server.publicHost, rtmpPort: server.port,
-                httpPort: configuration.http.listen.port, publicURL: configuration.server.publicURL),
+                httpPort: (configuration.https.listen ?? configuration.http.listen).port,
+                isSecure: configuration.https.listen != nil, publicURL: configuration.server.publicURL),
             version: PlayhouseVersion.current, logger: logger, threads: threads,
             viewers: viewers,
             lastSegment: { outputs.output(at: $0)?.lastSequence })
@@ -145,14 +163,26 @@ final class Origin: Sendable {
         // Hummingbird's own lines are about every request; ours say what matters.
         var quiet = logger
         quiet.logLevel = Swift.max(logger.logLevel, .warning)
-        let web = try await StartFailure.listening("http.listen", http) { [quiet] in
+        let web = HTTPMemory(budget: memory, maximumBodies: configuration.limits.bodies)
+        let bind = { @Sendable [quiet] (address: HostPort, tls: TLSEnvironment?) in
             try await HTTPListener.bind(
-                host: http.host, port: http.port, group: group, gate: gate, limits: configuration.httpLimits,
-                memory: HTTPMemory(budget: memory, maximumBodies: configuration.limits.bodies),
-                playback: playback,
-                responder: responder, log: log, logger: quiet)
+                host: address.host, port: address.port, group: group, gate: gate, tls: tls,
+                limits: configuration.httpLimits, memory: web, playback: playback, responder: responder, log: log,
+                logger: quiet)
         }
-        logger.info("listening for HTTP", metadata: ["address": "\(http.host):\(web.port)"])
+        var listeners = [try await StartFailure.listening("http.listen", http) { try await bind(http, nil) }]
+        logger.info("listening for HTTP", metadata: ["address": "\(http.host):\(listeners[0].port)"])
+        if let https = configuration.https.listen {
+            let own = try configuration.certificates(
+                of: configuration.https, group: "https", protocols: ["http/1.1"], logger: logger)
+            certificates.append(own)
+            let tls = TLSEnvironment(
+                certificates: own, timeout: configuration.http.headerTimeout.timeAmount, holdsBack: true,
+                memory: memory, log: log)
+            let listener = try await StartFailure.listening("https.listen", https) { try await bind(https, tls) }
+            logger.info("listening for HTTPS", metadata: ["address": "\(https.host):\(listener.port)"])
+            listeners.append(listener)
+        }
         services = [
             MemoryService(),
             Housekeeping(
@@ -164,14 +194,15 @@ final class Origin: Sendable {
             AttemptReadAheadService(store: store, limit: configuration.limits.memory / 2, logger: logger),
             UsageService(usage: usage, viewers: viewers),
             AdmissionService(admissions: admissions),
+            CertificateService(certificates: certificates),
             DeletedAccounts(
                 deletions: { try await store.deletedAccounts(after: $0) }, stage: stage, admissions: admissions,
                 pushes: pushes, outputs: outputs, logger: logger),
             RTMPService(
-                server: server, stage: stage, pushes: pushes, drainTimeout: configuration.server.drainTimeout,
+                servers: servers, stage: stage, pushes: pushes, drainTimeout: configuration.server.drainTimeout,
                 logger: logger),
             HTTPService(
-                listener: web, readiness: readiness, drainTimeout: configuration.server.drainTimeout),
+                listeners: listeners, readiness: readiness, drainTimeout: configuration.server.drainTimeout),
         ]
     }
 

@@ -9,6 +9,7 @@ import NIOCore
 import PushPublish
 import RTMPServer
 import Settings
+import TLS
 import Usher
 
 // What the rooms are set up with.
@@ -42,6 +43,35 @@ extension PlayhouseConfiguration {
             idleTimeout: http.idleTimeout.timeAmount, headerTimeout: http.headerTimeout.timeAmount,
             bodyTimeout: http.bodyTimeout.timeAmount, sendTimeout: http.sendTimeout.timeAmount,
             maximumBody: limits.body)
+    }
+
+    /// The certificates of each listener inside TLS, under the name of the settings that name them.
+    public var certificateFiles: [(group: String, files: [CertificateFiles])] {
+        var groups: [(group: String, files: [CertificateFiles])] = []
+        if https.listen != nil { groups.append(("https", files(https))) }
+        if rtmps.listen != nil, rtmps.certificates != https.certificates || rtmps.keys != https.keys {
+            groups.append(("rtmps", files(rtmps)))
+        } else if rtmps.listen != nil, https.listen == nil {
+            groups.append(("https", files(https)))
+        }
+        return groups
+    }
+
+    private func files(_ tls: TLS) -> [CertificateFiles] {
+        zip(tls.certificates, tls.keys).map { CertificateFiles(certificate: $0, key: $1) }
+    }
+
+    /// The certificates of a listener; blocks while they are read.
+    /// - Parameter protocols: what is spoken inside, the dearest first.
+    func certificates(
+        of tls: TLS, group: String, protocols: [String], logger: Logger
+    ) throws(StartFailure) -> ServerCertificates {
+        let group = tls.certificates == https.certificates && tls.keys == https.keys ? "https" : group
+        do throws(CertificateFinding) {
+            return try ServerCertificates(group: group, files: files(tls), protocols: protocols, logger: logger)
+        } catch {
+            throw StartFailure(description: error.description)
+        }
     }
 
     var pushing: PushConfiguration {

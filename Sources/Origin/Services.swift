@@ -9,10 +9,12 @@ import PushPublish
 import RTMPServer
 import ServiceLifecycle
 import Storage
+import TLS
 
-/// The RTMP server as a service: accepts until the origin shuts down, then says goodbye in order.
+/// The RTMP servers as a service: they accept until the origin shuts down, then say goodbye in order.
 struct RTMPService: Service {
-    let server: RTMPServer
+    /// Plain, and inside TLS.
+    let servers: [RTMPServer]
     let stage: Stage
     let pushes: PushSupervisor
     /// `server.drain_timeout`.
@@ -27,18 +29,22 @@ struct RTMPService: Service {
     /// No new connections; pushes end first, so that their destinations hear an orderly end; then everybody is told, streams
     /// end, and who does not go is closed.
     private func drain() async {
-        await server.stopAccepting()
+        for server in servers { await server.stopAccepting() }
         await pushes.drain()
-        await server.announceShutdown()
+        for server in servers { await server.announceShutdown() }
         await stage.drain()
-        let count = await server.endConnections(within: drainTimeout)
+        let count = await withTaskGroup(of: Int.self) { group in
+            for server in servers { group.addTask { await server.endConnections(within: drainTimeout) } }
+            return await group.reduce(0, +)
+        }
         logger.info("RTMP drained", metadata: ["connections": "\(count)"])
     }
 }
 
-/// The HTTP listener as a service: accepts until the origin shuts down, then lets requests in progress be answered.
+/// The HTTP listeners as a service: they accept until the origin shuts down, then let requests in progress be answered.
 struct HTTPService: Service {
-    let listener: HTTPListener
+    /// Plain, and inside TLS.
+    let listeners: [HTTPListener]
     let readiness: Readiness
     /// `server.drain_timeout`.
     let drainTimeout: Duration
@@ -46,7 +52,38 @@ struct HTTPService: Service {
     func run() async throws {
         try? await gracefulShutdown()
         readiness.shutDown()
-        await listener.drain(within: drainTimeout)
+        await withTaskGroup { group in
+            for listener in listeners { group.addTask { await listener.drain(within: drainTimeout) } }
+        }
+    }
+}
+
+/// Reads certificates again when their files were replaced.
+struct CertificateService: Service {
+    let certificates: [ServerCertificates]
+    var interval = Duration.seconds(1)
+
+    func run() async throws {
+        guard !certificates.isEmpty else {
+            try? await gracefulShutdown()
+            return
+        }
+        try? await cancelWhenGracefulShutdown {
+            while true {
+                try await Task.sleep(for: interval)
+                for certificates in certificates { await refresh(certificates) }
+            }
+        }
+    }
+
+    /// On a thread of its own: a disk may take its time.
+    private func refresh(_ certificates: ServerCertificates) async {
+        await withCheckedContinuation { continuation in
+            DispatchQueue.global().async {
+                certificates.refresh()
+                continuation.resume()
+            }
+        }
     }
 }
 

@@ -11,9 +11,12 @@ struct RTMPPeer: Sendable {
     let address: String
     /// Where it came to.
     let serverAddress: String
+    /// Inside TLS.
+    let isSecure: Bool
     let accepted = Date()
 
-    init(_ channel: any Channel) {
+    init(_ channel: any Channel, isSecure: Bool) {
+        self.isSecure = isSecure
         address = channel.remoteAddress?.plainAddress ?? "unknown"
         serverAddress = channel.localAddress?.plainAddress ?? ""
     }
@@ -72,7 +75,8 @@ struct RTMPClient: Sendable {
     /// The client as a publisher.
     func publisher(_ user: String, at peer: RTMPPeer) -> PublisherInfo {
         PublisherInfo(
-            address: peer.address, software: software, transport: "rtmp", user: user.cut(), connected: peer.accepted)
+            address: peer.address, software: software, transport: peer.isSecure ? "rtmps" : "rtmp",
+            user: user.cut(), connected: peer.accepted)
     }
 
     /// The client as a viewer of a stream that it named.

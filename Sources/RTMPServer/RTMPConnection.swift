@@ -46,15 +46,18 @@ final class RTMPConnection: ChannelDuplexHandler, @unchecked Sendable {
     private var check: Scheduled<Void>?
     private let wasAskedToReconnect = Atomic<Bool>(false)
 
-    /// - Parameter gate: holds the connection's place; nil: there are no limits.
+    /// - Parameters:
+    ///   - gate: holds the connection's place; nil: there are no limits.
+    ///   - isSecure: it is inside TLS.
     init(
-        _ channel: any Channel, environment: RTMPEnvironment, connections: RTMPConnections, gate: ConnectionGateHandler?
+        _ channel: any Channel, environment: RTMPEnvironment, connections: RTMPConnections,
+        gate: ConnectionGateHandler?, isSecure: Bool = false
     ) {
         self.environment = environment
         self.connections = connections
         self.gate = gate
         eventLoop = channel.eventLoop
-        peer = RTMPPeer(channel)
+        peer = RTMPPeer(channel, isSecure: isSecure)
         session = ServerSession(configuration: environment.configuration.session, now: .now())
         memory = WaitingMemory(budget: environment.memory)
     }

@@ -2,8 +2,9 @@ import Admission
 import NIOCore
 import NIOPosix
 import Synchronization
+import TLS
 
-/// Accepts RTMP connections on `rtmp.listen`, and ends them in order.
+/// Accepts RTMP connections on `rtmp.listen` or, inside TLS, on `rtmps.listen`, and ends them in order.
 public final class RTMPServer: Sendable {
     private let channel: any Channel
     private let connections: RTMPConnections
@@ -21,9 +22,12 @@ public final class RTMPServer: Sendable {
     /// Connections there are, closing ones included.
     var connectionCount: Int { connections.count }
 
-    /// - Parameter gate: the connection limits; nil: none.
+    /// - Parameters:
+    ///   - gate: the connection limits; nil: none.
+    ///   - tls: nil: connections are plain.
     public static func bind(
-        host: String, port: Int, group: any EventLoopGroup, gate: ConnectionGate?, environment: RTMPEnvironment
+        host: String, port: Int, group: any EventLoopGroup, gate: ConnectionGate?, tls: TLSEnvironment? = nil,
+        environment: RTMPEnvironment
     ) async throws -> RTMPServer {
         let connections = RTMPConnections()
         let channel = try await ServerBootstrap(group: group)
@@ -33,8 +37,11 @@ public final class RTMPServer: Sendable {
                 channel.eventLoop.makeCompletedFuture {
                     let gate = gate.map { ConnectionGateHandler(gate: $0) }
                     if let gate { try channel.pipeline.syncOperations.addHandler(gate) }
+                    _ = try tls?.add(to: channel)
                     try channel.pipeline.syncOperations.addHandler(
-                        RTMPConnection(channel, environment: environment, connections: connections, gate: gate))
+                        RTMPConnection(
+                            channel, environment: environment, connections: connections, gate: gate,
+                            isSecure: tls != nil))
                 }
             }
             .childChannelOption(.socketOption(.so_reuseaddr), value: 1)

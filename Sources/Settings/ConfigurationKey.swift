@@ -64,7 +64,9 @@ extension ConfigurationKey {
     public static let groups: [(name: String, text: String)] = [
         ("server", "The process as a whole."),
         ("http", "The listener of the API, playlists and segments."),
+        ("https", "The same listener inside TLS."),
         ("rtmp", "The listener of encoders and RTMP viewers."),
+        ("rtmps", "The same listener inside TLS."),
         ("live", "Streams between their publisher and all who receive them."),
         ("hls", "Segments, playlists and HLS sessions."),
         ("usher", "Who may watch."),
@@ -78,7 +80,7 @@ extension ConfigurationKey {
 
     /// Every key there is.
     public static let all: [ConfigurationKey] =
-        server + http + rtmp + live + hls + usher + push + api + storage + limits
+        server + http + https + rtmp + rtmps + live + hls + usher + push + api + storage + limits
         + log + compat
 
     private static let server = [
@@ -88,8 +90,8 @@ extension ConfigurationKey {
         ConfigurationKey(
             "server.public_url", \.server.publicURL, .webAddressOrEmpty,
             """
-            What players' addresses in replies begin with, such as https://live.example.com where a proxy does TLS. Empty: http \
-            with server.public_host and the port of http.listen.
+            What players' addresses in replies begin with, such as https://live.example.com where a proxy does TLS. Empty: https \
+            with server.public_host and the port of https.listen, or without that http and the port of http.listen.
             """),
         ConfigurationKey(
             "server.event_loops", \.server.eventLoops, .integer(0...1024),
@@ -123,6 +125,41 @@ extension ConfigurationKey {
             """
             Proxies in front of this origin. Only from these addresses is the viewer's address taken from X-Forwarded-For.
             """),
+    ]
+
+    private static let https = [
+        ConfigurationKey(
+            "https.listen", \.https.listen, .addressOrEmpty,
+            """
+            Where the API and HLS are served with TLS 1.2 and 1.3. Empty: nowhere. The http.* keys hold here as well; http.listen \
+            stays, and may be an address of the machine itself, such as 127.0.0.1:8080.
+            """),
+        ConfigurationKey(
+            "https.certificate", \.https.certificates, .paths,
+            """
+            PEM files, each with a certificate and those between it and its authority, read again within seconds when they are \
+            replaced. Of several the one that has the name a client asks for is taken, else the first. A relative path starts \
+            where that of storage.path does.
+            """),
+        ConfigurationKey(
+            "https.key", \.https.keys, .paths,
+            """
+            PEM files, each with the key of a certificate, in the order of https.certificate: RSA or ECDSA, not encrypted. Empty: \
+            the keys are in the certificates' files.
+            """),
+    ]
+
+    private static let rtmps = [
+        ConfigurationKey(
+            "rtmps.listen", \.rtmps.listen, .addressOrEmpty,
+            """
+            Where encoders publish and RTMP players connect with TLS 1.2 and 1.3. Empty: nowhere. The rtmp.* keys hold here as \
+            well.
+            """),
+        ConfigurationKey(
+            "rtmps.certificate", \.rtmps.certificates, .paths,
+            "As https.certificate. Empty: the certificates and keys of https."),
+        ConfigurationKey("rtmps.key", \.rtmps.keys, .paths, "As https.key."),
     ]
 
     private static let rtmp = [
@@ -289,7 +326,7 @@ extension ConfigurationKey {
     private static let limits = [
         ConfigurationKey(
             "limits.connections", \.limits.connections, .integer(1...10_000_000),
-            "Connections at one time, HTTP and RTMP together."),
+            "Connections at one time, HTTP and RTMP together, with TLS or without."),
         ConfigurationKey(
             "limits.connections_reserved", \.limits.connectionsReserved, .integerOrAuto(0...10_000_000),
             """

@@ -65,6 +65,17 @@ extension ConfigurationKind<HostPort> {
     }
 }
 
+extension ConfigurationKind<HostPort?> {
+    /// An address, or nothing.
+    static var addressOrEmpty: Self {
+        .scalar(
+            type: "host:port",
+            expectation: "host:port, such as 0.0.0.0:8443 or \"[::]:8443\", or \"\"",
+            parse: { text in text.isEmpty ? .some(nil) : HostPort(text).map { .some($0) } },
+            print: { $0?.description ?? "" })
+    }
+}
+
 extension ConfigurationKind<Int> {
     static func integer(_ range: ClosedRange<Int>, unit: String = "") -> Self {
         .scalar(

@@ -16,6 +16,8 @@ public struct ConfigurationProblem: Sendable, Hashable, CustomStringConvertible 
         case value
         /// The value does not go with another key's.
         case conflict
+        /// A certificate or its key cannot be used, or is not valid now.
+        case certificate
     }
 
     /// Where a value came from.

@@ -91,12 +91,31 @@ extension PlayhouseConfiguration {
         require(
             (limits.connectionsReserved ?? 0) <= limits.connections, "limits.connections",
             atLeast: "limits.connections_reserved")
-        if http.listen == rtmp.listen, http.listen.port != 0 {
-            let origin = origins["rtmp.listen"] ?? origins["http.listen"] ?? .standard
-            let key = origins["rtmp.listen"] != nil ? "rtmp.listen" : "http.listen"
-            problems.append(
-                ConfigurationProblem(
-                    .conflict, at: origin, key: key, "http.listen and rtmp.listen are the same address"))
+        func blame(_ keys: [String], _ sentence: String) {
+            let key = keys.first { origins[$0] != nil } ?? keys[0]
+            problems.append(ConfigurationProblem(.conflict, at: origins[key] ?? .standard, key: key, sentence))
+        }
+        let listeners: [(key: String, address: HostPort?)] = [
+            ("http.listen", http.listen), ("rtmp.listen", rtmp.listen), ("https.listen", https.listen),
+            ("rtmps.listen", rtmps.listen),
+        ]
+        for (index, later) in listeners.enumerated() {
+            for earlier in listeners.prefix(index)
+            where earlier.address == later.address && earlier.address.map({ $0.port != 0 }) ?? false {
+                blame([later.key, earlier.key], "\(earlier.key) and \(later.key) are the same address")
+            }
+        }
+        for (group, tls) in [("https", https), ("rtmps", rtmps)]
+        where !tls.keys.isEmpty && tls.keys.count != tls.certificates.count {
+            blame(
+                ["\(group).key", "\(group).certificate"],
+                "\(group).certificate names \(tls.certificates.count) files and \(group).key \(tls.keys.count)")
+        }
+        if https.listen != nil, https.certificates.isEmpty {
+            blame(["https.listen"], "https.certificate names no file")
+        }
+        if rtmps.listen != nil, rtmps.certificates.isEmpty, https.certificates.isEmpty {
+            blame(["rtmps.listen"], "neither rtmps.certificate nor https.certificate names a file")
         }
         return problems
     }
@@ -122,9 +141,20 @@ extension PlayhouseConfiguration {
             return URL(fileURLWithPath: path, isDirectory: isFolder, relativeTo: base).standardizedFileURL.path
         }
         storage.path = absolute(storage.path, "storage.path", isFolder: true)
+        https.complete { absolute($0, "https.\($1)", isFolder: false) }
+        rtmps.complete { absolute($0, "rtmps.\($1)", isFolder: false) }
+        if rtmps.certificates.isEmpty { (rtmps.certificates, rtmps.keys) = (https.certificates, https.keys) }
         usher.countryDatabases = usher.countryDatabases.map {
             absolute($0, "usher.country_database", isFolder: false)
         }
+    }
+}
+
+extension PlayhouseConfiguration.TLS {
+    /// - Parameter absolute: makes a path absolute, given the member that names it.
+    fileprivate mutating func complete(_ absolute: (_ path: String, _ member: String) -> String) {
+        certificates = certificates.map { absolute($0, "certificate") }
+        keys = keys.isEmpty ? certificates : keys.map { absolute($0, "key") }
     }
 }
 

@@ -9,7 +9,9 @@ import Usher
 public struct PlayhouseConfiguration: Sendable, Hashable {
     public var server = Server()
     public var http = HTTP()
+    public var https = TLS()
     public var rtmp = RTMP()
+    public var rtmps = TLS()
     public var live = Live()
     public var hls = HLS()
     public var usher = Usher()
@@ -29,7 +31,8 @@ extension PlayhouseConfiguration {
     public struct Server: Sendable, Hashable {
         /// The host in URLs that replies show. `load` fills in the machine's name when nothing is given.
         public var publicHost = ""
-        /// What players' addresses in replies begin with, without a slash at its end; empty: http, `publicHost` and the port.
+        /// What players' addresses in replies begin with, without a slash at its end; empty: https or http, `publicHost` and the
+        /// port.
         public var publicURL = ""
         /// Threads that move bytes; 0: one per core.
         public var eventLoops = 0
@@ -52,6 +55,19 @@ extension PlayhouseConfiguration {
         public var sendTimeout = Duration.seconds(30)
         /// Whose `X-Forwarded-For` is believed.
         public var trustedProxies: [IPNetwork] = []
+
+        public init() {}
+    }
+
+    /// `https.*`, `rtmps.*`: a listener inside TLS.
+    public struct TLS: Sendable, Hashable {
+        /// nil: there is none.
+        public var listen: HostPort?
+        /// PEM files, the first for clients that ask for no name. `load` makes them absolute, and gives `rtmps` those of `https`
+        /// where it has none of its own.
+        public var certificates: [String] = []
+        /// PEM files, one for each certificate, in their order. `load` fills in the certificates' own files where none are given.
+        public var keys: [String] = []
 
         public init() {}
     }

@@ -4,6 +4,7 @@ import ControlAPI
 import Foundation
 import Origin
 import Settings
+import TLS
 
 struct ConfigCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -32,6 +33,11 @@ struct ConfigCheck: ParsableCommand {
     func run() throws {
         guard json else {
             let configuration = try settings.load()
+            let problems = certificateProblems(configuration)
+            guard problems.isEmpty else {
+                Terminal.complain(ConfigurationProblems(problems).description)
+                throw ExitCode.configuration
+            }
             Terminal.print("\(settings.path ?? "defaults and environment"): ok")
             for warning in warnings(configuration) { Terminal.print("note: \(warning)") }
             return
@@ -39,9 +45,10 @@ struct ConfigCheck: ParsableCommand {
         var problems: [ConfigurationProblem] = []
         var warnings: [String] = []
         do throws(ConfigurationProblems) {
-            warnings = self.warnings(
-                try PlayhouseConfiguration.load(
-                    file: settings.path, environment: ProcessInfo.processInfo.environment))
+            let configuration = try PlayhouseConfiguration.load(
+                file: settings.path, environment: ProcessInfo.processInfo.environment)
+            problems = certificateProblems(configuration)
+            warnings = self.warnings(configuration)
         } catch {
             problems = error.problems
         }
@@ -60,8 +67,25 @@ struct ConfigCheck: ParsableCommand {
         if !problems.isEmpty { throw ExitCode.configuration }
     }
 
+    /// What the server would not start with, or nobody would trust.
+    private func certificateProblems(_ configuration: PlayhouseConfiguration) -> [ConfigurationProblem] {
+        let origin = settings.path.map { ConfigurationProblem.Origin.file($0, line: nil) } ?? .standard
+        return configuration.certificateFiles.flatMap { group, files in
+            ServerCertificates.check(group: group, files: files).problems.map {
+                ConfigurationProblem(.certificate, at: origin, key: $0.setting, $0.sentence)
+            }
+        }
+    }
+
     /// What the server would start with, and somebody may not mean.
     private func warnings(_ configuration: PlayhouseConfiguration) -> [String] {
+        let certificates = configuration.certificateFiles.flatMap { group, files in
+            ServerCertificates.check(group: group, files: files).notes.map(\.description)
+        }
+        return certificates + countryWarnings(configuration)
+    }
+
+    private func countryWarnings(_ configuration: PlayhouseConfiguration) -> [String] {
         let paths = configuration.usher.countryDatabases
         guard !paths.isEmpty else {
             return ["usher.country_database: there is none, so lists of countries admit nobody"]

@@ -7,7 +7,7 @@ import Testing
     /// In order: each may use those before it.
     static let rooms = [
         "Basics", "Media", "RTMP", "MPEGTS", "FragmentedMP4", "HLS", "Usher", "Storage", "Live", "Admission",
-        "RTMPServer",
+        "TLS", "RTMPServer",
         "PushPublish", "ControlAPI", "Delivery", "Settings", "Origin", "playhouse",
     ]
     static let protocolRooms = ["Basics", "Media", "RTMP", "MPEGTS", "FragmentedMP4", "HLS", "Usher"]
@@ -67,6 +67,7 @@ import Testing
         let forbidden: [String: Set<String>] = [
             "Live": ["MPEGTS", "FragmentedMP4", "HLS", "Usher", "Storage"],
             "Admission": ["Media", "MPEGTS", "FragmentedMP4", "HLS"],
+            "TLS": ["Media", "RTMP", "MPEGTS", "FragmentedMP4", "HLS", "Usher", "Storage"],
             "RTMPServer": ["MPEGTS", "FragmentedMP4", "HLS"],
             "PushPublish": ["Admission", "RTMPServer", "HLS"],
             "ControlAPI": ["RTMPServer", "HLS"],

@@ -116,3 +116,65 @@ import Testing
         #expect(version.wholeMatch(of: /\{"name":"playhouse","version":"\d+\.\d+\.\d+"\}\n/) != nil)
     }
 }
+
+extension ConfigCommandTests {
+    @Test("config check says what is wrong with certificates and keys, and the server does not start with them")
+    func certificates() async throws {
+        let program = try Program()
+        defer { program.remove() }
+        let folder = try Folder()
+        let good = try await TestCertificate("good", in: folder)
+        let other = try await TestCertificate("other", in: folder)
+        let soon = try await TestCertificate("soon", days: 5, in: folder)
+        let expired = try await TestCertificate(
+            "expired", span: ("20200101000000Z", "20200102000000Z"), in: folder)
+
+        try program.write(
+            """
+            https:
+              listen: 127.0.0.1:0
+              certificate: [\(good.certificate), \(folder.file("none.pem"))]
+              key: [\(other.key), \(good.key)]
+            rtmps:
+              listen: 127.0.0.1:0
+              certificate: \(expired.certificate)
+              key: \(expired.key)
+            """, to: "c.yaml")
+        let key = "https.key: \(other.key): the key does not fit the first certificate in \(good.certificate)\n"
+        let outcome = try await program.run("config", "check", "--config", "c.yaml")
+        #expect(outcome.code == 78)
+        #expect(
+            outcome.errors == """
+                c.yaml: \(key)c.yaml: https.certificate: \(folder.file("none.pem")): No such file or directory
+                c.yaml: rtmps.certificate: \(expired.certificate): the certificate has expired on 2020-01-02
+
+                """)
+        let json = try await program.run("config", "check", "--config", "c.yaml", "--json")
+        #expect(json.code == 78)
+        #expect(
+            json.output.hasPrefix(
+                #"{"valid":false,"problems":[{"code":"certificate","origin":"c.yaml","key":"https.key","#))
+        try program.write(
+            """
+            http.listen: 127.0.0.1:0
+            rtmp.listen: 127.0.0.1:0
+            https.listen: 127.0.0.1:0
+            https.certificate: \(good.certificate)
+            https.key: \(other.key)
+            storage.path: \(folder.path)/data
+            """, to: "c.yaml")
+        let start = try await program.run("serve", "--config", "c.yaml")
+        #expect(start.code == 1)
+        #expect(start.errors.hasSuffix("Error: \(key)"), "\(start.errors)")
+
+        try program.write(
+            """
+            https.listen: 127.0.0.1:0
+            https.certificate: \(soon.certificate)
+            https.key: \(soon.key)
+            """, to: "c.yaml")
+        let near = try await program.run("config", "check", "--config", "c.yaml")
+        #expect(near.code == 0)
+        #expect(near.output.contains("note: https.certificate: \(soon.certificate): the certificate expires on 20"))
+    }
+}

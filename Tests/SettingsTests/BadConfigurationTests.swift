@@ -151,6 +151,20 @@ import Testing
         Case(
             yaml: "http.listen: 0.0.0.0:1935\n",
             messages: ["c.yaml:1: http.listen: http.listen and rtmp.listen are the same address"]),
+        Case(
+            yaml: "https:\n  listen: 0.0.0.0:8080\n  certificate: a.pem\nrtmps.listen: 0.0.0.0:1935\n",
+            messages: [
+                "c.yaml:2: https.listen: http.listen and https.listen are the same address",
+                "c.yaml:4: rtmps.listen: rtmp.listen and rtmps.listen are the same address",
+            ]),
+        Case(
+            yaml: "https.listen: 0.0.0.0:443\n", messages: ["c.yaml:1: https.listen: https.certificate names no file"]),
+        Case(
+            yaml: "rtmps.listen: 0.0.0.0:443\n",
+            messages: ["c.yaml:1: rtmps.listen: neither rtmps.certificate nor https.certificate names a file"]),
+        Case(
+            yaml: "https:\n  listen: 0.0.0.0:443\n  certificate: [a.pem, b.pem]\n  key: a.key\n",
+            messages: ["c.yaml:4: https.key: https.certificate names 2 files and https.key 1"]),
     ]
 
     static let environmentCases = [

@@ -62,6 +62,24 @@ import Usher
         }
     }
 
+    @Test("Certificates are paths beside the file; keys are in them when none are named, and RTMPS has those of HTTPS")
+    func certificates() throws {
+        func load(_ text: String) throws -> PlayhouseConfiguration {
+            try PlayhouseConfiguration.load(
+                file: ConfigurationFile(name: "/etc/playhouse/c.yaml", text: text), environment: [:])
+        }
+        #expect(try load("").https == PlayhouseConfiguration.TLS())
+        #expect(try load("https.listen: \"\"\n").https.listen == nil)
+        let both = try load("https:\n  listen: \"[::]:443\"\n  certificate: a.pem\nrtmps.listen: 0.0.0.0:1936\n")
+        #expect(both.https.listen == HostPort(host: "::", port: 443))
+        #expect(both.https.certificates == ["/etc/playhouse/a.pem"] && both.https.keys == both.https.certificates)
+        #expect(both.rtmps.certificates == both.https.certificates && both.rtmps.keys == both.https.keys)
+        let apart = try load(
+            "https.certificate: [a.pem, /tls/b.pem]\nhttps.key: [a.key, /tls/b.key]\nrtmps.certificate: c.pem\n")
+        #expect(apart.https.keys == ["/etc/playhouse/a.key", "/tls/b.key"])
+        #expect(apart.rtmps.certificates == ["/etc/playhouse/c.pem"] && apart.rtmps.keys == apart.rtmps.certificates)
+    }
+
     @Test func `an empty variable empties a list`() throws {
         let configuration = try load("push.allow_private: [10.0.0.0/8]\n", ["PLAYHOUSE_PUSH_ALLOW_PRIVATE": ""])
         #expect(configuration.push.allowPrivate.isEmpty)

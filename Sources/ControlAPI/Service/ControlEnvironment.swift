@@ -13,13 +13,16 @@ public struct PublicAddresses: Sendable, Hashable {
     public var host: String
     public var rtmpPort: Int
     public var httpPort: Int
-    /// What players' addresses begin with, without a slash at its end; empty: http, `host` and `httpPort`.
+    /// `httpPort` takes connections with TLS.
+    public var isSecure: Bool
+    /// What players' addresses begin with, without a slash at its end; empty: http or https, `host` and `httpPort`.
     public var publicURL: String
 
-    public init(host: String, rtmpPort: Int, httpPort: Int, publicURL: String = "") {
+    public init(host: String, rtmpPort: Int, httpPort: Int, isSecure: Bool = false, publicURL: String = "") {
         self.host = host
         self.rtmpPort = rtmpPort
         self.httpPort = httpPort
+        self.isSecure = isSecure
         self.publicURL = publicURL
     }
 
@@ -31,7 +34,8 @@ public struct PublicAddresses: Sendable, Hashable {
     /// Where a player finds a stream; of a stream called `STREAM` where every stream is meant.
     public func playlistURL(app: String, stream: String) -> String {
         let stream = stream == "*" ? PublicAddresses.anyStream : stream
-        let base = publicURL.isEmpty ? "http://\(bracketed)\(httpPort == 80 ? "" : ":\(httpPort)")" : publicURL
+        let port = httpPort == (isSecure ? 443 : 80) ? "" : ":\(httpPort)"
+        let base = publicURL.isEmpty ? "\(isSecure ? "https" : "http")://\(bracketed)\(port)" : publicURL
         return "\(base)/\(app)/play/\(stream)/playlist.m3u8"
     }
 

@@ -1,4 +1,5 @@
 import NIOCore
+import NIOHTTP1
 
 /// How long an HTTP peer may take, and how much it may send.
 public struct HTTPLimits: Sendable, Hashable {
@@ -331,5 +332,27 @@ struct HTTPConnection {
         case .body(let since, _): return now - since >= limits.bodyTimeout ? .reject(.timeout) : .nothing
         case .complete: return .nothing
         }
+    }
+}
+
+extension HTTPConnection.Head {
+    /// - Parameter head: of a request that is nothing more than its head.
+    init(_ head: RequestHead) {
+        self.init(
+            isVersion11: head.isVersion11, hosts: head.hostCount, hasBody: false, expectsContinue: false,
+            keepsAlive: head.keepsAlive)
+    }
+
+    init(_ head: HTTPRequestHead) {
+        let lengths = head.headers[canonicalForm: "content-length"]
+        let announced = lengths.first.flatMap { Int($0) }
+        self.init(
+            isVersion11: head.version.major > 1 || (head.version.major == 1 && head.version.minor >= 1),
+            hosts: head.headers[canonicalForm: "host"].count,
+            // A number past Int's range is larger than any limit.
+            announced: lengths.isEmpty ? nil : announced ?? .max,
+            hasBody: announced.map { $0 > 0 } ?? (!lengths.isEmpty || head.headers.contains(name: "transfer-encoding")),
+            expectsContinue: head.headers[canonicalForm: "expect"].contains { $0.lowercased() == "100-continue" },
+            keepsAlive: head.isKeepAlive)
     }
 }

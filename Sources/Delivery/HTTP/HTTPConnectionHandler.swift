@@ -6,6 +6,7 @@ import NIOCore
 import NIOHTTP1
 import NIOHTTPTypes
 import NIOHTTPTypesHTTP1
+import TLS
 
 /// Carries out what `HTTPConnection` decides: one request at a time is answered. Those of players `PlaybackService` answers,
 /// mostly here and now; others go up to Hummingbird, whose response comes down. Whoever takes too long or breaks the protocol is
@@ -54,6 +55,8 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
 
     private let shared: Shared
     private let gate: ConnectionGateHandler?
+    /// nil: the connection is plain.
+    private let tls: TLSStream?
     private var machine: HTTPConnection
     private var context: ChannelHandlerContext?
     private var input: HTTPInputHandler?
@@ -79,10 +82,13 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
     private var delivered: DeliveredBodies?
     private var timer: (task: Scheduled<Void>, deadline: NIODeadline)?
 
-    /// - Parameter gate: holds the connection's place; nil: there are no limits.
-    init(_ shared: Shared, gate: ConnectionGateHandler?) {
+    /// - Parameters:
+    ///   - gate: holds the connection's place; nil: there are no limits.
+    ///   - tls: what encrypts the connection; nil: nothing.
+    init(_ shared: Shared, gate: ConnectionGateHandler?, tls: TLSStream? = nil) {
         self.shared = shared
         self.gate = gate
+        self.tls = tls
         machine = HTTPConnection(limits: shared.limits, now: .now())
     }
 
@@ -99,8 +105,13 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
 
     /// The next request, or more of the one that is being read, may come.
     var takesMore: Bool {
-        guard items.isEmpty, let context else { return false }
-        return machine.isReadingBody || (machine.isReadyForRequest && context.channel.isWritable)
+        guard items.isEmpty else { return false }
+        return machine.isReadingBody || (machine.isReadyForRequest && isWritable)
+    }
+
+    /// More may be written for the client.
+    private var isWritable: Bool {
+        context?.channel.isWritable ?? false && tls?.isWritable ?? true
     }
 
     func bytesCame() {
@@ -207,7 +218,7 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
         context.fireChannelWritabilityChanged()
-        guard context.channel.isWritable else { return }
+        guard isWritable else { return }
         measure()
         goOn()
     }
@@ -226,7 +237,7 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
         while let item = items.first, let context {
             switch item {
             case .part(.head(let head)):
-                guard machine.isReadyForRequest, context.channel.isWritable else { return }
+                guard machine.isReadyForRequest, isWritable else { return }
                 items.removeFirst()
                 start(head, context)
             case .part(.body(let bytes)):
@@ -283,7 +294,7 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
             }
             playbackHead = head
         } else {
-            request = try? HTTPRequest(of: head)
+            request = try? HTTPRequest(of: head, isSecure: tls != nil)
             guard request != nil else {
                 reject(.malformed)
                 return
@@ -350,7 +361,8 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
     private func readAddresses(_ context: ChannelHandlerContext) -> PlaybackConnection {
         let addresses = PlaybackConnection(
             client: address,
-            server: context.localAddress?.ipAddress.flatMap { IPAddress($0)?.description } ?? "")
+            server: context.localAddress?.ipAddress.flatMap { IPAddress($0)?.description } ?? "",
+            isSecure: tls != nil)
         self.addresses = addresses
         return addresses
     }
@@ -454,7 +466,9 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
     /// Looks at what the socket holds back.
     private func measure() {
         guard let context else { return }
-        let waiting = (try? context.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
+        // What is encrypted is with the channel; the rest is with what encrypts it.
+        let buffered = (try? context.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
+        let waiting = buffered + (tls?.waiting ?? 0)
         var acknowledged: Int64 = 0
         if waiting > 0 {
             TCPProgress.acknowledged(context.channel).assumeIsolated().whenSuccess { acknowledged = $0 ?? 0 }
@@ -548,38 +562,17 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
     }
 }
 
-extension HTTPConnection.Head {
-    /// - Parameter head: of a request that is nothing more than its head.
-    init(_ head: RequestHead) {
-        self.init(
-            isVersion11: head.isVersion11, hosts: head.hostCount, hasBody: false, expectsContinue: false,
-            keepsAlive: head.keepsAlive)
-    }
-
-    init(_ head: HTTPRequestHead) {
-        let lengths = head.headers[canonicalForm: "content-length"]
-        let announced = lengths.first.flatMap { Int($0) }
-        self.init(
-            isVersion11: head.version.major > 1 || (head.version.major == 1 && head.version.minor >= 1),
-            hosts: head.headers[canonicalForm: "host"].count,
-            // A number past Int's range is larger than any limit.
-            announced: lengths.isEmpty ? nil : announced ?? .max,
-            hasBody: announced.map { $0 > 0 } ?? (!lengths.isEmpty || head.headers.contains(name: "transfer-encoding")),
-            expectsContinue: head.headers[canonicalForm: "expect"].contains { $0.lowercased() == "100-continue" },
-            keepsAlive: head.isKeepAlive)
-    }
-}
-
 extension HTTPRequest {
     /// The request in the terms of Hummingbird. A target that is a path and a query is taken as it is, which spares the usual
     /// request a parse of its URL.
-    fileprivate init(of head: HTTPRequestHead) throws {
+    fileprivate init(of head: HTTPRequestHead, isSecure: Bool) throws {
         guard head.uri.utf8.first == UInt8(ascii: "/") else {
-            try self.init(head, secure: false, splitCookie: false)
+            try self.init(head, secure: isSecure, splitCookie: false)
             return
         }
         self.init(
-            method: try Method(head.method), scheme: "http", authority: head.headers.first(name: "host"),
+            method: try Method(head.method), scheme: isSecure ? "https" : "http",
+            authority: head.headers.first(name: "host"),
             path: head.uri, headerFields: HTTPFields(head.headers, splitCookie: false))
     }
 }

@@ -9,8 +9,9 @@ import NIOHTTP1
 import NIOHTTPTypes
 import NIOPosix
 import Synchronization
+import TLS
 
-/// Accepts HTTP connections on `http.listen` and gives their requests to a router's responder.
+/// Accepts HTTP connections on `http.listen` or, inside TLS, on `https.listen`, and gives their requests to a router's responder.
 ///
 /// Takes the place of Hummingbird's `Server` and `Application`, for two reasons: a port that is taken is known before
 /// anything else has begun, and Hummingbird's connection handling has one timer, which neither sees whether a download goes
@@ -36,10 +37,11 @@ public final class HTTPListener: Sendable {
 
     /// - Parameters:
     ///   - gate: the connection limits; nil: none.
+    ///   - tls: nil: connections are plain.
     ///   - playback: answers what is for players on the connection's event loop, without a way through the router.
     ///   - logger: for what goes wrong inside Hummingbird.
     public static func bind(
-        host: String, port: Int, group: any EventLoopGroup, gate: ConnectionGate?,
+        host: String, port: Int, group: any EventLoopGroup, gate: ConnectionGate?, tls: TLSEnvironment? = nil,
         limits: HTTPLimits, memory: HTTPMemory, playback: PlaybackService?,
         responder: some HTTPResponder<ConnectionRequestContext>, log: LogLimiter, logger: Logger
     ) async throws -> HTTPListener {
@@ -62,7 +64,7 @@ public final class HTTPListener: Sendable {
                     let pipeline = channel.pipeline.syncOperations
                     let gate = gate.map { ConnectionGateHandler(gate: $0) }
                     if let gate { try pipeline.addHandler(gate) }
-                    let connection = HTTPConnectionHandler(shared, gate: gate)
+                    let connection = HTTPConnectionHandler(shared, gate: gate, tls: try tls?.add(to: channel))
                     try pipeline.addHandlers(connection.makeInput(), connection)
                     connections.add(channel)
                 }

@@ -9,6 +9,8 @@ struct PlaybackConnection: Sendable {
     var client: IPAddress?
     /// The address of this server that the client reached; empty when there is none.
     var server: String
+    /// Inside TLS.
+    var isSecure = false
 }
 
 /// A player's request, taken apart once.
@@ -23,6 +25,8 @@ struct PlaybackRequest: Sendable {
     let wish: PlaylistWish
     /// A proxy that is not in `http.trusted_proxies` says whom it asks for: `client` is the proxy, and who watches is not known.
     let isForwardedByStranger: Bool
+    /// It came inside TLS.
+    let isSecure: Bool
     private let serverAddress: String
     private let encodedPath: Substring
 
@@ -47,6 +51,7 @@ struct PlaybackRequest: Sendable {
         isForwardedByStranger =
             !forwardedFor.isEmpty && !trustedProxies.contains { proxy in connection.client.map(proxy.contains) ?? true }
         serverAddress = connection.server
+        isSecure = connection.isSecure
     }
 
     /// The folder of the stream as the player spells it, encoded, for a cookie that is good for what lies in it; nil when it

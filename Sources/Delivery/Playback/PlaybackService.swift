@@ -442,7 +442,9 @@ public struct PlaybackService: Sendable {
         else { return reply }
         var reply = reply
         let end = HTTPDates.format(Int64(cookie.expires.timeIntervalSince1970))
-        reply.add("Set-Cookie", "\(cookie.text); Path=\(folder); Expires=\(end); HttpOnly; SameSite=Lax")
+        // One that was given inside TLS is never sent outside of it (RFC 6265 §4.1.2.5).
+        let secure = request.isSecure ? "; Secure" : ""
+        reply.add("Set-Cookie", "\(cookie.text); Path=\(folder); Expires=\(end); HttpOnly; SameSite=Lax\(secure)")
         return reply
     }
 

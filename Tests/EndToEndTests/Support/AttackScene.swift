@@ -21,9 +21,10 @@ final class AttackScene {
     /// - Parameters:
     ///   - settings: the origin's, beside those every test has.
     ///   - isFollowed: the stream has a viewer over HLS as well.
-    init(_ settings: [String] = [], isFollowed: Bool = false) async throws {
+    ///   - ownFolder: the origin's; nil: a new one.
+    init(_ settings: [String] = [], isFollowed: Bool = false, in ownFolder: Folder? = nil) async throws {
         source = try await SourceMedia.h264AAC()
-        origin = try await OriginProcess(settings)
+        origin = try await OriginProcess(settings, folder: ownFolder)
         account = try await origin.account()
         folder = try Folder()
         try await account.openStream("show")

@@ -1,5 +1,7 @@
 import NIOCore
 import NIOPosix
+import NIOSSL
+import NIOTLS
 import Synchronization
 
 /// A socket that sends whatever it is told, and notes what comes back.
@@ -22,6 +24,25 @@ final class RawPeer: Sendable {
         func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
     }
 
+    /// Stops reading when the handshake is done.
+    private final class Deafness: ChannelInboundHandler {
+        typealias InboundIn = ByteBuffer
+
+        func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+            if case TLSUserEvent.handshakeCompleted = event {
+                try? context.channel.syncOptions?.setOption(.autoRead, value: false)
+            }
+            context.fireUserInboundEventTriggered(event)
+        }
+    }
+
+    /// A client that trusts everybody.
+    static func tls() throws -> NIOSSLContext {
+        var configuration = TLSConfiguration.makeClientConfiguration()
+        configuration.certificateVerification = .none
+        return try NIOSSLContext(configuration: configuration)
+    }
+
     /// What the handler and the test share.
     private final class Notes: Sendable {
         let state = Mutex(State())
@@ -38,13 +59,16 @@ final class RawPeer: Sendable {
     /// - Parameters:
     ///   - reads: whether it takes what the other side sends; one that does not never sees the end either.
     ///   - address: the local address it comes from.
-    static func connect(port: Int, reads: Bool = true, from address: String = "127.0.0.1") async throws -> RawPeer {
+    ///   - tls: what it sends goes through TLS; it then does not read from the end of the handshake on.
+    static func connect(
+        port: Int, reads: Bool = true, from address: String = "127.0.0.1", tls: NIOSSLContext? = nil
+    ) async throws -> RawPeer {
         let notes = Notes()
         var bootstrap = ClientBootstrap(group: .singletonMultiThreadedEventLoopGroup)
         if !reads {
             // A window that is full after a few KiB, whatever the kernel would give it otherwise; and what the other side
             // does not read is kept here, and not by the kernel.
-            bootstrap = bootstrap.channelOption(.autoRead, value: false)
+            bootstrap = bootstrap.channelOption(.autoRead, value: tls != nil)
                 .channelOption(.socketOption(.so_rcvbuf), value: 4_096)
                 .channelOption(.socketOption(.so_sndbuf), value: 4_096)
         }
@@ -53,6 +77,11 @@ final class RawPeer: Sendable {
             .bind(to: SocketAddress(ipAddress: address, port: 0))
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
+                    if let tls {
+                        try channel.pipeline.syncOperations.addHandler(
+                            NIOSSLClientHandler(context: tls, serverHostname: nil))
+                        if !reads { try channel.pipeline.syncOperations.addHandler(Deafness()) }
+                    }
                     try channel.pipeline.syncOperations.addHandler(
                         Handler { bytes in
                             notes.state.withLock { state in
