@@ -45,7 +45,11 @@ struct CutRule {
 
     /// No segment is longer than this from here on.
     mutating func fix(targetDuration: Int) {
-        longest = MediaTime(milliseconds: Int64(targetDuration) * 1_000 + 499)
+        longest = Self.longest(ofTarget: targetDuration)
+    }
+
+    static func longest(ofTarget targetDuration: Int) -> MediaTime {
+        MediaTime(milliseconds: Int64(targetDuration) * 1_000 + 499)
     }
 
     func cuts(_ facts: Facts) -> Bool {

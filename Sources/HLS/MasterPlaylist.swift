@@ -15,13 +15,19 @@ public struct MasterPlaylist: Sendable, Hashable {
 
     public func rendered() -> ByteBuffer {
         var text = ByteBuffer()
-        text.writeString("#EXTM3U\n#EXT-X-VERSION:3\n")
-        if hasIndependentSegments { text.writeString("#EXT-X-INDEPENDENT-SEGMENTS\n") }
-        for rendition in renditions {
-            text.writeString("#EXT-X-STREAM-INF:\(Self.attributes(of: rendition))\n")
+        for (piece, rendition) in zip(pieces, renditions) {
+            text.writeString(piece)
             text.writeString("\(PlaylistText.uri(rendition.uri))\n")
         }
         return text
+    }
+
+    /// What stands before the address of each rendition, from the end of the address before it on.
+    public var pieces: [String] {
+        let head = "#EXTM3U\n#EXT-X-VERSION:3\n" + (hasIndependentSegments ? "#EXT-X-INDEPENDENT-SEGMENTS\n" : "")
+        return renditions.enumerated().map { index, rendition in
+            "\(index == 0 ? head : "")#EXT-X-STREAM-INF:\(Self.attributes(of: rendition))\n"
+        }
     }
 
     private static func attributes(of rendition: Rendition) -> String {
@@ -136,7 +142,9 @@ enum BandwidthMeter {
 public enum SessionPath {
     /// `sess_<session>/<playlist>`, and `?key=…&pass=…` when there is a ticket, `?hdnea=…` when there is a token.
     ///
-    /// - Parameter token: with its name, `hdnea=…`.
+    /// - Parameters:
+    ///   - playlist: a path below the session's folder, with nothing in it that would have to be encoded.
+    ///   - token: with its name, `hdnea=…`.
     public static func uri(
         session: String, playlist: String = "chunklist.m3u8", key: String? = nil, pass: String? = nil,
         token: String? = nil
@@ -148,7 +156,7 @@ public enum SessionPath {
         }
         if let key { query.append("key=\(PercentCoding.encode(key))") }
         if let pass { query.append("pass=\(PercentCoding.encode(pass))") }
-        let path = "sess_\(PercentCoding.encode(session))/\(PercentCoding.encode(playlist))"
+        let path = "sess_\(PercentCoding.encode(session))/\(playlist)"
         return query.isEmpty ? path : "\(path)?\(query.joined(separator: "&"))"
     }
 }

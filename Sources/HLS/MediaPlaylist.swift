@@ -16,13 +16,21 @@ public enum PlaylistForm: Sendable, Hashable, CaseIterable {
 /// The text of a media playlist (RFC 8216bis §4.4.2 to §4.4.5). All URIs are relative, so a session in the path of the
 /// playlist's own address is inherited by everything it names.
 struct MediaPlaylist {
+    /// Where another rendition of the program is (`EXT-X-RENDITION-REPORT`, RFC 8216bis §4.4.5.4).
+    struct Report {
+        let uri: String
+        let snapshot: PlaylistSnapshot
+    }
+
     let snapshot: PlaylistSnapshot
     let form: PlaylistForm
+    private let reports: [Report]
     /// The segment that is being written, if the playlist tells of it.
     private let open: PlaylistSnapshot.OpenSegment?
 
-    init(_ snapshot: PlaylistSnapshot, form: PlaylistForm) {
+    init(_ snapshot: PlaylistSnapshot, form: PlaylistForm, reports: [Report] = []) {
         self.snapshot = snapshot
+        self.reports = reports
         self.form = form
         open = form == .transportStream ? nil : snapshot.open
     }
@@ -58,6 +66,7 @@ struct MediaPlaylist {
             }
             for part in open.parts { write(part, &text) }
             text.writeString("#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"\(open.hint)\"\n")
+            for report in reports { write(report, &text) }
         }
         if snapshot.isEnded { text.writeString("#EXT-X-ENDLIST\n") }
         return text
@@ -104,6 +113,14 @@ struct MediaPlaylist {
     private func write(_ part: Part, _ text: inout ByteBuffer) {
         text.writeString("#EXT-X-PART:DURATION=\(PlaylistText.seconds(part.duration)),URI=\"\(part.name)\"")
         text.writeString(part.isIndependent ? ",INDEPENDENT=YES\n" : "\n")
+    }
+
+    private func write(_ report: Report, _ text: inout ByteBuffer) {
+        let open = report.snapshot.open.flatMap { $0.parts.isEmpty ? nil : $0 }
+        guard let sequence = open?.sequence ?? report.snapshot.listed.last?.sequence else { return }
+        text.writeString("#EXT-X-RENDITION-REPORT:URI=\"\(report.uri)\",LAST-MSN=\(sequence)")
+        let parts = open?.parts.count ?? report.snapshot.listed.last?.parts.count ?? 0
+        text.writeString(parts > 0 ? ",LAST-PART=\(parts - 1)\n" : "\n")
     }
 
     /// How many segments from the first on are farther from the playlist's end than a player needs who asks for a delta.
@@ -167,8 +184,12 @@ public struct PlaylistSnapshot: Sendable {
     public var partTarget: MediaTime { listed.last?.partTarget ?? .zero }
 
     /// The media playlist, the same bytes for every viewer.
-    public func mediaPlaylist(_ form: PlaylistForm = .fragmentedMP4) -> ByteBuffer {
-        MediaPlaylist(self, form: form).rendered()
+    ///
+    /// - Parameter reports: the program's other renditions by the addresses of their playlists, relative to this one.
+    public func mediaPlaylist(
+        _ form: PlaylistForm = .fragmentedMP4, reports: [(uri: String, snapshot: PlaylistSnapshot)] = []
+    ) -> ByteBuffer {
+        MediaPlaylist(self, form: form, reports: reports.map(MediaPlaylist.Report.init)).rendered()
     }
 
     /// A segment, part or initialization file as fragmented MP4, listed or not long gone from the list.
@@ -224,6 +245,9 @@ public struct PlaylistSnapshot: Sendable {
         guard case .part(_, let number)? = part?.name else { return nil }
         return number
     }
+
+    /// Bits per second, on an average of the listed segments.
+    public var bandwidth: Int { BandwidthMeter.average(of: listed) }
 
     /// What the newest segment carries.
     public var tracks: TrackSet {

@@ -7,6 +7,7 @@ import NIOCore
 /// are where they agree with that clock; an encoder whose audio is minutes away from its video must not make segments
 /// that last minutes, so otherwise only their steps count.
 struct OpenSegment {
+    let position: SequenceNumbers.Position
     let firstTime: MediaTime
     let programDateTime: Int64
     let isDiscontinuity: Bool
@@ -51,12 +52,13 @@ struct OpenSegment {
     ///   - unit: what the segment starts with; it is counted when it has been written.
     ///   - gathered: what the segment before has left over.
     init(
-        startingWith unit: AccessUnit, programDateTime: Int64, isDiscontinuity: Bool,
+        _ start: ProgramPlan.Start, startingWith unit: AccessUnit, programDateTime: Int64,
         startsWithKeyframe: Bool, initialization: InitializationFile, gathered: [StoredUnit]
     ) {
+        self.position = start.position
         self.firstTime = unit.decodeTime
         self.programDateTime = programDateTime
-        self.isDiscontinuity = isDiscontinuity
+        self.isDiscontinuity = start.isDiscontinuity
         self.startsWithKeyframe = startsWithKeyframe
         self.initialization = initialization
         self.gathered = gathered

@@ -23,13 +23,11 @@ public struct Segmenter: Sendable {
     public let configuration: SegmenterConfiguration
     /// Access units that went into no segment.
     public private(set) var discardedUnits: Int64 = 0
-    /// What the segments are numbered by. Until its first block has been reserved, nothing is packaged.
-    public var numbers: SequenceNumbers
+    /// Cuts and numbers, which the renditions of a program have in common. Until its first numbers have been reserved, nothing is
+    /// packaged.
+    public let plan: ProgramPlan
     /// `end` has been called.
     public private(set) var isEnded = false
-
-    /// `EXT-X-TARGETDURATION` in seconds; nil until the first segment is finished.
-    public private(set) var targetDuration: Int?
 
     private var cutRule: CutRule
     private var partRule: PartRule
@@ -43,6 +41,7 @@ public struct Segmenter: Sendable {
     /// The tracks of the writer at work.
     private var tracks = TrackSet()
     private var writer: FragmentWriter?
+    private var initializationBytes = ByteBuffer()
     private var initialization: InitializationFile?
     private var open: OpenSegment?
     private var wait = KeyframeWait()
@@ -50,7 +49,16 @@ public struct Segmenter: Sendable {
     private var discontinuityPending = false
     /// The first sequence number of this publication; nil before a segment has begun.
     private var life: Int64?
-    private let minimumTarget: Int
+    /// Of the newest segment that has begun.
+    private var lastSequence: Int64?
+    /// Discontinuities so far; nil before a segment has begun.
+    private var discontinuities: Int64?
+    /// Numbers up to this one are those of a publication before.
+    private let floor: Int64?
+    /// The numbers of a segment that was given up.
+    private var unused: ProgramPlan.Start?
+    /// Nothing has been finished yet in this life.
+    private var isFresh = true
     private let storage: CountedStorage
     /// Audio of the segment before that the next one begins with; the writer has it already.
     private var leftOver: [StoredUnit] = []
@@ -63,18 +71,18 @@ public struct Segmenter: Sendable {
     private static let initialCapacity = 16 << 10
 
     /// - Parameters:
-    ///   - numbers: of this publication. Unless they begin at 0, the first segment carries a discontinuity.
-    ///   - minimumTarget: the target duration of a publication that players may still have in hand, in seconds.
+    ///   - plan: of the program. Unless its numbers begin at 0, the first segment carries a discontinuity.
+    ///   - floor: the last number of the stream's publication before this one.
     ///   - storage: what finished parts and segments are kept in.
     public init(
-        configuration: SegmenterConfiguration = SegmenterConfiguration(), numbers: SequenceNumbers,
-        minimumTarget: Int = 0, storage: CountedStorage = CountedStorage()
+        configuration: SegmenterConfiguration = SegmenterConfiguration(), plan: ProgramPlan, above floor: Int64? = nil,
+        storage: CountedStorage = CountedStorage()
     ) {
         self.configuration = configuration
         cutRule = CutRule(configuration)
         partRule = PartRule(goal: configuration.partDuration)
-        self.numbers = numbers
-        self.minimumTarget = minimumTarget
+        self.plan = plan
+        self.floor = floor
         self.storage = storage
     }
 
@@ -86,9 +94,10 @@ public struct Segmenter: Sendable {
 
     /// The segment that is being written, as far as it is finished; nil when there is none.
     public var openSegment: PlaylistSnapshot.OpenSegment? {
-        guard let life, let next = numbers.next else { return nil }
+        guard let life, let lastSequence else { return nil }
         return PlaylistSnapshot.OpenSegment(
-            sequence: next.media, life: life, nextPart: nextPart, isDiscontinuity: open?.isDiscontinuity ?? false,
+            sequence: open == nil ? lastSequence + 1 : lastSequence, life: life, nextPart: nextPart,
+            isDiscontinuity: open?.isDiscontinuity ?? false,
             initialization: open?.initialization, programDateTime: open?.programDateTime ?? 0,
             parts: open?.parts ?? [])
     }
@@ -115,7 +124,7 @@ public struct Segmenter: Sendable {
     /// - Parameter now: Unix milliseconds.
     /// - Returns: the segment this access unit has finished, if it has. That it has finished a part, `nextPart` tells.
     public mutating func append(_ unit: AccessUnit, now: Int64) -> Segment? {
-        guard !isEnded, numbers.next != nil, wants(unit), isWellFormed(unit),
+        guard !isEnded, plan.hasNumbers, wants(unit), isWellFormed(unit),
             unit.payload.readableBytes <= configuration.maximumSegmentBytes
         else {
             discardedUnits &+= 1
@@ -152,9 +161,6 @@ public struct Segmenter: Sendable {
         scratch = ByteBuffer()
         return last
     }
-
-    /// Nothing has been finished yet in this life.
-    private var isFresh: Bool { targetDuration == nil }
 
     private func wants(_ unit: AccessUnit) -> Bool {
         unit.codec == (unit.codec.isVideo ? wanted.video : wanted.audio)?.codec
@@ -279,35 +285,78 @@ public struct Segmenter: Sendable {
             if wanted.video == nil ? !isVideo : isVideo && unit.isKeyframe { return wanted }
             if isVideo ? videoChanged : audioChanged { return nil }
         }
+        let isPlanned = isPlanned(at: unit, position)
         let facts = CutRule.Facts(
             elapsed: position,
             isVideo: isVideo,
-            isKeyframe: unit.isKeyframe,
+            // Where the program's cut is to come, a keyframe is none.
+            isKeyframe: unit.isKeyframe && isPlanned != false,
             hasVideo: tracks.video != nil,
             startsWithKeyframe: open?.startsWithKeyframe ?? true,
             sinceLastVideo: position - lastVideo,
             frameLength: partRule.frameLength,
             bytes: (open?.length ?? 0) + (writer?.pendingBytes ?? 0) + unit.payload.readableBytes)
-        return cutRule.cuts(facts) ? tracks : nil
+        return isPlanned == true || cutRule.cuts(facts) ? tracks : nil
     }
+
+    /// Whether the program is cut at this access unit; nil when no other rendition has come to the next cut.
+    private func isPlanned(at unit: AccessUnit, _ position: MediaTime) -> Bool? {
+        guard unit.codec.isVideo || tracks.video == nil, let lastSequence, let firstTime = open?.firstTime,
+            let cut = plan.cut(after: lastSequence)
+        else { return nil }
+        // A rendition whose clock is another goes by its own keyframes.
+        let longest = cut.targetDuration.map(CutRule.longest(ofTarget:)) ?? configuration.maximumSegmentDuration
+        guard cut.time > firstTime, cut.time - firstTime <= longest else { return nil }
+        let distance = unit.decodeTime - cut.time
+        guard distance >= MediaTime.zero - ProgramPlan.tolerance else { return false }
+        return unit.isKeyframe || tracks.video == nil || distance >= Self.keyframeDelay
+    }
+
+    /// How long a rendition whose keyframe is not where the program is cut is waited for.
+    private static let keyframeDelay = MediaTime(milliseconds: 500)
 
     /// Opens a segment whose first access unit is this one, which is not written yet.
     private mutating func begin(with unit: AccessUnit, tracks: TrackSet, now: Int64) {
-        guard let sequence = numbers.next?.media else { return }
         // Players may have seen the playlist of an earlier publication.
-        if isFresh ? sequence > 0 : self.tracks != tracks { discontinuityPending = true }
-        guard prepareWriter(for: tracks, sequence: sequence, start: unit.decodeTime), let initialization else { return }
-        if discontinuityPending { clock.reset() }
-        if life == nil { life = sequence }
+        if lastSequence == nil ? floor != nil : !isFresh && self.tracks != tracks { discontinuityPending = true }
+        guard prepareWriter(for: tracks, start: unit.decodeTime), let start = takeNumbers(at: unit.decodeTime) else {
+            return
+        }
+        let initialization = initialization(of: start.position.media)
+        if start.isDiscontinuity { clock.reset() }
         open = OpenSegment(
+            start,
             startingWith: unit,
             programDateTime: clock.date(of: unit.decodeTime, now: now),
-            isDiscontinuity: discontinuityPending,
             startsWithKeyframe: tracks.video == nil || (unit.codec.isVideo && unit.isKeyframe),
             initialization: initialization, gathered: leftOver)
         leftOver = []
         discontinuityPending = false
         wait = KeyframeWait()
+    }
+
+    /// The numbers of the segment that begins at this time.
+    private mutating func takeNumbers(at time: MediaTime) -> ProgramPlan.Start? {
+        let start: ProgramPlan.Start
+        if var again = unused.take() {
+            again.isDiscontinuity = again.isDiscontinuity || discontinuityPending
+            plan.move(
+                again.position.media, to: time,
+                discontinuities: again.position.discontinuity + (again.isDiscontinuity ? 1 : 0))
+            start = again
+        } else {
+            guard
+                let new = plan.begin(
+                    at: time, after: lastSequence, above: floor, discontinuities: discontinuities,
+                    isDiscontinuity: discontinuityPending)
+            else { return nil }
+            start = new
+        }
+        discontinuities = start.position.discontinuity + (start.isDiscontinuity ? 1 : 0)
+        lastSequence = start.position.media
+        if life == nil { life = lastSequence }
+        if let target = plan.targetDuration { cutRule.fix(targetDuration: target) }
+        return start
     }
 
     /// Makes the open segment into a finished one.
@@ -332,13 +381,12 @@ public struct Segmenter: Sendable {
             let nextVideo = next.flatMap { $0.codec.isVideo ? $0.decodeTime : nil }
             finishPart(end: duration, nextStart: duration, videoEnd: nextVideo)
         }
-        guard let segment = open.take(), let position = numbers.take(isDiscontinuity: segment.isDiscontinuity) else {
-            assert(false, "a segment was opened without a number")
-            return nil
-        }
-        let target = targetDuration ?? fixTargets(duration)
+        guard let segment = open.take() else { return nil }
+        let target = fixTargets(duration)
+        isFresh = false
         return Segment(
-            position: position, targetDuration: target, partTarget: partRule.target ?? configuration.partDuration,
+            position: segment.position, targetDuration: target,
+            partTarget: partRule.target ?? configuration.partDuration,
             storage: storage,
             // Audio may go on for a while before it is known that no video comes.
             duration: min(max(duration, MediaTime(milliseconds: 1)), cutRule.longest), segment, tracks: tracks)
@@ -346,10 +394,9 @@ public struct Segmenter: Sendable {
 
     /// Says how long segments and parts are at most, once the first segment has shown how long they are.
     private mutating func fixTargets(_ duration: MediaTime) -> Int {
-        let target = max(
-            minimumTarget, Int(configuration.segmentDuration.seconds.rounded(.up)),
-            Int(min(duration.seconds, 1e6).rounded()))
-        targetDuration = target
+        let target = plan.fixTarget(
+            max(
+                Int(configuration.segmentDuration.seconds.rounded(.up)), Int(min(duration.seconds, 1e6).rounded())))
         cutRule.fix(targetDuration: target)
         partRule.fixTarget()
         return target
@@ -361,7 +408,7 @@ public struct Segmenter: Sendable {
         scratch.clear()
         _ = writer?.write(into: &scratch)
         scratch.clear()
-        discontinuityPending = discontinuityPending || segment.isDiscontinuity
+        unused = ProgramPlan.Start(position: segment.position, isDiscontinuity: segment.isDiscontinuity)
         discardedUnits &+= Int64(segment.units)
     }
 
@@ -371,7 +418,7 @@ public struct Segmenter: Sendable {
     }
 
     /// False when nothing can be written for these tracks; then the access unit finds no segment.
-    private mutating func prepareWriter(for tracks: TrackSet, sequence: Int64, start: MediaTime) -> Bool {
+    private mutating func prepareWriter(for tracks: TrackSet, start: MediaTime) -> Bool {
         // After a discontinuity there is a writer with another origin; the initialization stays if the tracks do.
         if writer != nil, self.tracks == tracks, !discontinuityPending { return true }
         if self.tracks.video?.codec != tracks.video?.codec || self.tracks.audio?.codec != tracks.audio?.codec {
@@ -381,10 +428,7 @@ public struct Segmenter: Sendable {
         do {
             // MP4 has no negative times.
             writer = try FragmentWriter(tracks: tracks, origin: min(start, .zero))
-            let bytes = try InitializationSegment.make(tracks: tracks)
-            if bytes != initialization?.bytes {
-                initialization = InitializationFile(name: .initialization(sequence), bytes: bytes)
-            }
+            initializationBytes = try InitializationSegment.make(tracks: tracks)
             self.tracks = tracks
         } catch {
             writer = nil
@@ -392,6 +436,14 @@ public struct Segmenter: Sendable {
         }
         noteTrackChanges()
         return writer != nil
+    }
+
+    /// The initialization of the segment with this number, which names it if it is another than before.
+    private mutating func initialization(of sequence: Int64) -> InitializationFile {
+        if let initialization, initialization.bytes == initializationBytes { return initialization }
+        let file = InitializationFile(name: .initialization(sequence), bytes: initializationBytes)
+        initialization = file
+        return file
     }
 }
 

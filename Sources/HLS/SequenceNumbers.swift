@@ -87,6 +87,12 @@ public struct SequenceNumbers: Sendable {
         return taken
     }
 
+    /// Discontinuities may have stood where no new number was taken.
+    mutating func countDiscontinuities(atLeast count: Int64) {
+        guard let next, next.discontinuity < count else { return }
+        self.next = Position(media: next.media, discontinuity: count)
+    }
+
     /// Where a publication starts that was given the block beginning at `first`.
     ///
     /// If nobody reserved between the publication before and this one, it goes on just where that one stopped.

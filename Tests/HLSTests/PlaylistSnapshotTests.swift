@@ -57,7 +57,7 @@ import Testing
         #expect(broadcast.playlists.allSatisfy { $0.target == 2 })
         #expect(last.version == 7)
         #expect(last.discontinuitySequence == 4)
-        #expect(broadcast.stream.segmenter.numbers.next == .init(media: 50, discontinuity: 4))
+        #expect(broadcast.stream.segmenter.plan.next == .init(media: 50, discontinuity: 4))
     }
 
     @Test("There is no playlist before the first segment is finished")
@@ -84,18 +84,21 @@ import Testing
         var first = Broadcast(stream: SegmentedStream(configuration: SegmenterConfiguration(window: 3)))
         try first.stream.setTracks(tracks)
         try first.send(SyntheticStream.both(0..<9_000))
-        let numbers = first.stream.segmenter.numbers
-        #expect(numbers.next == .init(media: 4, discontinuity: 0))
+        _ = first.stream.end(now: 0)
+        let plan = first.stream.segmenter.plan
+        #expect(plan.next == .init(media: 5, discontinuity: 0))
+        #expect(plan.join())
+        plan.reserved(first: 1_000)
         // What a player sees that has polled through a restart.
         var second = Broadcast(
             stream: SegmentedStream(
                 configuration: SegmenterConfiguration(window: 3),
-                numbers: SequenceNumbers(first: 1_000, after: numbers)))
+                plan: plan, above: 4))
         second.playlists = first.playlists
         try second.stream.setTracks(tracks)
         try second.send(SyntheticStream.both(0..<9_000))
         let playlist = try #require(second.playlists.last)
-        #expect(playlist.sequence == 5)
+        #expect(playlist.sequence == 6)
         #expect(playlist.discontinuitySequence == 1)
     }
 

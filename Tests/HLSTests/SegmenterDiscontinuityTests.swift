@@ -114,9 +114,9 @@ import Testing
     @Test("Another publication goes on counting, with a discontinuity")
     func anotherLifeGoesOnCountingWithADiscontinuity() throws {
         var segmenter = try segmenter(first: 41)
-        #expect(segmenter.numbers.next?.media == 41)
+        #expect(segmenter.plan.next?.media == 41)
         #expect(segmenter.append(SyntheticStream.both(0..<4_100)).map(\.summary) == ["41:2000!", "42:2000"])
-        #expect(segmenter.numbers.next?.media == 43)
+        #expect(segmenter.plan.next?.media == 44)
     }
 
     @Test("Other codecs have another initialization")

@@ -224,10 +224,10 @@ import Testing
 
     @Test("A stream whose numbers are not reserved yet waits for them and then starts with a keyframe")
     func withoutNumbers() throws {
-        var segmenter = Segmenter(numbers: SequenceNumbers(block: 1_000))
+        var segmenter = Segmenter(plan: ProgramPlan(numbers: SequenceNumbers(block: 1_000)))
         try segmenter.setTracks(try SyntheticStream.tracks())
         #expect(segmenter.append(SyntheticStream.both(0..<5_000)).isEmpty)
-        segmenter.numbers.reserved(first: 17)
+        segmenter.plan.reserved(first: 17)
         #expect(segmenter.append(SyntheticStream.both(5_000..<9_100)).map(\.summary) == ["17:2000!", "18:2000"])
     }
 }

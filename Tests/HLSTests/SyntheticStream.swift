@@ -90,9 +90,9 @@ struct SegmentedStream {
 
     init(
         configuration: SegmenterConfiguration = SegmenterConfiguration(),
-        numbers: SequenceNumbers = SequenceNumbers(first: 0)
+        plan: ProgramPlan = ProgramPlan(numbers: SequenceNumbers(first: 0)), above floor: Int64? = nil
     ) {
-        segmenter = Segmenter(configuration: configuration, numbers: numbers)
+        segmenter = Segmenter(configuration: configuration, plan: plan, above: floor)
         window = SegmentWindow(configuration: configuration)
     }
 
@@ -135,7 +135,7 @@ extension SequenceNumbers {
 extension Segmenter {
     /// Numbered from `first` on.
     init(_ configuration: SegmenterConfiguration = SegmenterConfiguration(), first: Int64 = 0) {
-        self.init(configuration: configuration, numbers: SequenceNumbers(first: first))
+        self.init(configuration: configuration, plan: ProgramPlan(numbers: SequenceNumbers(first: first)))
     }
 
     /// Appends them all, with the wall clock running like the media from `start`.

@@ -28,11 +28,11 @@ final class HLSPackager: StreamPackager, @unchecked Sendable {
     private var now: Int64 = 0
 
     /// - Parameters:
-    ///   - numbers: without a block when the store could not give one; it is asked again while the stream runs.
-    ///   - minimumTarget: the target duration of the stream's publication before this one, in seconds.
+    ///   - plan: without numbers when the store could not give any; it is asked again while the stream runs.
+    ///   - floor: the number of the last segment of the stream's publication before this one.
     ///   - storage: what parts and segments are kept in.
     init(
-        output: StreamOutput, configuration: SegmenterConfiguration, numbers: SequenceNumbers, minimumTarget: Int,
+        output: StreamOutput, configuration: SegmenterConfiguration, above floor: Int64?,
         storage: CountedStorage, memory: MemoryBudget, accountID: AccountID, logger: Logger,
         reserve: @escaping @Sendable () async throws -> Int64, onChange: @escaping @Sendable (StreamOutput) -> Void
     ) {
@@ -44,7 +44,7 @@ final class HLSPackager: StreamPackager, @unchecked Sendable {
         self.reserve = reserve
         self.onChange = onChange
         segmenter = Segmenter(
-            configuration: configuration, numbers: numbers, minimumTarget: minimumTarget, storage: storage)
+            configuration: configuration, plan: output.plan, above: floor, storage: storage)
         window = SegmentWindow(configuration: configuration)
     }
 
@@ -64,7 +64,7 @@ final class HLSPackager: StreamPackager, @unchecked Sendable {
         // A segment holds one track of a kind: the default ones.
         guard case .accessUnit(let unit) = sample.content, unit.track.isDefault else { return }
         now = wallClock
-        if segmenter.numbers.next == nil { reserveNumbers() }
+        if !output.plan.hasNumbers { reserveNumbers() }
         let nextPart = segmenter.nextPart
         let finished = segmenter.append(unit, now: wallClock)
         countOpenSegment()
@@ -88,7 +88,7 @@ final class HLSPackager: StreamPackager, @unchecked Sendable {
         if let last = segmenter.end() { window.append(last) }
         window.end()
         publish()
-        output.end(numbers: segmenter.numbers)
+        output.end()
         if segmenter.discardedUnits > 0 {
             logger.info(
                 "access units left out of HLS",
@@ -129,23 +129,17 @@ final class HLSPackager: StreamPackager, @unchecked Sendable {
 
     /// Asks for the next numbers if it is time to.
     private func reserveNumbers() {
-        guard segmenter.numbers.shouldReserve(now: now) else { return }
-        let loop = output.eventLoop
-        // The packager itself is held meanwhile: a write of the store is short.
-        Task { [reserve] in
+        let plan = output.plan
+        guard plan.shouldReserve(now: now) else { return }
+        Task { [reserve, logger, address = output.address] in
             do {
-                let first = try await reserve()
-                loop.execute { self.segmenter.numbers.reserved(first: first) }
+                plan.reserved(first: try await reserve())
             } catch {
-                loop.execute { self.reservationFailed(error) }
+                plan.reservationFailed()
+                logger.error(
+                    "no media sequence numbers reserved, tried again soon",
+                    metadata: ["stream": "\(address)", "error": "\(error)"])
             }
         }
-    }
-
-    private func reservationFailed(_ error: any Error) {
-        segmenter.numbers.reservationFailed()
-        logger.error(
-            "no media sequence numbers reserved, tried again soon",
-            metadata: ["stream": "\(output.address)", "error": "\(error)"])
     }
 }

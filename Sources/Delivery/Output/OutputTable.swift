@@ -6,6 +6,7 @@ import Media
 import NIOCore
 import Storage
 import Synchronization
+import Usher
 
 /// All streams as HLS: packages what is published on the stage, and finds it for players.
 ///
@@ -23,6 +24,9 @@ public final class OutputTable: StageObserver {
         /// Of each stream the latest publication last; never empty.
         var streams: [StreamAddress: [StreamOutput]] = [:]
         var ended = EndedOutputs()
+        /// The streams of each program.
+        var programs: [StreamAddress: Set<StreamAddress>] = [:]
+        var plans: [StreamAddress: ProgramPlan] = [:]
     }
 
     /// Publications of one stream kept at once: an encoder that flaps must not pile them up.
@@ -58,6 +62,38 @@ public final class OutputTable: StageObserver {
         return nil
     }
 
+    /// The renditions of a program that are on air, the program's own stream first; those that have ended, if all have. Empty when
+    /// there is none.
+    func renditions(of program: StreamAddress) -> [StreamOutput] {
+        let outputs = state.withLock { state in
+            (state.programs[program] ?? []).compactMap { state.streams[$0]?.last }
+        }
+        let live = outputs.filter { !$0.isEnded }
+        return (live.isEmpty ? outputs : live).sorted { $0.address < $1.address }
+    }
+
+    /// The same as variants of a master playlist, those of more bits first behind the program's own stream.
+    func variants(of program: StreamAddress) -> [PublishedPlaylist.Variant] {
+        renditions(of: program).compactMap { output in
+            output.current.map {
+                PublishedPlaylist.Variant(folder: output.address.folder(in: program), snapshot: $0.snapshot)
+            }
+        }.sorted { one, other in
+            guard let folder = one.folder, let otherFolder = other.folder else { return one.folder == nil }
+            let (rate, otherRate) = (one.snapshot.bandwidth, other.snapshot.bandwidth)
+            return rate == otherRate ? folder < otherFolder : rate > otherRate
+        }
+    }
+
+    /// What the renditions of a program have in common: as it was left, while any of them is kept.
+    private func plan(of program: StreamAddress) -> ProgramPlan {
+        state.withLock { state in
+            let plan = state.plans[program] ?? ProgramPlan(numbers: SequenceNumbers(block: configuration.sequenceBlock))
+            state.plans[program] = plan
+            return plan
+        }
+    }
+
     /// Streams kept, ended ones included.
     public var count: Int {
         state.withLock { $0.streams.count }
@@ -70,27 +106,30 @@ public final class OutputTable: StageObserver {
             return
         }
         let segmenter = await segmenterConfiguration(for: address)
+        let program = address.program
         let reserve = { @Sendable [store, count = configuration.sequenceBlock] in
-            try await store.reserveSequence(name: "hls/\(address)", count: count)
+            try await store.reserveSequence(name: "hls/\(program)", count: count)
         }
         let previous = output(at: address)
-        var numbers = SequenceNumbers(block: configuration.sequenceBlock, after: previous?.numbers)
-        do {
-            numbers.reserved(first: try await reserve())
-        } catch {
-            logger.error(
-                "no media sequence numbers reserved, tried again soon",
-                metadata: ["stream": "\(address)", "error": "\(error)"])
+        let plan = plan(of: program)
+        if plan.join() {
+            do {
+                plan.reserved(first: try await reserve())
+            } catch {
+                logger.error(
+                    "no media sequence numbers reserved, tried again soon",
+                    metadata: ["stream": "\(address)", "error": "\(error)"])
+            }
         }
         let storage = CountedStorage { [memory, account = hub.accountID] in memory.change(by: $0, account: account) }
         let isForOldPlayers = configuration.transportStreams.contains { $0.matches("\(address.app)/\(address.stream)") }
-        let output = StreamOutput(hub, container: isForOldPlayers ? .transportStream : .fragmentedMP4, storage: storage)
+        let output = StreamOutput(
+            hub, container: isForOldPlayers ? .transportStream : .fragmentedMP4, plan: plan, storage: storage)
         insert(output)
         hub.attach(
             HLSPackager(
-                output: output, configuration: segmenter, numbers: numbers,
-                minimumTarget: previous?.current?.snapshot.targetDuration ?? 0, storage: storage, memory: memory,
-                accountID: hub.accountID, logger: logger, reserve: reserve
+                output: output, configuration: segmenter, above: previous?.lastSequence, storage: storage,
+                memory: memory, accountID: hub.accountID, logger: logger, reserve: reserve
             ) { [weak self] in self?.changed($0) })
     }
 
@@ -118,6 +157,7 @@ public final class OutputTable: StageObserver {
             let surplus = Array(outputs.prefix(max(0, outputs.count - Self.maximumOutputsPerStream)))
             outputs.removeFirst(surplus.count)
             state.streams[output.address] = outputs
+            state.programs[output.address.program, default: []].insert(output.address)
             for output in surplus { state.ended.remove(output) }
             return surplus
         }
@@ -194,6 +234,24 @@ extension OutputTable.State {
         guard var outputs = streams[output.address] else { return }
         outputs.removeAll { $0 === output }
         streams[output.address] = outputs.isEmpty ? nil : outputs
+        guard outputs.isEmpty else { return }
+        let program = output.address.program
+        programs[program]?.remove(output.address)
+        guard programs[program]?.isEmpty == true else { return }
+        programs[program] = nil
+        plans[program] = nil
+    }
+}
+
+extension StreamAddress {
+    /// The stream that this one is a rendition of (`show` for `show_360p`), or itself.
+    var program: StreamAddress {
+        StreamAddress(app: app, instance: instance, stream: VideoName.source(of: stream) ?? stream)
+    }
+
+    /// Where its playlists are below those of the program: `r_360p`; nil: in the same place.
+    func folder(in program: StreamAddress) -> String? {
+        self == program ? nil : "r_\(stream.dropFirst(program.stream.count + 1))"
     }
 }
 

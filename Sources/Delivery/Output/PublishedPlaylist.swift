@@ -6,15 +6,29 @@ import Synchronization
 /// One snapshot of a stream as viewers get it. Immutable; what it is in text is made when the first viewer asks for it.
 final class PublishedPlaylist: Sendable {
     let snapshot: PlaylistSnapshot
-    private let bodies = Mutex<[PlaylistForm: PlaylistBody]>([:])
-    private let masters = Mutex<[PlaylistForm: Master]>([:])
+    private let bodies = Mutex<[Key: PlaylistBody]>([:])
+    private let masters = Mutex<[Key: Master]>([:])
 
-    /// The master playlist that points to one form of the media playlist.
+    /// Which text of a playlist.
+    private struct Key: Hashable {
+        var form: PlaylistForm
+        /// It tells of the program's other renditions.
+        var isOfProgram: Bool
+    }
+
+    /// A rendition of the program that the stream belongs to.
+    struct Variant: Sendable {
+        /// The folder of its media playlist, relative to that of the program; nil: the same.
+        let folder: String?
+        let snapshot: PlaylistSnapshot
+    }
+
+    /// The master playlist that points to one form of the media playlists.
     struct Master: Sendable {
         /// For those who need no ticket.
         let body: PlaylistBody
-        /// What stands before the media playlist's address in it.
-        let head: ByteBuffer
+        /// What stands before each media playlist's address, and the address below the session's folder.
+        let pieces: [(text: String, path: String)]
     }
 
     init(_ snapshot: PlaylistSnapshot) {
@@ -22,41 +36,64 @@ final class PublishedPlaylist: Sendable {
     }
 
     /// The media playlist.
-    func media(_ form: PlaylistForm) -> PlaylistBody {
-        if let body = bodies.withLock({ $0[form] }) { return body }
+    /// - Parameters:
+    ///   - own: the stream as a rendition of its program; nil: nothing is said of others.
+    ///   - others: the program's other renditions; not asked for when the text is there.
+    func media(_ form: PlaylistForm, own: Variant? = nil, others: () -> [Variant] = { [] }) -> PlaylistBody {
+        let key = Key(form: form, isOfProgram: own != nil)
+        if let body = bodies.withLock({ $0[key] }) { return body }
         // Outside the lock: two that come at once both write it, which does less harm than one that waits.
-        let body = PlaylistBody(snapshot.mediaPlaylist(form))
+        let reports =
+            own == nil
+            ? []
+            : others().map { other in
+                ((own?.folder == nil ? "" : "../") + other.path(form), other.snapshot)
+            }
+        let body = PlaylistBody(snapshot.mediaPlaylist(form, reports: reports))
         return bodies.withLock { bodies in
-            let first = bodies[form] ?? body
-            bodies[form] = first
+            let first = bodies[key] ?? body
+            bodies[key] = first
             return first
         }
     }
 
-    /// The master playlist.
-    func master(_ form: PlaylistForm) -> Master {
-        if let master = masters.withLock({ $0[form] }) { return master }
-        let uri = form.fileName
-        let bytes = MasterPlaylist(
-            renditions: [snapshot.rendition(uri: uri)], hasIndependentSegments: snapshot.hasIndependentSegments
-        ).rendered()
-        let head = bytes.getSlice(at: bytes.readerIndex, length: bytes.readableBytes - uri.utf8.count - 1) ?? bytes
-        let master = Master(body: PlaylistBody(bytes), head: head)
+    /// The master playlist of the stream, or of the program whose first rendition it is.
+    /// - Parameter variants: what is listed; not asked for when the text is there.
+    func master(_ form: PlaylistForm, ofProgram isOfProgram: Bool, _ variants: () -> [Variant]) -> Master {
+        let key = Key(form: form, isOfProgram: isOfProgram)
+        if let master = masters.withLock({ $0[key] }) { return master }
+        let variants = variants()
+        let renditions = variants.map { $0.snapshot.rendition(uri: $0.path(form)) }
+        let playlist = MasterPlaylist(
+            renditions: renditions, hasIndependentSegments: variants.allSatisfy(\.snapshot.hasIndependentSegments))
+        let master = Master(
+            body: PlaylistBody(playlist.rendered()), pieces: Array(zip(playlist.pieces, renditions.map(\.uri))))
         return masters.withLock { masters in
-            let first = masters[form] ?? master
-            masters[form] = first
+            let first = masters[key] ?? master
+            masters[key] = first
             return first
         }
     }
+}
 
-    /// The master playlist of a session, whose media playlist is at `uri`.
-    func master(_ form: PlaylistForm, pointingAt uri: String) -> ByteBuffer {
-        let head = master(form).head
+extension PublishedPlaylist.Variant {
+    /// The address of its media playlist, relative to the program's folder or a session's.
+    fileprivate func path(_ form: PlaylistForm) -> String {
+        folder.map { "\($0)/\(form.fileName)" } ?? form.fileName
+    }
+}
+
+extension PublishedPlaylist.Master {
+    /// The master playlist of a session.
+    /// - Parameter uri: the address of the media playlist that is at this path below the session's folder.
+    func pointing(at uri: (_ path: String) -> String) -> ByteBuffer {
         var bytes = ByteBuffer()
-        bytes.reserveCapacity(head.readableBytes + uri.utf8.count + 1)
-        bytes.writeImmutableBuffer(head)
-        bytes.writeString(PlaylistText.uri(uri))
-        bytes.writeInteger(UInt8(ascii: "\n"))
+        bytes.reserveCapacity(pieces.count * 512)
+        for piece in pieces {
+            bytes.writeString(piece.text)
+            bytes.writeString(PlaylistText.uri(uri(piece.path)))
+            bytes.writeInteger(UInt8(ascii: "\n"))
+        }
         return bytes
     }
 }

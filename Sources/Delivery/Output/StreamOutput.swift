@@ -19,16 +19,17 @@ public final class StreamOutput: Sendable {
     let transportStream: TransportStreamFiles
     /// What its playlists list unless something else is asked for.
     let container: SegmentContainer
+    /// What the stream has in common with its other renditions.
+    let plan: ProgramPlan
     private let state = Mutex(State())
 
     private struct State {
         var published: PublishedPlaylist?
         var isEnded = false
-        var numbers: SequenceNumbers?
     }
 
     /// - Parameter storage: what segments made for old players are kept in.
-    init(_ hub: StreamHub, container: SegmentContainer, storage: CountedStorage) {
+    init(_ hub: StreamHub, container: SegmentContainer, plan: ProgramPlan, storage: CountedStorage) {
         address = hub.address
         accountID = hub.accountID
         meter = hub.meter
@@ -36,6 +37,7 @@ public final class StreamOutput: Sendable {
         held = HeldRequests(eventLoop: hub.eventLoop)
         transportStream = TransportStreamFiles(storage: storage)
         self.container = container
+        self.plan = plan
     }
 
     /// The latest playlist; nil before the first segment.
@@ -52,11 +54,6 @@ public final class StreamOutput: Sendable {
         current?.snapshot.listed.last?.sequence
     }
 
-    /// The numbers of the segments as they stood at the end; nil before it.
-    var numbers: SequenceNumbers? {
-        state.withLock { $0.numbers }
-    }
-
     /// Replaces the playlist, and answers the requests that wait for what it brings.
     func publish(_ snapshot: PlaylistSnapshot) {
         let playlist = PublishedPlaylist(snapshot)
@@ -71,11 +68,9 @@ public final class StreamOutput: Sendable {
     }
 
     /// Nothing more will be published.
-    func end(numbers: SequenceNumbers) {
-        state.withLock { state in
-            state.isEnded = true
-            state.numbers = numbers
-        }
+    func end() {
+        state.withLock { $0.isEnded = true }
+        plan.leave()
         held.end()
     }
 

@@ -3,7 +3,7 @@ import HLS
 import Live
 import Usher
 
-/// What a player asks for: `/<app>/<inst>/<stream>[/sess_<id>]/<file>`.
+/// What a player asks for: `/<app>/<inst>/<stream>[/sess_<id>][/r_<rendition>]/<file>`.
 package struct PlaybackPath: Sendable, Hashable {
     package enum Resource: Sendable, Hashable {
         /// `playlist.m3u8`
@@ -21,6 +21,8 @@ package struct PlaybackPath: Sendable, Hashable {
     package var name: String
     /// The id in `sess_<id>`, well-formed or not.
     var session: String?
+    /// `360p` in `r_360p`: what is asked for is of the rendition `<stream>_360p`.
+    var rendition: String?
     package var resource: Resource
 
     /// - Parameter path: percent-encoded, without a query.
@@ -30,7 +32,13 @@ package struct PlaybackPath: Sendable, Hashable {
         guard var parts = path.withUTF8({ Self.parts(of: $0) }) else { return nil }
         guard let resource = Self.resource(named: parts.removeLast()) else { return nil }
         self.resource = resource
-        // There has to be a stream's name before it; a stream may be called `sess_x` itself.
+        // There has to be a stream's name before them; a stream may be called `sess_x` itself.
+        if parts.count >= 4, let last = parts.last, last.hasPrefix("r_"),
+            VideoName.source(of: "s_\(last.dropFirst(2))") == "s"
+        {
+            rendition = String(Substring(last.utf8.dropFirst(2)))
+            parts.removeLast()
+        }
         if parts.count >= 4, let last = parts.last, last.hasPrefix("sess_") {
             session = String(Substring(last.utf8.dropFirst(5)))
             parts.removeLast()
@@ -64,7 +72,13 @@ package struct PlaybackPath: Sendable, Hashable {
         let normalized = VideoName.normalized(name)
         var names = [normalized]
         if normalized.hasSuffix(".smil") { names.append(String(normalized.dropLast(5))) }
+        if let rendition { names = names.map { "\($0)_\(rendition)" } }
         return names.map { StreamAddress(app: app, instance: instance, stream: $0).forPlayback }.filter(\.isValid)
+    }
+
+    /// How many folders below the stream's own it is in.
+    var foldersDown: Int {
+        (session == nil ? 0 : 1) + (rendition == nil ? 0 : 1)
     }
 
     /// The path of the stream's master playlist, spelled as in this one and not encoded.

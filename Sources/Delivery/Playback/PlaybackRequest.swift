@@ -57,7 +57,7 @@ struct PlaybackRequest: Sendable {
     /// The folder of the stream as the player spells it, encoded, for a cookie that is good for what lies in it; nil when it
     /// cannot stand in one.
     var streamFolder: String? {
-        let parts = encodedPath.split(separator: "/").dropLast(path.session == nil ? 1 : 2)
+        let parts = encodedPath.split(separator: "/").dropLast(1 + path.foldersDown)
         let folder = "/" + parts.joined(separator: "/") + "/"
         return folder.utf8.allSatisfy { (0x21...0x7E).contains($0) && $0 != UInt8(ascii: ";") } ? folder : nil
     }

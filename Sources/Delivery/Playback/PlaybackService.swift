@@ -127,7 +127,38 @@ public struct PlaybackService: Sendable {
     }
 
     private func output(for request: PlaybackRequest) -> StreamOutput? {
-        request.path.addresses.lazy.compactMap { outputs.output(at: $0) }.first
+        let addresses = request.path.addresses
+        if let output = addresses.lazy.compactMap({ outputs.output(at: $0) }).first { return output }
+        // A program may have renditions and no stream of its own name.
+        guard request.path.resource == .masterPlaylist else { return nil }
+        return addresses.lazy.compactMap { outputs.renditions(of: $0).first }.first
+    }
+
+    /// The stream that a viewer is let in to: what he asks for, or the program that is all he gets of it.
+    private func subject(of request: PlaybackRequest, _ output: StreamOutput) -> StreamAddress {
+        let address = output.address
+        return request.path.addresses.contains(address) ? address : address.program
+    }
+
+    private func master(of playlist: PublishedPlaylist, _ output: StreamOutput, for request: PlaybackRequest)
+        -> PublishedPlaylist.Master
+    {
+        let program = output.address.program
+        // A rendition is a stream of its own, too, with a master playlist that lists nothing else.
+        let isOfProgram = subject(of: request, output) == program
+        return playlist.master(form(of: request, output), ofProgram: isOfProgram) {
+            isOfProgram ? outputs.variants(of: program) : [.init(folder: nil, snapshot: playlist.snapshot)]
+        }
+    }
+
+    /// The stream as a rendition, if it is asked for as one of several; nil: as itself.
+    private func variant(_ request: PlaybackRequest, _ output: StreamOutput, _ playlist: PublishedPlaylist)
+        -> PublishedPlaylist.Variant?
+    {
+        guard output.plan.isShared else { return nil }
+        let program = output.address.program
+        guard request.path.rendition != nil || program == output.address else { return nil }
+        return PublishedPlaylist.Variant(folder: output.address.folder(in: program), snapshot: playlist.snapshot)
     }
 
     private func answer(_ request: PlaybackRequest, of output: StreamOutput) async -> PlaybackReply {
@@ -168,10 +199,9 @@ public struct PlaybackService: Sendable {
         case .masterPlaylist:
             note(request, of: output.address)
             guard let playlist = output.current else { return wait(.firstPlaylist, output, hasWaited) }
-            let cache = publicPolicy(playlist, request)
-            return .reply(
-                PlaybackReply.playlist(playlist.master(form(of: request, output)).body, to: request, cache: cache).of(
-                    output))
+            let master = master(of: playlist, output, for: request)
+            let reply = PlaybackReply.playlist(master.body, to: request, cache: publicPolicy(playlist, request))
+            return .reply(reply.of(output))
         }
     }
 
@@ -349,8 +379,11 @@ public struct PlaybackService: Sendable {
         }
         if container == .transportStream, !output.transportStream.hasAll(of: playlist.snapshot) { return .slow }
         let cache = isOpen ? publicPolicy(playlist, request) : .sessionPlaylist
-        return .reply(
-            PlaybackReply.playlist(playlist.media(form(of: request, output)), to: request, cache: cache).of(output))
+        let own = variant(request, output, playlist)
+        let body = playlist.media(form(of: request, output), own: own) {
+            outputs.variants(of: output.address.program).filter { $0.folder != own?.folder }
+        }
+        return .reply(PlaybackReply.playlist(body, to: request, cache: cache).of(output))
     }
 
     /// The request names something that it cannot get by waiting.
@@ -361,14 +394,13 @@ public struct PlaybackService: Sendable {
     /// `playlist.m3u8`. With a ticket it is rendered for one viewer and names a media playlist in a session's path; it
     /// charges nothing, for many players fetch it and then do not play.
     private func master(of output: StreamOutput, for request: PlaybackRequest) async throws -> PlaybackReply {
-        let address = output.address
+        let address = subject(of: request, output)
         let protection = try await protection(of: output)
-        guard let uri = try await mediaPlaylistURI(of: output, for: request, protection) else { return refused }
+        guard let session = try await session(for: request, address) else { return refused }
         guard let playlist = await firstPlaylist(of: output) else { return notReady(output) }
-        return try await settingCookie(
-            PlaybackReply.ownPlaylist(playlist.master(form(of: request, output), pointingAt: uri)), for: request,
-            address,
-            protection)
+        let master = master(of: playlist, output, for: request)
+        let bytes = master.pointing { relativeURI(of: $0, session: session, for: request, protection) }
+        return try await settingCookie(PlaybackReply.ownPlaylist(bytes), for: request, address, protection)
     }
 
     /// `chunklist.m3u8`. On a protected stream it is given in a session's path only; asked for elsewhere, or in the
@@ -399,38 +431,36 @@ public struct PlaybackService: Sendable {
         return reply
     }
 
-    /// Where the viewer's own media playlist is, relative to the master playlist asked for; nil when he is refused.
-    private func mediaPlaylistURI(
-        of output: StreamOutput, for request: PlaybackRequest, _ protection: Protection
-    ) async throws -> String? {
-        let address = output.address
+    /// The session that a master playlist leads into; nil when the viewer is refused.
+    private func session(for request: PlaybackRequest, _ address: StreamAddress) async throws -> String? {
         let facts = protectedFacts(request, address)
         if let session = request.path.session, admission.permits(viewer(request, address), session: session) {
-            return relativeURI(session: session, of: output, for: request, protection)
+            return session
         }
-        guard let session = try await admission.offer(facts).grant else { return nil }
-        return relativeURI(session: session, of: output, for: request, protection)
+        return try await admission.offer(facts).grant
     }
 
-    /// The media playlist of a session, seen from the stream's folder or from a session's.
+    /// A media playlist of a session, seen from the folder of what is asked for.
+    /// - Parameter playlist: its path below the session's folder.
     private func relativeURI(
-        session: String, of output: StreamOutput, for request: PlaybackRequest, _ protection: Protection
+        of playlist: String, session: String, for request: PlaybackRequest, _ protection: Protection
     ) -> String {
         let ticket = request.ticket
-        let playlist = form(of: request, output).fileName
         let uri =
             switch protection {
             case .sevu: SessionPath.uri(session: session, playlist: playlist, key: ticket.key, pass: ticket.pass)
             case .hmac: SessionPath.uri(session: session, playlist: playlist, token: ticket.token)
             case .geoip, .open: SessionPath.uri(session: session, playlist: playlist)
             }
-        return request.path.session == nil ? uri : "../\(uri)"
+        return String(repeating: "../", count: request.path.foldersDown) + uri
     }
 
     private func redirect(
         to session: String, of output: StreamOutput, for request: PlaybackRequest, _ protection: Protection
     ) -> PlaybackReply {
-        PlaybackReply.redirect(to: relativeURI(session: session, of: output, for: request, protection))
+        let name = form(of: request, output).fileName
+        let playlist = request.path.rendition.map { "r_\($0)/\(name)" } ?? name
+        return PlaybackReply.redirect(to: relativeURI(of: playlist, session: session, for: request, protection))
     }
 
     /// The reply with the session's cookie, for players that keep cookies, when the viewer was let in with a token.

@@ -60,7 +60,7 @@ import Testing
         async let held = first(of: output, limit: 1)
         try await eventually { output.held.count == 1 }
         #expect(await first(of: output, limit: 1) == nil)
-        output.end(numbers: SequenceNumbers(block: 1))
+        output.end()
         #expect(await held == nil)
     }
 }

@@ -106,9 +106,9 @@ import TestSupport
         let test = await TestStage(
             store: store, configuration: DeliveryConfiguration(segmenter: TestStage.segmenter, sequenceBlock: 10))
         let publication = try await test.publish()
-        try await test.send(file, to: publication, until: 4_100)
+        try await test.send(file, to: publication, until: 3_100)
         #expect(store.reserved("hls/demo-origin/live/mystream") == 10)
-        try await test.send(file, to: publication, from: 4_100)
+        try await test.send(file, to: publication, from: 3_100)
         try await eventually { store.reserved("hls/demo-origin/live/mystream") == 20 }
     }
 
