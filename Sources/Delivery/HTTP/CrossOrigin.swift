@@ -1,7 +1,9 @@
 /// The headers that let scripts of other sites' pages read answers (CORS, Fetch standard §3.2).
 struct CrossOrigin: Sendable, Hashable {
-    private let allowsAll: Bool
+    let allowsAll: Bool
     private let origins: Set<String>
+
+    static let all = CrossOrigin(allowedOrigins: ["*"])
 
     init(allowedOrigins: [String]) {
         allowsAll = allowedOrigins.contains("*")

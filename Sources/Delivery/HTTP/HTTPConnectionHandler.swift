@@ -370,9 +370,27 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
     private func send(_ reply: PlaybackReply, closes: Bool = false) {
         guard let context, let input, !machine.isEnding else { return }
         machine.responseBegan(closes: closes)
+        let date = shared.dates.now()
+        if !machine.closesAfterResponse, let whole = reply.whole(date) {
+            noteWritten(whole, of: reply.accountID, isCounted: false)
+            if let meter = reply.meter { delivered?.sent(reply.body?.readableBytes ?? 0, counting: meter) }
+            input.write(whole)
+        } else {
+            write(reply, date, to: input)
+        }
+        if machine.responseEnded(now: .now()) {
+            finish()
+        } else if input.isFeeding {
+            hasUnflushed = true
+        } else {
+            flush(context: context)
+        }
+    }
+
+    private func write(_ reply: PlaybackReply, _ date: HTTPDates.Now, to input: HTTPInputHandler) {
         var head = reply.head
         head.writeStaticString("Date: ")
-        head.writeString(shared.dates.text())
+        head.writeString(date.text)
         head.writeStaticString(machine.closesAfterResponse ? "\r\nConnection: close\r\n\r\n" : "\r\n\r\n")
         if let body = reply.body, body.readableBytes > 0 {
             noteWritten(body, of: reply.accountID, isCounted: reply.isCounted)
@@ -386,13 +404,6 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
             }
         } else {
             input.write(head)
-        }
-        if machine.responseEnded(now: .now()) {
-            finish()
-        } else if input.isFeeding {
-            hasUnflushed = true
-        } else {
-            flush(context: context)
         }
     }
 

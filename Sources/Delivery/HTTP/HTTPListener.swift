@@ -175,15 +175,23 @@ private struct HTTPChild: HTTPChannelHandler {
 
 /// The text of the `Date` field, made once a second.
 final class HTTPDates: Sendable {
-    private let last = Mutex<(second: Int64, text: String)>((.min, ""))
+    struct Now: Sendable {
+        /// Of Unix time.
+        var second: Int64
+        var text: String
+    }
 
-    func text() -> String {
+    private let last = Mutex(Now(second: .min, text: ""))
+
+    func now() -> Now {
         let second = Int64(Date().timeIntervalSince1970.rounded(.down))
         return last.withLock { last in
-            if last.second != second { last = (second, HTTPDates.format(second)) }
-            return last.text
+            if last.second != second { last = Now(second: second, text: HTTPDates.format(second)) }
+            return last
         }
     }
+
+    func text() -> String { now().text }
 
     /// `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110 §5.6.7).
     static func format(_ second: Int64) -> String {

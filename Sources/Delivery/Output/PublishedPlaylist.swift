@@ -111,6 +111,13 @@ final class PlaylistBody: Sendable {
     /// Strong, with its quotation marks; the gzip form has another (`EntityTag.gzip`).
     let entityTag: String
     private let compressed = Mutex<Compressed>(.notYet)
+    private let responses = Mutex<[Key: (second: Int64, bytes: ByteBuffer)]>([:])
+
+    /// What whole responses with the playlist differ in, but for their date.
+    struct Key: Hashable {
+        var isCompressed: Bool
+        var cache: CachePolicy
+    }
 
     private enum Compressed {
         case notYet
@@ -121,6 +128,16 @@ final class PlaylistBody: Sendable {
     init(_ plain: ByteBuffer) {
         self.plain = plain
         self.entityTag = plain.withUnsafeReadableBytes { EntityHash.tag(of: $0) }
+    }
+
+    /// A whole response with the playlist, made once a second for all who are given it.
+    /// - Parameter second: of its date.
+    func response(_ key: Key, second: Int64, _ make: () -> ByteBuffer) -> ByteBuffer {
+        let made = responses.withLock { $0[key] }
+        if let made, made.second == second { return made.bytes }
+        let bytes = make()
+        responses.withLock { $0[key] = (second, bytes) }
+        return bytes
     }
 
     /// The gzip form; nil when it would not be shorter.

@@ -4,11 +4,18 @@ import Live
 import NIOCore
 import NIOHTTP1
 
+/// Which of a playlist's whole responses is meant.
+private struct SharedPlaylist: Sendable {
+    let body: PlaylistBody
+    let key: PlaylistBody.Key
+}
+
 /// An answer of the playback routes.
 struct PlaybackReply: Sendable {
     let status: HTTPResponseStatus
-    /// The status line and the fields, each with its line end, as they go out; those of the connection come behind them.
-    private(set) var head: ByteBuffer
+    private var ownHead: ByteBuffer
+    /// A playlist as most players get it: neither its head nor what stands behind that is made for this reply.
+    private var shared: SharedPlaylist?
     /// nil: the status has none, and no `Content-Length` of one either (RFC 9110 §8.6).
     var body: ByteBuffer?
     /// Where a redirect leads.
@@ -23,7 +30,9 @@ struct PlaybackReply: Sendable {
     var isCounted = false
 
     /// A playlist, compressed where asked for, or 304.
-    static func playlist(_ body: PlaylistBody, to request: PlaybackRequest, cache: CachePolicy) -> PlaybackReply {
+    static func playlist(
+        _ body: PlaylistBody, to request: PlaybackRequest, cache: CachePolicy, crossOrigin: CrossOrigin
+    ) -> PlaybackReply {
         var bytes = body.plain
         var tag = body.entityTag
         var isCompressed = false
@@ -35,13 +44,19 @@ struct PlaybackReply: Sendable {
             isCompressed = true
         }
         if isUnchanged(tag, for: request) { return notModified(tag, cache, varies: true) }
+        let shared = SharedPlaylist(body: body, key: PlaylistBody.Key(isCompressed: isCompressed, cache: cache))
+        if request.head.method == .get, crossOrigin.allowsAll { return PlaybackReply(bytes, shared) }
         var reply = PlaybackReply(.ok, bytes)
-        reply.add("Content-Type", "application/vnd.apple.mpegurl")
-        reply.add("Cache-Control", cache.headerValue)
-        reply.add("ETag", tag)
-        reply.add("Vary", "Accept-Encoding")
-        if isCompressed { reply.add("Content-Encoding", "gzip") }
+        reply.add(shared, tag)
         return reply
+    }
+
+    private mutating func add(_ playlist: SharedPlaylist, _ tag: String) {
+        add("Content-Type", "application/vnd.apple.mpegurl")
+        add("Cache-Control", playlist.key.cache.headerValue)
+        add("ETag", tag)
+        add("Vary", "Accept-Encoding")
+        if playlist.key.isCompressed { add("Content-Encoding", "gzip") }
     }
 
     /// A playlist made for one viewer, which is worth neither keeping nor compressing.
@@ -116,24 +131,65 @@ struct PlaybackReply: Sendable {
     init(_ status: HTTPResponseStatus, _ body: ByteBuffer?) {
         self.status = status
         self.body = body
-        head = ByteBuffer()
-        head.reserveCapacity(Self.usualLength)
+        ownHead = ByteBuffer()
+        ownHead.reserveCapacity(Self.usualLength)
         if status == .ok {
-            head.writeStaticString("HTTP/1.1 200 OK\r\n")
+            ownHead.writeStaticString("HTTP/1.1 200 OK\r\n")
         } else {
-            head.writeString("HTTP/1.1 \(status.code) \(status.reasonPhrase)\r\n")
+            ownHead.writeString("HTTP/1.1 \(status.code) \(status.reasonPhrase)\r\n")
+        }
+    }
+
+    private init(_ body: ByteBuffer, _ playlist: SharedPlaylist) {
+        status = .ok
+        self.body = body
+        ownHead = ByteBuffer()
+        shared = playlist
+    }
+
+    /// The status line and the fields, each with its line end, as they go out; those of the connection come behind them.
+    var head: ByteBuffer {
+        guard let shared else { return ownHead }
+        var reply = PlaybackReply(.ok, body)
+        let tag = shared.body.entityTag
+        reply.add(shared, shared.key.isCompressed ? EntityTag.gzip(tag) : tag)
+        CrossOrigin.all.apply(to: &reply, origin: nil)
+        reply.finish(isHead: false)
+        return reply.ownHead
+    }
+
+    /// The whole response on an HTTP/1.1 connection that goes on, the same bytes for all who get it within a second; nil for what
+    /// is made for one request.
+    func whole(_ date: HTTPDates.Now) -> ByteBuffer? {
+        shared.map { shared in
+            shared.body.response(shared.key, second: date.second) {
+                var bytes = head
+                bytes.writeStaticString("Date: ")
+                bytes.writeString(date.text)
+                bytes.writeStaticString("\r\n\r\n")
+                if let body { bytes.writeImmutableBuffer(body) }
+                return bytes
+            }
         }
     }
 
     /// Adds a field. Its value holds no line end.
     mutating func add(_ name: StaticString, _ value: String) {
-        head.writeStaticString(name)
-        head.writeStaticString(": ")
-        head.writeString(value)
-        head.writeStaticString("\r\n")
+        assert(shared == nil, "what is shared is not changed")
+        ownHead.writeStaticString(name)
+        ownHead.writeStaticString(": ")
+        ownHead.writeString(value)
+        ownHead.writeStaticString("\r\n")
     }
 
     /// Completes the fields: nothing but those of the connection may follow.
+    /// - Parameter crossOrigin: whose scripts may read it.
+    mutating func complete(for head: RequestHead, _ crossOrigin: CrossOrigin) {
+        guard shared == nil else { return }
+        crossOrigin.apply(to: &self, origin: head[.origin])
+        finish(isHead: head.method == .head)
+    }
+
     mutating func finish(isHead: Bool) {
         guard let body else { return }
         add("Content-Length", String(body.readableBytes))

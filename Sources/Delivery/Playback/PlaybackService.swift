@@ -120,8 +120,7 @@ public struct PlaybackService: Sendable {
     /// The reply with the fields that all replies to players have; without its body, if only the head is wanted.
     private func finished(_ reply: PlaybackReply, to head: RequestHead, in session: String? = nil) -> PlaybackReply {
         var reply = reply
-        crossOrigin.apply(to: &reply, origin: head[.origin])
-        reply.finish(isHead: head.method == .head)
+        reply.complete(for: head, crossOrigin)
         if let session, let body = reply.body { admission.sent(body.readableBytes, session: session) }
         return reply
     }
@@ -200,7 +199,8 @@ public struct PlaybackService: Sendable {
             note(request, of: output.address)
             guard let playlist = output.current else { return wait(.firstPlaylist, output, hasWaited) }
             let master = master(of: playlist, output, for: request)
-            let reply = PlaybackReply.playlist(master.body, to: request, cache: publicPolicy(playlist, request))
+            let reply = PlaybackReply.playlist(
+                master.body, to: request, cache: publicPolicy(playlist, request), crossOrigin: crossOrigin)
             return .reply(reply.of(output))
         }
     }
@@ -383,7 +383,7 @@ public struct PlaybackService: Sendable {
         let body = playlist.media(form(of: request, output), own: own) {
             outputs.variants(of: output.address.program).filter { $0.folder != own?.folder }
         }
-        return .reply(PlaybackReply.playlist(body, to: request, cache: cache).of(output))
+        return .reply(PlaybackReply.playlist(body, to: request, cache: cache, crossOrigin: crossOrigin).of(output))
     }
 
     /// The request names something that it cannot get by waiting.

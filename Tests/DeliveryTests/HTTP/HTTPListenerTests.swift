@@ -337,6 +337,33 @@ import Testing
     }
 
     @Test(
+        "A playlist that is shared goes out as one that is made for its request, but for what says that the connection ends"
+    )
+    func sharedPlaylists() async throws {
+        let player = await TestPlayer(isProtected: false)
+        _ = try await player.publish()
+        try await run(playback: player.service) { listener, _, _ in
+            for file in ["chunklist.m3u8", "playlist.m3u8", "chunklist.m3u8?_HLS_msn=3"] {
+                for accepted in ["", "Accept-Encoding: gzip\r\n"] {
+                    let peer = try await Peer(port: listener.port)
+                    let head = "HTTP/1.1\r\nHost: a\r\n\(accepted)"
+                    await peer.send(
+                        "GET \(TestPlayer.folder)/\(file) \(head)\r\n"
+                            + "GET \(TestPlayer.folder)/\(file) \(head)Connection: close\r\n\r\n")
+                    try await eventually("the end of the connection") { peer.isClosed }
+                    let date = /Date: [^\r]+\r\n/
+                    let answers = peer.text.split(separator: "HTTP/1.1 200 OK\r\n").map {
+                        $0.replacing(date, with: "", maxReplacements: 1)
+                    }
+                    #expect(peer.text.matches(of: date).count == 2)
+                    #expect(answers.count == 2)
+                    #expect(answers.first == answers.last?.replacing("Connection: close\r\n", with: ""))
+                }
+            }
+        }
+    }
+
+    @Test(
         "Players' requests are answered in their order, however they come, also when the client then ends its side",
         arguments: [1, 7, 64, 1_000_000])
     func playersPieces(length: Int) async throws {
