@@ -98,15 +98,15 @@ let package = Package(
                 "PushPublish", "ControlAPI", "Delivery", "Settings", hummingbird, httpTypes, lifecycle, nio, nioPosix,
                 logging,
             ]),
+        .target(name: "Load", dependencies: ["Basics", "RTMP", nio, nioPosix, nioSSL]),
         .executableTarget(
             name: "playhouse",
             dependencies: [
-                "Basics", "Usher", "Storage", "Admission", "TLS", "ControlAPI", "Settings", "Origin", argumentParser,
+                "Basics", "Usher", "Storage", "Admission", "TLS", "ControlAPI", "Settings", "Origin", "Load",
+                argumentParser,
                 httpClient,
                 nio, nioSSL, logging, yams,
             ]),
-        // Load for the benchmarks: viewers and publishers of RTMP.
-        .executableTarget(name: "rtmp-load", dependencies: ["RTMP", nio, nioPosix], path: "Benchmarks/rtmp-load"),
         // An attempt log of any size, and questions about it.
         .executableTarget(
             name: "attempt-load", dependencies: ["Admission", "Basics", "Storage", "Usher", logging],
@@ -122,6 +122,8 @@ let package = Package(
             name: "TestSupport", dependencies: ["Basics", "Media", "RTMP", nio, logging], path: "Tests/TestSupport"),
         // Stores that are opened quickly, for the tests of those that use one.
         .target(name: "StoreSupport", dependencies: ["Storage", logging], path: "Tests/StoreSupport"),
+        // A client of low-latency HLS that forgives nothing.
+        .target(name: "StrictHLSClient", dependencies: ["Load", nio], path: "Tests/StrictHLSClient"),
         .testTarget(name: "ArchitectureTests"),
         .testTarget(name: "BasicsTests", dependencies: ["TestSupport", "Basics", nio]),
         .testTarget(name: "MediaTests", dependencies: ["TestSupport", "Media", nio]),
@@ -187,12 +189,13 @@ let package = Package(
                 "PushPublish", "Settings", "Storage", "Usher", httpClient, lifecycle,
                 logging, nio, nioEmbedded, nioHTTP, nioPosix,
             ]),
+        .testTarget(name: "LoadTests", dependencies: ["TestSupport", "StrictHLSClient", "Load", "RTMP", nio, nioPosix]),
         .testTarget(name: "CommandLineTests", dependencies: ["TestSupport", "Storage", "Usher", "playhouse"]),
         .testTarget(
             name: "EndToEndTests",
             dependencies: [
-                "TestSupport", "Basics", "ControlAPI", "Media", "RTMP", "Storage", "Usher", httpClient, grdb, nio,
-                nioPosix, nioSSL, nioTLS,
+                "TestSupport", "StrictHLSClient", "Basics", "ControlAPI", "Load", "Media", "RTMP", "Storage", "Usher",
+                httpClient, grdb, nio, nioPosix, nioSSL, nioTLS,
             ],
             exclude: ["Fixtures"]),
     ],

@@ -26,6 +26,6 @@ struct Playhouse: AsyncParsableCommand {
         version: PlayhouseVersion.current,
         subcommands: [
             ServeCommand.self, AccountCommand.self, KeyCommand.self, CallCommand.self, ExplainCommand.self,
-            TokenCommand.self, AttemptsCommand.self, ConfigCommand.self, VersionCommand.self,
+            TokenCommand.self, AttemptsCommand.self, LoadCommand.self, ConfigCommand.self, VersionCommand.self,
         ])
 }

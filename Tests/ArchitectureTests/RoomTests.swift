@@ -8,7 +8,7 @@ import Testing
     static let rooms = [
         "Basics", "Media", "RTMP", "MPEGTS", "FragmentedMP4", "HLS", "Usher", "Storage", "Live", "Admission",
         "TLS", "RTMPServer",
-        "PushPublish", "ControlAPI", "Delivery", "Settings", "Origin", "playhouse",
+        "PushPublish", "ControlAPI", "Delivery", "Settings", "Origin", "Load", "playhouse",
     ]
     static let protocolRooms = ["Basics", "Media", "RTMP", "MPEGTS", "FragmentedMP4", "HLS", "Usher"]
 
@@ -72,6 +72,8 @@ import Testing
             "PushPublish": ["Admission", "RTMPServer", "HLS"],
             "ControlAPI": ["RTMPServer", "HLS"],
             "Delivery": ["RTMPServer", "PushPublish", "ControlAPI"],
+            // Who makes load is a client like any other.
+            "Load": Set(Self.rooms).subtracting(["Basics", "RTMP"]),
             "Settings": [
                 "Media", "RTMP", "HLS", "Live", "Admission", "RTMPServer", "PushPublish", "ControlAPI", "Delivery",
             ],

@@ -1,0 +1,157 @@
+import Basics
+import NIOCore
+import RTMP
+
+/// One RTMP viewer that plays and throws away, or one publisher that sends a recording in real time, over and over.
+///
+/// A viewer's session is real until it plays; then bytes are only counted, so that the load on the machine is the server's.
+///
+/// `@unchecked Sendable`: touched on its channel's event loop alone.
+final class RTMPMember: ChannelInboundHandler, LoadMember, @unchecked Sendable {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    private let run: LoadRun
+    private let meter: LoadMeter
+    private let recording: Recording?
+    private var session: ClientSession
+    private let begun: NIODeadline
+    private var context: ChannelHandlerContext?
+    private(set) var state = MemberState.starting
+    private var lastBytes: NIODeadline
+    private(set) var stalls = 0
+    private var stalled = TimeAmount.zero
+    private(set) var isStalled = false
+    /// The recording's next message.
+    private var next = 0
+    /// What is added to the recording's times: it grows with every round.
+    private var base: UInt32 = 0
+    private var sendingSince: NIODeadline
+
+    /// A viewer who has heard nothing for so long has run dry: this is what players keep at least.
+    static let silence = TimeAmount.seconds(1)
+
+    /// - Parameter recording: what a publisher sends; nil for a viewer.
+    init(url: RTMPURL, recording: Recording?, run: LoadRun, meter: LoadMeter) {
+        self.run = run
+        self.meter = meter
+        self.recording = recording
+        begun = run.clock()
+        lastBytes = begun
+        sendingSince = begun
+        session = ClientSession(
+            configuration: ClientConfiguration(purpose: recording == nil ? .play : .publish, url: url), now: begun)
+    }
+
+    var isLowLatency: Bool { false }
+    var stalledTime: TimeAmount { isStalled ? stalled + (run.clock() - lastBytes) : stalled }
+
+    func sweep(_ now: NIODeadline) {
+        switch state {
+        case .starting:
+            if let error = session.expired(now: now) { end(error.message) }
+        case .running where recording != nil:
+            sendWhatIsDue(now)
+        case .running:
+            guard !isStalled, now - lastBytes > Self.silence else { return }
+            isStalled = true
+            stalls += 1
+        case .finished, .gone:
+            break
+        }
+    }
+
+    func leave() {
+        context?.close(promise: nil)
+    }
+
+    /// - Parameter problem: why it has not what it came for.
+    func end(_ problem: String) {
+        guard !state.isOver else { return }
+        state = .gone
+        run.ended(self, problem: problem, meter: meter)
+        context?.close(promise: nil)
+    }
+
+    // MARK: Connection
+
+    func channelActive(context: ChannelHandlerContext) {
+        self.context = context
+        flush(context)
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        let bytes = unwrapInboundIn(data)
+        if recording == nil {
+            meter.bytes += bytes.readableBytes
+            lastBytesCame()
+            // What plays is only counted.
+            guard state == .starting else { return }
+        }
+        do {
+            try session.receive(bytes, now: run.clock())
+            while let event = try session.nextEvent() { handle(event) }
+        } catch {
+            end(error.message)
+        }
+        flush(context)
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        self.context = nil
+        end("the connection was closed")
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        end(SystemError.text(of: error))
+        context.close(promise: nil)
+    }
+
+    private func lastBytesCame() {
+        let now = run.clock()
+        if isStalled {
+            stalled = stalled + (now - lastBytes)
+            isStalled = false
+        }
+        lastBytes = now
+    }
+
+    private func handle(_ event: ClientEvent) {
+        switch event {
+        case .media where state == .starting, .publishing where state == .starting:
+            state = .running
+            sendingSince = run.clock()
+            meter.start.add(sendingSince - begun)
+            if recording != nil { sendWhatIsDue(sendingSince) }
+        case .refused(let status), .closed(let status):
+            end(status.description.isEmpty ? status.code : status.description)
+        default:
+            break
+        }
+    }
+
+    private func flush(_ context: ChannelHandlerContext) {
+        guard let output = session.takeOutput() else { return }
+        if recording != nil { meter.bytes += output.readableBytes }
+        context.writeAndFlush(wrapOutboundOut(output), promise: nil)
+    }
+
+    private func sendWhatIsDue(_ now: NIODeadline) {
+        guard let recording, let context else { return }
+        // A server that takes nothing is not filled up with what it will never take.
+        guard context.channel.isWritable else { return }
+        let elapsed = UInt32(clamping: (now - sendingSince).nanoseconds / 1_000_000)
+        while true {
+            let message = recording.messages[next]
+            let timestamp = base &+ message.timestamp
+            guard timestamp <= elapsed else { break }
+            session.send(message.type, timestamp: timestamp, body: message.body)
+            next += 1
+            if next == recording.messages.count {
+                next = 0
+                base &+= recording.duration
+            }
+        }
+        flush(context)
+    }
+}
