@@ -7,13 +7,13 @@ enum SampleEntry {
         var writer = BoxWriter()
         switch configuration {
         case .avc(let value):
-            visual("avc1", value.resolution, into: &writer) { $0.box("avcC") { $0.write(value.record) } }
+            visual("avc1", value.resolution, value.color, into: &writer) { $0.box("avcC") { $0.write(value.record) } }
         case .hevc(let value):
-            visual("hvc1", value.resolution, into: &writer) { $0.box("hvcC") { $0.write(value.record) } }
+            visual("hvc1", value.resolution, value.color, into: &writer) { $0.box("hvcC") { $0.write(value.record) } }
         case .av1(let value):
-            visual("av01", value.resolution, into: &writer) { $0.box("av1C") { $0.write(value.record) } }
+            visual("av01", value.resolution, value.color, into: &writer) { $0.box("av1C") { $0.write(value.record) } }
         case .vp9(let value):
-            visual("vp09", value.resolution, into: &writer) { writer in
+            visual("vp09", value.resolution, value.color, into: &writer) { writer in
                 writer.fullBox("vpcC", version: 1) { $0.write(value.fields) }
             }
         case .aac(let value):
@@ -34,6 +34,24 @@ enum SampleEntry {
             audio("Opus", channels: value.channels, sampleRate: OpusConfiguration.sampleRate, into: &writer) { writer in
                 OpusSpecificBox.write(value, into: &writer)
             }
+        case .ac3(let value):
+            audio("ac-3", channels: value.channels, sampleRate: value.sampleRate, into: &writer) { writer in
+                writer.box("dac3") { $0.write(value.specificBox) }
+            }
+        case .eac3(let value):
+            audio("ec-3", channels: value.channels, sampleRate: value.sampleRate, into: &writer) { writer in
+                writer.box("dec3") { $0.write(value.specificBox) }
+            }
+        case .flac(let value):
+            audio(
+                "fLaC", channels: value.channels, sampleRate: value.sampleRate, bits: value.bitsPerSample, into: &writer
+            ) { writer in
+                writer.fullBox("dfLa") { writer in
+                    // The last metadata block, STREAMINFO, and its length in three bytes.
+                    writer.write(0x8000_0000 | UInt32(clamping: value.streamInfo.readableBytes))
+                    writer.write(value.streamInfo)
+                }
+            }
         }
         return writer.buffer
     }
@@ -44,7 +62,7 @@ enum SampleEntry {
     }
 
     private static func visual(
-        _ type: BoxType, _ resolution: Resolution?, into writer: inout BoxWriter,
+        _ type: BoxType, _ resolution: Resolution?, _ color: VideoColor, into writer: inout BoxWriter,
         configuration: (inout BoxWriter) -> Void
     ) {
         writer.box(type) { writer in
@@ -62,11 +80,40 @@ enum SampleEntry {
             writer.write(UInt16(0x0018))
             writer.write(Int16(-1))
             configuration(&writer)
+            write(color, into: &writer)
+        }
+    }
+
+    /// `colr` (ISO/IEC 14496-12 §12.1.5), `mdcv` and `clli` (§12.1.6, §12.1.7): what is known of colors.
+    private static func write(_ color: VideoColor, into writer: inout BoxWriter) {
+        if color.hasCodes {
+            writer.box("colr") { writer in
+                writer.write(BoxType("nclx"))
+                // 2: unspecified.
+                for code in [color.primaries, color.transfer, color.matrix] { writer.write(UInt16(code ?? 2)) }
+                writer.write(UInt8(color.isFullRange == true ? 0x80 : 0))
+            }
+        }
+        if let display = color.masteringDisplay {
+            writer.box("mdcv") { writer in
+                for place in [display.green, display.blue, display.red, display.white] {
+                    writer.write(place.x)
+                    writer.write(place.y)
+                }
+                writer.write(display.maximumLuminance)
+                writer.write(display.minimumLuminance)
+            }
+        }
+        if let light = color.contentLight {
+            writer.box("clli") { writer in
+                writer.write(light.maximum)
+                writer.write(light.maximumAverage)
+            }
         }
     }
 
     private static func audio(
-        _ type: BoxType, channels: Int, sampleRate: Int, into writer: inout BoxWriter,
+        _ type: BoxType, channels: Int, sampleRate: Int, bits: Int = 16, into writer: inout BoxWriter,
         configuration: (inout BoxWriter) -> Void
     ) {
         writer.box(type) { writer in
@@ -74,7 +121,7 @@ enum SampleEntry {
             writer.write(UInt16(1))
             writer.writeZeros(8)
             writer.write(UInt16(exactly: channels) ?? 2)
-            writer.write(UInt16(16))
+            writer.write(UInt16(clamping: bits))
             writer.writeZeros(4)
             // 16.16 fixed point; a rate of 65,536 Hz and more does not fit, and the descriptor tells it.
             writer.write(UInt32(UInt16(exactly: sampleRate) ?? 0) << 16)

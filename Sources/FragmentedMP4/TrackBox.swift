@@ -99,15 +99,7 @@ enum TrackKind: UInt32, Sendable {
 
     /// Ticks a second of the track's timestamps: 90,000 for video, the sample rate for audio.
     static func timescale(of configuration: CodecConfiguration) -> UInt32 {
-        switch configuration {
-        case .avc, .hevc, .av1, .vp9: 90_000
-        case .aac(let value): sampleRate(value.sampleRate)
-        case .mp3(let value): sampleRate(value.sampleRate)
-        case .opus: sampleRate(OpusConfiguration.sampleRate)
-        }
-    }
-
-    private static func sampleRate(_ rate: Int) -> UInt32 {
+        guard let rate = configuration.sampleRate else { return 90_000 }
         guard rate > 0, let ticks = UInt32(exactly: rate) else { return 48_000 }
         return ticks
     }

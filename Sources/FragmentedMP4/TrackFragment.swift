@@ -36,7 +36,7 @@ struct TrackFragment {
         let start = unit.decodeTime - origin
         var time = start.ticks(timescale: timescale)
         let offset = (start + unit.compositionOffset).ticks(timescale: timescale).subtractingReportingOverflow(time)
-        let nominal = frameDuration(of: unit.payload)
+        let nominal = configuration.samples(inUnit: unit.payload).map(Int64.init)
         if let nominal {
             // RTMP's milliseconds make frames of 1,024 samples look like 1,014 and 1,058; browsers would hear gaps and
             // overlaps. Within 20 ms the frames stand end to end.
@@ -71,16 +71,6 @@ struct TrackFragment {
         }
         if index + 1 < samples.count { return 0 }
         return UInt32(clamping: sample.nominalDuration ?? usualDuration)
-    }
-
-    /// How long one audio frame lasts; nil where the codec does not say.
-    private func frameDuration(of payload: ByteBuffer) -> Int64? {
-        switch configuration {
-        case .aac(let value): Int64(value.samplesPerFrame)
-        case .mp3(let value): Int64(value.samplesPerFrame)
-        case .opus: OpusConfiguration.samples(inPacket: payload).map(Int64.init)
-        case .avc, .hevc, .av1, .vp9: nil
-        }
     }
 
     /// A time of the stream in this track's ticks.

@@ -24,13 +24,37 @@ public struct MasterPlaylist: Sendable, Hashable {
 
     /// What stands before the address of each rendition, from the end of the address before it on.
     public var pieces: [String] {
-        let head = "#EXTM3U\n#EXT-X-VERSION:3\n" + (hasIndependentSegments ? "#EXT-X-INDEPENDENT-SEGMENTS\n" : "")
+        var head = "#EXTM3U\n#EXT-X-VERSION:3\n" + (hasIndependentSegments ? "#EXT-X-INDEPENDENT-SEGMENTS\n" : "")
+        for channel in captionChannels {
+            let name = PlaylistText.quoted(channel)
+            head +=
+                "#EXT-X-MEDIA:TYPE=CLOSED-CAPTIONS,GROUP-ID=\"cc\",NAME=\(name),INSTREAM-ID=\(name),AUTOSELECT=YES\n"
+        }
         return renditions.enumerated().map { index, rendition in
-            "\(index == 0 ? head : "")#EXT-X-STREAM-INF:\(Self.attributes(of: rendition))\n"
+            let attributes = (Self.attributes(of: rendition) + captions(of: rendition)).joined(separator: ",")
+            return "\(index == 0 ? head : "")#EXT-X-STREAM-INF:\(attributes)\n"
         }
     }
 
-    private static func attributes(of rendition: Rendition) -> String {
+    /// The channels that any rendition has: one group for all of them.
+    private var captionChannels: [String] {
+        var channels: [String] = []
+        for rendition in renditions {
+            guard case .channels(let names) = rendition.captions else { continue }
+            channels += names.filter { !channels.contains($0) }
+        }
+        return channels
+    }
+
+    /// `CLOSED-CAPTIONS`. `NONE` may be said only of all variants at once (RFC 8216bis §4.4.6.2), and what holds no video has none
+    /// in any case.
+    private func captions(of rendition: Rendition) -> [String] {
+        if case .channels = rendition.captions { return ["CLOSED-CAPTIONS=\"cc\""] }
+        let withVideo = renditions.filter { $0.resolution != nil }
+        return withVideo.isEmpty || withVideo.contains { $0.captions != .none } ? [] : ["CLOSED-CAPTIONS=NONE"]
+    }
+
+    private static func attributes(of rendition: Rendition) -> [String] {
         // BANDWIDTH is required, and players divide by it.
         let bandwidth = max(1, rendition.peakBandwidth, rendition.averageBandwidth ?? 0)
         var attributes = ["BANDWIDTH=\(bandwidth)"]
@@ -47,7 +71,10 @@ public struct MasterPlaylist: Sendable, Hashable {
         if let rate = rendition.frameRate, rate > 0 {
             attributes.append("FRAME-RATE=\(PlaylistText.rate(rate))")
         }
-        return attributes.joined(separator: ",")
+        if let range = rendition.videoRange {
+            attributes.append("VIDEO-RANGE=\(range.rawValue)")
+        }
+        return attributes
     }
 }
 
@@ -64,10 +91,15 @@ public struct Rendition: Sendable, Hashable {
     /// Nil for audio alone.
     public var resolution: Resolution?
     public var frameRate: Double?
+    /// `VIDEO-RANGE`; nil where it is not known, which players take for `SDR`.
+    public var videoRange: VideoColor.Range?
+    /// `CLOSED-CAPTIONS`. What is not known is not said: a player then looks for captions itself.
+    public var captions: Captions
 
     public init(
         uri: String, peakBandwidth: Int, averageBandwidth: Int? = nil, codecs: [String],
-        resolution: Resolution? = nil, frameRate: Double? = nil
+        resolution: Resolution? = nil, frameRate: Double? = nil, videoRange: VideoColor.Range? = nil,
+        captions: Captions = .unknown
     ) {
         self.uri = uri
         self.peakBandwidth = peakBandwidth
@@ -75,6 +107,8 @@ public struct Rendition: Sendable, Hashable {
         self.codecs = codecs
         self.resolution = resolution
         self.frameRate = frameRate
+        self.videoRange = videoRange
+        self.captions = captions
     }
 }
 

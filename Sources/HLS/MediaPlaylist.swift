@@ -267,6 +267,8 @@ public struct PlaylistSnapshot: Sendable {
             averageBandwidth: BandwidthMeter.average(of: listed),
             codecs: tracks.codecStrings,
             resolution: tracks.video?.resolution,
-            frameRate: tracks.video == nil ? nil : BandwidthMeter.frameRate(of: listed))
+            frameRate: tracks.video == nil ? nil : BandwidthMeter.frameRate(of: listed),
+            videoRange: tracks.video?.color.range,
+            captions: listed.last?.captions ?? .unknown)
     }
 }

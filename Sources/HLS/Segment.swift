@@ -31,6 +31,8 @@ public final class Segment: Sendable {
     public let videoSpan: MediaTime
     /// What it carries.
     public let tracks: TrackSet
+    /// What was known at its end of captions inside its video.
+    public let captions: Captions
     /// Its bytes as fragmented MP4.
     public let bytes: ByteBuffer
     /// Its parts, whose bytes are slices of the segment's; none when one is longer than `partTarget`, as in the segment that the
@@ -48,7 +50,7 @@ public final class Segment: Sendable {
         initialization: InitializationFile,
         duration: MediaTime, isDiscontinuity: Bool, programDateTime: Int64, startsWithKeyframe: Bool,
         firstTime: MediaTime, lastTime: MediaTime, videoFrames: Int, videoSpan: MediaTime, tracks: TrackSet,
-        bytes: ByteBuffer, parts: [Part], index: [StoredUnit]
+        captions: Captions = .unknown, bytes: ByteBuffer, parts: [Part], index: [StoredUnit]
     ) {
         let sequence = position.media
         self.sequence = sequence
@@ -65,6 +67,7 @@ public final class Segment: Sendable {
         self.videoFrames = videoFrames
         self.videoSpan = videoSpan
         self.tracks = tracks
+        self.captions = captions
         self.bytes = bytes
         self.index = index
         if parts.allSatisfy({ $0.duration <= partTarget }) {
@@ -88,14 +91,15 @@ public final class Segment: Sendable {
     /// - Parameter storage: what the segment is kept in.
     convenience init(
         position: SequenceNumbers.Position, targetDuration: Int, partTarget: MediaTime, storage: CountedStorage,
-        duration: MediaTime, _ open: OpenSegment, tracks: TrackSet
+        duration: MediaTime, _ open: OpenSegment, tracks: TrackSet, captions: Captions
     ) {
         self.init(
             position: position, targetDuration: targetDuration, partTarget: partTarget,
             initialization: open.initialization, duration: duration, isDiscontinuity: open.isDiscontinuity,
             programDateTime: open.programDateTime, startsWithKeyframe: open.startsWithKeyframe,
             firstTime: open.firstTime, lastTime: open.lastTime, videoFrames: open.videoFrames,
-            videoSpan: open.videoSpan, tracks: tracks, bytes: storage.keep(joining: open.parts.lazy.map(\.bytes)),
+            videoSpan: open.videoSpan, tracks: tracks, captions: captions,
+            bytes: storage.keep(joining: open.parts.lazy.map(\.bytes)),
             parts: open.parts, index: open.index)
     }
 

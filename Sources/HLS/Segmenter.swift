@@ -26,6 +26,8 @@ public struct Segmenter: Sendable {
     /// Cuts and numbers, which the renditions of a program have in common. Until its first numbers have been reserved, nothing is
     /// packaged.
     public let plan: ProgramPlan
+    /// Timed metadata that went into no segment, since there was too much of it at once or nothing to go with.
+    public private(set) var discardedMetadata: Int64 = 0
     /// `end` has been called.
     public private(set) var isEnded = false
 
@@ -60,6 +62,14 @@ public struct Segmenter: Sendable {
     /// Nothing has been finished yet in this life.
     private var isFresh = true
     private let storage: CountedStorage
+    private var captions = CaptionDetector(nil)
+    /// Timed metadata that goes into the next part.
+    private var told: [(metadata: TimedMetadata, time: MediaTime)] = []
+    private var toldBytes = 0
+    /// Timed metadata is numbered, so that players take none twice.
+    private var eventNumber: UInt32 = 0
+    /// What counts as time 0 in the fragments.
+    private var origin = MediaTime.zero
     /// Audio of the segment before that the next one begins with; the writer has it already.
     private var leftOver: [StoredUnit] = []
     /// What a part is written into before it is kept.
@@ -69,6 +79,9 @@ public struct Segmenter: Sendable {
     public private(set) var nextPart: Int64 = 0
 
     private static let initialCapacity = 16 << 10
+    /// Timed metadata that waits for its part: how much there may be.
+    private static let mostToldBytes = 64 << 10
+    private static let mostTold = 64
 
     /// - Parameters:
     ///   - plan: of the program. Unless its numbers begin at 0, the first segment carries a discontinuity.
@@ -86,8 +99,8 @@ public struct Segmenter: Sendable {
         self.storage = storage
     }
 
-    /// The storage that the part being written takes, in bytes.
-    public var openCapacity: Int { scratch.storageCapacity }
+    /// What the part being written takes, in bytes.
+    public var openCapacity: Int { scratch.storageCapacity + toldBytes }
 
     /// `EXT-X-PART-INF:PART-TARGET`; nil until the first segment is finished.
     public var partTarget: MediaTime? { partRule.target }
@@ -116,6 +129,7 @@ public struct Segmenter: Sendable {
             }
         }
         wanted = tracks
+        captions.look(into: tracks.video)
         noteTrackChanges()
     }
 
@@ -130,6 +144,7 @@ public struct Segmenter: Sendable {
             discardedUnits &+= 1
             return nil
         }
+        if unit.codec.isVideo { captions.observe(unit) }
         var finished: Segment?
         if open == nil {
             startIfPossible(with: unit, now: now)
@@ -141,6 +156,17 @@ public struct Segmenter: Sendable {
         return finished
     }
 
+    /// Takes what the encoder tells viewers at a time; it goes into the part that is being gathered.
+    public mutating func append(_ metadata: TimedMetadata, at time: MediaTime) {
+        let size = metadata.name.utf8.count + metadata.json.utf8.count
+        guard !isEnded, told.count < Self.mostTold, size <= Self.mostToldBytes - toldBytes else {
+            discardedMetadata &+= 1
+            return
+        }
+        told.append((metadata, time))
+        toldBytes += size
+    }
+
     /// Says that what comes next does not continue the timeline: another publisher took over, or this one reconnected.
     /// The open segment ends here, so that viewers get all there was.
     public mutating func discontinuity() -> Segment? {
@@ -149,6 +175,8 @@ public struct Segmenter: Sendable {
         if !isFresh { discontinuityPending = true }
         wait = KeyframeWait()
         partRule.breakTimeline()
+        captions = CaptionDetector(wanted.video)
+        dropMetadata()
         return finished
     }
 
@@ -159,6 +187,7 @@ public struct Segmenter: Sendable {
         isEnded = true
         writer = nil
         scratch = ByteBuffer()
+        dropMetadata()
         return last
     }
 
@@ -244,6 +273,7 @@ public struct Segmenter: Sendable {
         // Taken out and put back, so that its arrays have one owner while they grow.
         guard var segment = open.take(), let life else { return }
         scratch.clear(minimumCapacity: Self.initialCapacity)
+        writeMetadata(from: segment.firstTime + segment.partStart)
         guard let written = writer?.write(videoEnd: videoEnd, into: &scratch), scratch.readableBytes > 0 else {
             open = segment
             return
@@ -260,6 +290,25 @@ public struct Segmenter: Sendable {
         open = segment
         // A part that was far larger than the others is no measure for them.
         if scratch.storageCapacity > max(Self.initialCapacity, scratch.readableBytes * 4) { scratch = ByteBuffer() }
+    }
+
+    /// Writes the timed metadata that waits in front of the part's fragments. None is before the part: what a player is told after
+    /// it has played on it may leave out.
+    private mutating func writeMetadata(from start: MediaTime) {
+        guard !told.isEmpty, let waiting = writer?.pendingBytes, waiting > 0 else { return }
+        for (metadata, time) in told {
+            guard let event = EventMessage(metadata, time: max(time, start), identifier: eventNumber) else { continue }
+            event.write(origin: origin, into: &scratch)
+            eventNumber &+= 1
+        }
+        told.removeAll(keepingCapacity: true)
+        toldBytes = 0
+    }
+
+    private mutating func dropMetadata() {
+        discardedMetadata &+= Int64(told.count)
+        told = []
+        toldBytes = 0
     }
 
     // MARK: Where segments begin and end
@@ -389,7 +438,8 @@ public struct Segmenter: Sendable {
             partTarget: partRule.target ?? configuration.partDuration,
             storage: storage,
             // Audio may go on for a while before it is known that no video comes.
-            duration: min(max(duration, MediaTime(milliseconds: 1)), cutRule.longest), segment, tracks: tracks)
+            duration: min(max(duration, MediaTime(milliseconds: 1)), cutRule.longest), segment, tracks: tracks,
+            captions: captions.captions)
     }
 
     /// Says how long segments and parts are at most, once the first segment has shown how long they are.
@@ -427,7 +477,8 @@ public struct Segmenter: Sendable {
         leftOver = []
         do {
             // MP4 has no negative times.
-            writer = try FragmentWriter(tracks: tracks, origin: min(start, .zero))
+            origin = min(start, .zero)
+            writer = try FragmentWriter(tracks: tracks, origin: origin)
             initializationBytes = try InitializationSegment.make(tracks: tracks)
             self.tracks = tracks
         } catch {

@@ -14,13 +14,14 @@ public struct TransportStreamRendition: Sendable {
         self.storage = storage
     }
 
-    /// Whether players take these tracks in MPEG-TS. It has mappings for HEVC and Opus as well, but Apple's players want HEVC in MP4
+    /// Whether players take these tracks in MPEG-TS: AC-3 and Enhanced AC-3 those that decode them. It has mappings for HEVC and Opus as well, but Apple's players want HEVC in MP4
     /// (HLS Authoring Specification §1.5), and hardly any takes that Opus.
     public static func canCarry(_ tracks: TrackSet) -> Bool {
         [tracks.video, tracks.audio].allSatisfy { configuration in
             guard let configuration else { return true }
             switch configuration.codec {
-            case .video(.avc), .audio(.aac), .audio(.mp3): return TransportStreamMuxer.canCarry(configuration)
+            case .video(.avc), .audio(.aac), .audio(.mp3), .audio(.ac3), .audio(.eac3):
+                return TransportStreamMuxer.canCarry(configuration)
             default: return false
             }
         }

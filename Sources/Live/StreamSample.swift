@@ -12,13 +12,16 @@ public struct StreamSample: Sendable {
         /// What a decoder must know from here on; nil when the codec is passed through without a look at it.
         case configuration(CodecConfiguration?)
         case accessUnit(AccessUnit)
-        /// What else a decoder needs before the first access unit: HDR's `colorInfo`, the order of audio channels.
-        case trackMetadata
+        /// What else a decoder needs before the first access unit: HDR's `colorInfo`, the order of audio channels. With what it
+        /// says of colors: empty takes back what was said before, nil says nothing.
+        case trackMetadata(VideoColor?)
         /// The encoder's `onMetaData`, members in the order they came.
         case metadata(AMFValue)
+        /// What the encoder tells viewers at this moment.
+        case timedMetadata(TimedMetadata)
         /// An RTMP message that could not be read, and why; it passes through all the same.
         case unreadable(reason: String, isHeader: Bool)
-        /// Other data, command frames, ends of sequence.
+        /// Other data, among them what is too long for viewers; command frames, ends of sequence.
         case other
     }
 
@@ -54,6 +57,14 @@ public struct StreamSample: Sendable {
         self.init(track: .data, time: time, content: .metadata(.object(metadata)))
     }
 
+    /// A data message.
+    /// - Parameter timestamp: unwrapped, in milliseconds.
+    public init(_ message: RTMPDataMessage, timestamp: Int64) {
+        self.init(
+            .data, timestamp: timestamp, body: message.body, metadata: message.metadata.map { .object($0) })
+        if let told = message.timedMetadata { content = .timedMetadata(told) }
+    }
+
     /// An RTMP message of one track.
     /// - Parameters:
     ///   - timestamp: unwrapped, in milliseconds.
@@ -87,7 +98,7 @@ public struct StreamSample: Sendable {
             } catch {
                 content = .unreadable(reason: "\(error)", isHeader: true)
             }
-        case .metadata: content = .trackMetadata
+        case .metadata: content = .trackMetadata(tag.announcedColor)
         case .frames, .other: break
         }
     }
@@ -121,7 +132,7 @@ public struct StreamSample: Sendable {
         return switch content {
         case .accessUnit(let unit): unit.payload
         case .configuration(let configuration): configuration?.record
-        case .trackMetadata, .metadata, .unreadable, .other: nil
+        case .trackMetadata, .metadata, .timedMetadata, .unreadable, .other: nil
         }
     }
 
@@ -131,7 +142,12 @@ public struct StreamSample: Sendable {
     /// most twice the bytes count, which is what the chunk decoder lets a body hold.
     var heldBytes: Int {
         let held = bytes.map { min($0.storageCapacity, 2 * $0.readableBytes) } ?? 0
-        return held + MemoryLayout<StreamSample>.stride
+        return held + MemoryLayout<StreamSample>.stride + textBytes
+    }
+
+    private var textBytes: Int {
+        guard case .timedMetadata(let told) = content else { return 0 }
+        return told.name.utf8.count + told.json.utf8.count
     }
 
     /// Makes the body for RTMP subscribers if there is none; there stays none for what RTMP has no message for.
@@ -148,7 +164,7 @@ public struct StreamSample: Sendable {
             }
         case .metadata(let value):
             body = RTMPDataMessage(streamID: 0, name: "onMetaData", values: [value]).body
-        case .configuration(nil), .trackMetadata, .unreadable, .other:
+        case .configuration(nil), .trackMetadata, .timedMetadata, .unreadable, .other:
             return
         }
     }

@@ -7,6 +7,7 @@ struct AudioTrackWriter: Sendable {
         case adts(AACConfiguration)
         case mp3(MP3Configuration)
         case opus
+        case ac3(CodecConfiguration, sampleRate: Int)
     }
 
     /// The longest payload: the length of a PES packet has 16 bits and counts part of its header too.
@@ -37,6 +38,8 @@ struct AudioTrackWriter: Sendable {
         case .aac(let value): framing = .adts(value)
         case .mp3(let value): framing = .mp3(value)
         case .opus: framing = .opus
+        case .ac3(let value): framing = .ac3(configuration, sampleRate: value.sampleRate)
+        case .eac3(let value): framing = .ac3(configuration, sampleRate: value.sampleRate)
         default: return nil
         }
     }
@@ -96,7 +99,10 @@ struct AudioTrackWriter: Sendable {
     }
 
     private var streamID: UInt8 {
-        if case .opus = framing { PESHeader.privateStream } else { PESHeader.audio }
+        switch framing {
+        case .adts, .mp3: PESHeader.audio
+        case .opus, .ac3: PESHeader.privateStream
+        }
     }
 
     /// Appends a frame behind the header that its codec needs.
@@ -118,6 +124,10 @@ struct AudioTrackWriter: Sendable {
             OpusMapping.writeControlHeader(packetLength: payload.readableBytes, into: &pending)
             pending.writeImmutableBuffer(payload)
             return OpusConfiguration.duration(ofPacket: payload) ?? .zero
+        case .ac3(let configuration, let sampleRate):
+            pending.writeImmutableBuffer(payload)
+            let samples = configuration.samples(inUnit: payload) ?? 0
+            return MediaTime(ticks: Int64(samples), timescale: Int64(sampleRate))
         }
     }
 }

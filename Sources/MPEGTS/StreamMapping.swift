@@ -9,6 +9,9 @@ enum StreamMapping {
     static let adtsAAC: UInt8 = 0x0F
     static let avc: UInt8 = 0x1B
     static let hevc: UInt8 = 0x24
+    /// ATSC A/53 part 3 §6.7 and annex G; HLS names them so, too.
+    static let ac3: UInt8 = 0x81
+    static let eac3: UInt8 = 0x87
 
     static let registrationTag: UInt8 = 0x05
     static let extensionTag: UInt8 = 0x7F
@@ -17,8 +20,8 @@ enum StreamMapping {
     /// Why MPEG-TS cannot carry this configuration; nil when it can.
     static func reasonAgainst(_ configuration: CodecConfiguration) -> String? {
         switch configuration {
-        case .avc, .hevc, .mp3: nil
-        case .av1, .vp9: "there is no mapping for it"
+        case .avc, .hevc, .mp3, .ac3, .eac3: nil
+        case .av1, .vp9, .flac: "there is no mapping for it"
         case .aac(let value): value.reasonAgainstADTS
         case .opus(let value):
             OpusMapping.channelCode(value) == nil ? "its channel mapping is not one of the standard ones" : nil
@@ -31,7 +34,9 @@ enum StreamMapping {
         case .hevc: hevc
         case .aac: adtsAAC
         case .mp3(let value): value.samplesPerFrame == 1152 ? mpeg1Audio : mpeg2Audio
-        case .opus, .av1, .vp9: privateData
+        case .ac3: ac3
+        case .eac3: eac3
+        case .opus, .av1, .vp9, .flac: privateData
         }
     }
 
@@ -41,7 +46,9 @@ enum StreamMapping {
         case .opus(let value):
             [registrationTag, 4] + opusRegistration
                 + [extensionTag, 2, OpusMapping.extensionDescriptor, OpusMapping.channelCode(value) ?? 0]
-        case .avc, .aac, .mp3, .av1, .vp9: []
+        case .ac3: [registrationTag, 4] + "AC-3".utf8
+        case .eac3: [registrationTag, 4] + "EAC3".utf8
+        case .avc, .aac, .mp3, .av1, .vp9, .flac: []
         }
     }
 }

@@ -59,8 +59,8 @@ public struct TransportStreamMuxer: Sendable {
     /// Whether MPEG-TS has a mapping for the codec. Few players of HLS take HEVC or Opus in MPEG-TS (RFC 8216bis).
     public static func canCarry(_ codec: Codec) -> Bool {
         switch codec {
-        case .video(.avc), .video(.hevc), .audio(.aac), .audio(.mp3), .audio(.opus): true
-        case .video(.av1), .video(.vp9), .video(.vp8), .audio(.ac3), .audio(.eac3), .audio(.flac): false
+        case .video(.avc), .video(.hevc), .audio(.aac), .audio(.mp3), .audio(.opus), .audio(.ac3), .audio(.eac3): true
+        case .video(.av1), .video(.vp9), .video(.vp8), .audio(.flac): false
         }
     }
 

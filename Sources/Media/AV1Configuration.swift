@@ -14,6 +14,8 @@ public struct AV1Configuration: Sendable, Hashable {
     public var record: ByteBuffer
     /// The sequence's largest frame size; nil when the record holds no sequence header that can be read.
     public var resolution: Resolution?
+    /// See ``CodecConfiguration/color``.
+    public var color = VideoColor()
 
     /// `av01.P.LLT.DD` (AV1 in ISO base media, §5): `av01.0.04M.08`.
     public var codecString: String {
@@ -35,7 +37,10 @@ public struct AV1Configuration: Sendable, Hashable {
         var units = AV1OpenBitstreamUnits(reader.bytes)
         while let unit = try? units.next() {
             if unit.type == AV1OpenBitstreamUnits.sequenceHeader {
-                resolution = try? AV1SequenceHeader(payload: unit.payload).resolution
+                if let header = try? AV1SequenceHeader(payload: unit.payload) {
+                    resolution = header.resolution
+                    color = header.color
+                }
                 break
             }
         }

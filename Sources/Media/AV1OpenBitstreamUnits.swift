@@ -6,6 +6,10 @@ public struct AV1OpenBitstreamUnits: Sendable {
     public static let sequenceHeader: UInt8 = 1
     /// OBU_TEMPORAL_DELIMITER.
     public static let temporalDelimiter: UInt8 = 2
+    /// OBU_FRAME_HEADER.
+    public static let frameHeader: UInt8 = 3
+    /// OBU_METADATA.
+    public static let metadata: UInt8 = 5
 
     /// One unit: its type and what stands behind its header.
     public struct Unit: Sendable, Equatable {

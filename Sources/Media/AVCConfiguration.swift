@@ -21,6 +21,8 @@ public struct AVCConfiguration: Sendable, Hashable {
     public var resolution: Resolution?
     /// Frames a second by the sequence parameter set's clock; nil when the set has none.
     public var frameRate: Double?
+    /// See ``CodecConfiguration/color``.
+    public var color = VideoColor()
 
     /// `avc1.PPCCLL`, hexadecimal (RFC 6381 §3.3).
     public var codecString: String {
@@ -82,6 +84,7 @@ public struct AVCConfiguration: Sendable, Hashable {
         self.record = record
         resolution = sequence.resolution
         frameRate = sequence.frameRate
+        color = sequence.color
     }
 
     private mutating func readParameterSet() {
@@ -91,5 +94,6 @@ public struct AVCConfiguration: Sendable, Hashable {
         else { return }
         resolution = sequence.resolution
         frameRate = sequence.frameRate
+        color = sequence.color
     }
 }

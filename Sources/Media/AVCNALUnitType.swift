@@ -45,8 +45,8 @@ public struct AVCNALUnitType: RawRepresentable, Sendable, Hashable {
             try reader.skip(8)
             // The last byte holds the stop bit, so another message begins only when at least 16 bits are left.
             while reader.bitsRemaining >= 16 {
-                let type = try Self.extendedNumber(&reader)
-                let size = try Self.extendedNumber(&reader)
+                let type = try reader.extendedNumber()
+                let size = try reader.extendedNumber()
                 if type == 6 {
                     return true
                 }
@@ -57,18 +57,5 @@ public struct AVCNALUnitType: RawRepresentable, Sendable, Hashable {
             return false
         }
         return false
-    }
-
-    /// Reads payloadType or payloadSize: 255 for each 0xFF byte, plus the byte after them.
-    private static func extendedNumber(_ reader: inout BitReader) throws(MediaParseError) -> Int {
-        var value = 0
-        while true {
-            let byte = Int(try reader.bits(8))
-            // Each turn reads a byte, so the loop ends with the unit.
-            value += byte
-            if byte != 0xFF {
-                return value
-            }
-        }
     }
 }

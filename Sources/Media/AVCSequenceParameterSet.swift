@@ -19,6 +19,8 @@ public struct AVCSequenceParameterSet: Sendable, Hashable {
     public let resolution: Resolution
     /// Frames a second, by `time_scale / (2 × num_units_in_tick)`; nil without timing information.
     public let frameRate: Double?
+    /// Empty without video usability information.
+    public let color: VideoColor
 
     /// The profiles whose parameter sets and configuration records have fields for the chroma format and the bit depth.
     private static let profilesWithChroma: Set<UInt8> = [100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135]
@@ -69,7 +71,12 @@ public struct AVCSequenceParameterSet: Sendable, Hashable {
         let size = try Self.readSize(&reader, chromaArray: separatePlanes ? 0 : chroma)
         framesOnly = size.framesOnly
         resolution = size.resolution
-        frameRate = try reader.flag() ? Self.readFrameRate(&reader) : nil
+        guard try reader.flag() else {
+            frameRate = nil
+            color = VideoColor()
+            return
+        }
+        (color, frameRate) = try Self.readUsability(&reader)
     }
 
     private static func skipScalingList(_ reader: inout BitReader, size: Int) throws(MediaParseError) {
@@ -133,27 +140,25 @@ public struct AVCSequenceParameterSet: Sendable, Hashable {
         return (framesOnly, Resolution(width: width, height: height))
     }
 
-    private static func readFrameRate(_ reader: inout BitReader) throws(MediaParseError) -> Double? {
+    /// The beginning of vui_parameters (annex E.1.1).
+    private static func readUsability(
+        _ reader: inout BitReader
+    ) throws(MediaParseError) -> (color: VideoColor, frameRate: Double?) {
         if try reader.flag(), try reader.bits(8) == 255 {
             try reader.skip(32)
         }
         if try reader.flag() {
             _ = try reader.flag()
         }
-        if try reader.flag() {
-            try reader.skip(4)
-            if try reader.flag() {
-                try reader.skip(24)
-            }
-        }
+        let color = try VideoColor(signalType: &reader)
         if try reader.flag() {
             _ = try reader.unsignedGolomb()
             _ = try reader.unsignedGolomb()
         }
-        guard try reader.flag() else { return nil }
+        guard try reader.flag() else { return (color, nil) }
         let unitsInTick = try reader.bits(32)
         let timeScale = try reader.bits(32)
-        guard unitsInTick > 0, timeScale > 0 else { return nil }
-        return Double(timeScale) / (2 * Double(unitsInTick))
+        guard unitsInTick > 0, timeScale > 0 else { return (color, nil) }
+        return (color, Double(timeScale) / (2 * Double(unitsInTick)))
     }
 }

@@ -13,7 +13,8 @@ public struct AccessUnit: Sendable, Equatable {
     public var isKeyframe: Bool
     /// The coded bytes, shared with everyone who holds them:
     /// AVC and HEVC as length-prefixed NAL units (the length's size is in the configuration), AV1 as low-overhead OBUs,
-    /// AAC as a raw_data_block without ADTS, MP3 as whole frames with their headers, Opus as one packet.
+    /// AAC as a raw_data_block without ADTS, MP3, FLAC, AC-3 and Enhanced AC-3 as whole frames
+    /// with their headers, Opus as one packet.
     public var payload: ByteBuffer
 
     /// - Parameter track: the default track of the codec's kind when it is not given.

@@ -111,6 +111,19 @@ public struct BitReader: Sendable {
         return Int32(truncatingIfNeeded: code % 2 == 1 ? magnitude : -magnitude)
     }
 
+    /// payloadType or payloadSize of supplemental enhancement information: 255 for each 0xFF byte, plus the byte after them.
+    mutating func extendedNumber() throws(MediaParseError) -> Int {
+        var value = 0
+        while true {
+            let byte = Int(try bits(8))
+            // Each turn reads a byte, so the loop ends with the unit.
+            value += byte
+            if byte != 0xFF {
+                return value
+            }
+        }
+    }
+
     /// An error about the structure being read.
     func failure(_ reason: String) -> MediaParseError {
         MediaParseError(structure, reason)

@@ -49,4 +49,13 @@ public enum Codec: Sendable, Hashable {
     public var isVideo: Bool {
         if case .video = self { true } else { false }
     }
+
+    /// Whether access units tell what the track's header does not, or there is no header; see ``CodecConfiguration/init(of:after:)``.
+    @inlinable
+    public var isToldByUnits: Bool {
+        switch self {
+        case .audio(.mp3), .audio(.ac3), .audio(.eac3), .video(.vp9): true
+        case .audio(.aac), .audio(.opus), .audio(.flac), .video(.avc), .video(.hevc), .video(.av1), .video(.vp8): false
+        }
+    }
 }

@@ -16,6 +16,8 @@ public struct HEVCConfiguration: Sendable, Hashable {
     public var record: ByteBuffer
     /// Displayed size; nil when the record holds no sequence parameter set that can be read.
     public var resolution: Resolution?
+    /// See ``CodecConfiguration/color``.
+    public var color = VideoColor()
 
     /// `hvc1.` and the profile's name (ISO/IEC 14496-15 annex E): `hvc1.1.6.L93.B0`.
     public var codecString: String {
@@ -50,7 +52,10 @@ public struct HEVCConfiguration: Sendable, Hashable {
             }
         }
         self.record = record
-        resolution = sequenceParameterSets.first.flatMap { try? HEVCSequenceParameterSet(nalUnit: $0) }?.resolution
+        if let sequence = sequenceParameterSets.first.flatMap({ try? HEVCSequenceParameterSet(nalUnit: $0) }) {
+            resolution = sequence.resolution
+            color = sequence.color
+        }
     }
 
     /// Makes a record of parameter sets found in the stream, with 4-byte NAL unit lengths.
@@ -69,6 +74,7 @@ public struct HEVCConfiguration: Sendable, Hashable {
         self.sequenceParameterSets = sequenceParameterSets
         self.pictureParameterSets = pictureParameterSets
         resolution = sequence.resolution
+        color = sequence.color
         var record = ByteBuffer(bytes: [1])
         profile.write(into: &record)
         record.writeBytes([0xF0, 0, 0xFC, 0xFC | UInt8(sequence.chromaFormat)])

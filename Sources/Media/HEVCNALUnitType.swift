@@ -12,6 +12,8 @@ public struct HEVCNALUnitType: RawRepresentable, Sendable, Hashable {
     public static let sequenceParameterSet = HEVCNALUnitType(rawValue: 33)
     public static let pictureParameterSet = HEVCNALUnitType(rawValue: 34)
     public static let accessUnitDelimiter = HEVCNALUnitType(rawValue: 35)
+    /// Supplemental enhancement information before the slices.
+    public static let prefixEnhancement = HEVCNALUnitType(rawValue: 39)
 
     @inlinable
     public init(rawValue: UInt8) {

@@ -13,6 +13,8 @@ public struct VP9Configuration: Sendable, Hashable {
     public var record: ByteBuffer
     /// The record does not have the size; nil until a keyframe has told it.
     public var resolution: Resolution?
+    /// See ``CodecConfiguration/color``.
+    public var color: VideoColor
 
     /// `vp09.PP.LL.DD`: `vp09.00.10.08`.
     public var codecString: String {
@@ -39,9 +41,12 @@ public struct VP9Configuration: Sendable, Hashable {
         profile = try reader.uint8()
         guard profile <= 3 else { throw reader.failure("profile \(profile)") }
         level = try reader.uint8()
-        bitDepth = Int(try reader.uint8() >> 4)
+        let depth = try reader.uint8()
+        bitDepth = Int(depth >> 4)
         guard [8, 10, 12].contains(bitDepth) else { throw reader.failure("a bit depth of \(bitDepth)") }
+        var codes = BitReader(reader.bytes, structure: "vpcC")
         try reader.skip(5)
+        color = try VideoColor(&codes, isFullRange: depth & 1 == 1)
         self.record = record
     }
 

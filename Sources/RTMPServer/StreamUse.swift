@@ -36,9 +36,7 @@ struct RTMPPublication {
 
     mutating func send(_ message: RTMPDataMessage) {
         let timestamp = clock.unwrap(message.timestamp)
-        publication?.send(
-            StreamSample(
-                .data, timestamp: timestamp, body: message.body, metadata: message.metadata.map { .object($0) }))
+        publication?.send(StreamSample(message, timestamp: timestamp))
     }
 }
 

@@ -1,6 +1,9 @@
 import Foundation
+import Media
 import NIOCore
 import TestSupport
+
+@testable import FragmentedMP4
 
 enum Fixture {
     static let directory = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
@@ -49,6 +52,28 @@ enum Fixture {
             }
         }
         return runs
+    }
+
+    /// The contents of the boxes with a name in a configuration's sample entry, as it stands in an initialization section.
+    static func specificBox(_ name: String, of configuration: CodecConfiguration, in entry: String) throws
+        -> [ByteBuffer]
+    {
+        var tracks = TrackSet()
+        tracks[configuration.codec.isVideo ? .video : .audio] = configuration
+        var boxes = try boxes(in: InitializationSegment.make(tracks: tracks))
+        for name in ["moov", "trak", "mdia", "minf", "stbl"] {
+            boxes = try boxes.filter { $0.name == name }.flatMap { try Fixture.boxes(in: $0.content) }
+        }
+        guard var description = boxes.first(where: { $0.name == "stsd" })?.content else { throw Malformed() }
+        description.moveReaderIndex(forwardBy: 8)
+        guard let found = try Fixture.boxes(in: description).first, found.name == entry else { throw Malformed() }
+        var content = found.content
+        content.moveReaderIndex(forwardBy: configuration.codec.isVideo ? 78 : 28)
+        return try Fixture.boxes(in: content).filter { $0.name == name }.map(\.content)
+    }
+
+    static func hexadecimal(_ bytes: ByteBuffer) -> String {
+        bytes.readableBytesView.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
     }
 
     /// The boxes that stand side by side in the bytes, which they must fill.

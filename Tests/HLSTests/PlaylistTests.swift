@@ -173,6 +173,59 @@ import Testing
                 """)
     }
 
+    @Test(
+        "A master playlist tells the range of colors and whether there are captions",
+        arguments: [
+            (nil, .unknown, "", ""), (.sdr, .none, "", ",VIDEO-RANGE=SDR,CLOSED-CAPTIONS=NONE"),
+            (.hlg, .unknown, "", ",VIDEO-RANGE=HLG"),
+            (
+                .pq, .channels(["CC1", "CC3"]),
+                """
+                #EXT-X-MEDIA:TYPE=CLOSED-CAPTIONS,GROUP-ID="cc",NAME="CC1",INSTREAM-ID="CC1",AUTOSELECT=YES
+                #EXT-X-MEDIA:TYPE=CLOSED-CAPTIONS,GROUP-ID="cc",NAME="CC3",INSTREAM-ID="CC3",AUTOSELECT=YES
+
+                """, ",VIDEO-RANGE=PQ,CLOSED-CAPTIONS=\"cc\""
+            ),
+        ] as [(VideoColor.Range?, Captions, String, String)])
+    func aMasterPlaylistTellsColorsAndCaptions(
+        range: VideoColor.Range?, captions: Captions, media: String, attributes: String
+    ) {
+        let playlist = MasterPlaylist(
+            renditions: [
+                Rendition(
+                    uri: "a.m3u8", peakBandwidth: 1, codecs: [], resolution: Resolution(width: 2, height: 2),
+                    videoRange: range, captions: captions)
+            ], hasIndependentSegments: false)
+        #expect(
+            String(buffer: playlist.rendered())
+                == "#EXTM3U\n#EXT-X-VERSION:3\n\(media)#EXT-X-STREAM-INF:BANDWIDTH=1,RESOLUTION=2x2\(attributes)\na.m3u8\n"
+        )
+    }
+
+    @Test(
+        "That there are no captions is said of all variants or of none",
+        arguments: [
+            ([.none, .none], ["NONE", "NONE", "NONE"]), ([.none, .unknown], [nil, nil, nil]),
+            ([.none, .channels(["CC1"])], [nil, "\"cc\"", nil]),
+            ([.channels(["CC1"]), .channels(["CC3"])], ["\"cc\"", "\"cc\"", nil]),
+        ] as [([Captions], [String?])])
+    func captionsOfSeveralVariants(captions: [Captions], expected: [String?]) {
+        let video = captions.map {
+            Rendition(
+                uri: "v", peakBandwidth: 1, codecs: [], resolution: Resolution(width: 2, height: 2), captions: $0)
+        }
+        let playlist = MasterPlaylist(
+            renditions: video + [Rendition(uri: "a", peakBandwidth: 1, codecs: [])], hasIndependentSegments: false)
+        let text = String(buffer: playlist.rendered())
+        let lines = text.split(separator: "\n").filter { $0.hasPrefix("#EXT-X-STREAM-INF") }
+        #expect(
+            lines.map { $0.firstMatch(of: /CLOSED-CAPTIONS=(.*)/).map { String($0.1) } } == expected)
+        let channels = captions.reduce(into: Set<String>()) { all, one in
+            if case .channels(let names) = one { all.formUnion(names) }
+        }
+        #expect(text.split(separator: "\n").count { $0.contains("TYPE=CLOSED-CAPTIONS") } == channels.count)
+    }
+
     @Test("The peak bit rate is that of the worst run of about a target duration")
     func thePeakIsTheWorstRunOfAboutATargetDuration() {
         let segments = [

@@ -129,7 +129,7 @@ import Testing
     }
 }
 
-private func hex(_ text: String) -> ByteBuffer {
+func hex(_ text: String) -> ByteBuffer {
     let digits = text.compactMap(\.hexDigitValue)
     return ByteBuffer(bytes: stride(from: 0, to: digits.count, by: 2).map { UInt8(digits[$0] << 4 | digits[$0 + 1]) })
 }

@@ -131,8 +131,9 @@ struct RecordedSessionTests {
         let first = try RecordedSessionTests.replay("ffmpeg-publish-mp3.bin").compactMap { event in
             if case .media(let message) = event, !message.isVideo { message.body } else { nil }
         }.first
-        let configuration = try AudioTag.parse(#require(first)).codecConfiguration()
-        #expect(configuration?.codec == .audio(.mp3))
+        let tag = try AudioTag.parse(#require(first))
+        let unit = try #require(tag.accessUnit(decodeTime: .zero))
+        #expect(try CodecConfiguration(of: unit, after: nil)?.codec == .audio(.mp3))
     }
 
     /// nginx-rtmp's answers to our own client.

@@ -171,6 +171,10 @@ struct TagTests {
         let aac = try #require(try AudioTag.parse(hex("AF 00 1210")).codecConfiguration())
         #expect(aac.codecString == "mp4a.40.2")
         #expect(try AudioTag.parse(hex("AF 01 AA")).codecConfiguration() == nil)
+        let flac = hex("90 664C6143 1200120000015000 05170bb802f000005dc0a2fc3617bc0e6c99e035cbe06fb4e52a")
+        #expect(try AudioTag.parse(flac).codecConfiguration()?.codecString == "fLaC")
+        // AC-3 has no header; an encoder that sends one all the same sends an empty one.
+        #expect(try AudioTag.parse(hex("90 61632D33")).codecConfiguration() == nil)
     }
 
     @Test("Video tags that are built read back", arguments: VideoCodec.allCases, [true, false])

@@ -33,11 +33,16 @@ public struct AccessUnitFile {
         }
         switch audio.number {
         case 1: tracks.audio = .aac(try AACConfiguration(record: audio.record))
-        case 2:
-            // MP3 has no configuration of its own.
+        case 2, 4, 5:
+            // These have no configuration of their own.
             guard let first = packets.first(where: { !$0.isVideo }) else { throw Malformed() }
-            tracks.audio = .mp3(try MP3Configuration(frame: first.payload))
+            switch audio.number {
+            case 2: tracks.audio = .mp3(try MP3Configuration(frame: first.payload))
+            case 4: tracks.audio = .ac3(try AC3Configuration(frame: first.payload))
+            default: tracks.audio = .eac3(try EAC3Configuration(frame: first.payload))
+            }
         case 3: tracks.audio = .opus(try OpusConfiguration(record: audio.record))
+        case 6: tracks.audio = .flac(try FLACConfiguration(record: audio.record))
         default: break
         }
         for packet in packets {

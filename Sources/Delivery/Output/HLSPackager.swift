@@ -61,6 +61,7 @@ final class HLSPackager: StreamPackager, @unchecked Sendable {
     }
 
     func receive(_ sample: StreamSample, wallClock: Int64) {
+        if case .timedMetadata(let told) = sample.content { segmenter.append(told, at: sample.time) }
         // A segment holds one track of a kind: the default ones.
         guard case .accessUnit(let unit) = sample.content, unit.track.isDefault else { return }
         now = wallClock
@@ -93,6 +94,11 @@ final class HLSPackager: StreamPackager, @unchecked Sendable {
             logger.info(
                 "access units left out of HLS",
                 metadata: ["stream": "\(output.address)", "count": "\(segmenter.discardedUnits)"])
+        }
+        if segmenter.discardedMetadata > 0 {
+            logger.info(
+                "timed metadata left out of HLS",
+                metadata: ["stream": "\(output.address)", "count": "\(segmenter.discardedMetadata)"])
         }
         // Segments are the output's from here on; the packager's own copy would only keep them alive.
         window = SegmentWindow(configuration: configuration)

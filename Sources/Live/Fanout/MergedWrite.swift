@@ -86,7 +86,7 @@ struct JoinHeaders {
         case .metadata: return -1
         case .configuration, .unreadable(_, isHeader: true): return track
         case .trackMetadata: return track | 1
-        case .accessUnit, .unreadable, .other: return nil
+        case .accessUnit, .timedMetadata, .unreadable, .other: return nil
         }
     }
 }

@@ -1,3 +1,4 @@
+import Media
 import NIOCore
 
 /// A data message (RTMP 1.0 §7.1.2): a name and values, such as `onMetaData` with an array, `onTextData`, `onCuePoint`.
@@ -14,6 +15,22 @@ public struct RTMPDataMessage: Sendable, Hashable {
     /// The properties of `onMetaData`; nil for other messages.
     public var metadata: AMFObject? {
         name == "onMetaData" ? values.first?.object : nil
+    }
+
+    /// Bytes of name and contents together that ``timedMetadata`` has at most.
+    public static let mostTimedMetadataBytes = 16 << 10
+
+    /// What the message tells viewers at its moment. Nil for `onMetaData`, for what is between encoders and servers, and for what
+    /// would be longer than ``mostTimedMetadataBytes`` as JSON.
+    public var timedMetadata: TimedMetadata? {
+        // What begins with another sign is a command to the server, such as @clearDataFrame or |RtmpSampleAccess.
+        guard let first = name.utf8.first, first | 0x20 >= UInt8(ascii: "a"), first | 0x20 <= UInt8(ascii: "z"),
+            name != "onMetaData", name != "onStatus", name != "onPlayStatus", name.utf8.count <= 256
+        else { return nil }
+        let contents = values.count == 1 ? values[0] : .strictArray(values)
+        return contents.json(upTo: Self.mostTimedMetadataBytes - name.utf8.count).map {
+            TimedMetadata(name: name, json: $0)
+        }
     }
 
     /// Reads a message of type 18 or 15.

@@ -7,6 +7,8 @@ public protocol MediaTag {
     var role: TagRole { get }
     func codecConfiguration() throws(MediaParseError) -> CodecConfiguration?
     func accessUnit(decodeTime: MediaTime) -> AccessUnit?
+    /// What a ``TagRole/metadata`` says of colors: empty takes back what was said before; nil when it says nothing of them.
+    var announcedColor: VideoColor? { get }
 }
 
 /// What a tag is for, whatever its codec.
@@ -65,14 +67,14 @@ extension AudioTag: MediaTag {
         }
     }
 
-    /// What a decoder must know: from a sequence header, or for MP3, which has none, from a frame.
-    /// - Returns: nil for other contents and for codecs without a configuration type (AC-3, E-AC-3, FLAC).
-    /// - Throws: when the record or the frame's header does not parse.
+    /// What a decoder must know, when this is a sequence header.
+    /// - Returns: nil for other contents, and for MP3, AC-3 and Enhanced AC-3, whose frames tell it.
+    /// - Throws: when the record does not parse.
     public func codecConfiguration() throws(MediaParseError) -> CodecConfiguration? {
         switch (codec, content) {
         case (.aac, .sequenceHeader(let record)): .aac(try AACConfiguration(record: record))
         case (.opus, .sequenceHeader(let record)): .opus(try OpusConfiguration(record: record))
-        case (.mp3, .codedFrames(let frame)): .mp3(try MP3Configuration(frame: frame))
+        case (.flac, .sequenceHeader(let record)): .flac(try FLACConfiguration(record: record))
         default: nil
         }
     }
@@ -85,4 +87,6 @@ extension AudioTag: MediaTag {
             track: TrackID(.audio, number: trackID), codec: .audio(codec),
             decodeTime: decodeTime + MediaTime(nanoseconds: nanosecondOffset), isKeyframe: true, payload: payload)
     }
+
+    public var announcedColor: VideoColor? { nil }
 }

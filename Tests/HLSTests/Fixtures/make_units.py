@@ -9,7 +9,7 @@ import subprocess
 import sys
 
 VIDEO = {"h264": (1, b"avcC"), "hevc": (2, b"hvcC"), "av1": (3, b"av1C"), "vp9": (4, b"vpcC")}
-AUDIO = {"aac": 1, "mp3": 2, "opus": 3}
+AUDIO = {"aac": 1, "mp3": 2, "opus": 3, "ac3": 4, "eac3": 5, "flac": 6}
 
 
 def box(data, name):
@@ -35,7 +35,7 @@ def main(source, target):
             video = (number, box(data, name))
         else:
             number = AUDIO[stream["codec_name"]]
-            audio = (number, b"" if number == 2 else extradata(stream))
+            audio = (number, b"" if number in (2, 4, 5) else extradata(stream))
     packets = sorted(shown["packets"], key=lambda packet: int(packet["pos"]))
     first = min(int(p["dts"]) * 10**9 // ticks[p["stream_index"]] for p in packets)
     with open(target, "wb") as out:
