@@ -37,38 +37,45 @@ public enum MediaFileName: Sendable, Hashable, CustomStringConvertible {
     }
 
     /// - Returns: nil for what is not spelled as such a name.
-    public init?(_ text: some StringProtocol) {
-        let numbers: [Int64]
-        if let found = Self.numbers(in: text, after: "media_", before: ".m4s"), found.count == 1 {
-            numbers = found
-            self = .segment(numbers[0], .fragmentedMP4)
-        } else if let found = Self.numbers(in: text, after: "media_", before: ".ts"), found.count == 1 {
-            numbers = found
-            self = .segment(numbers[0], .transportStream)
-        } else if let found = Self.numbers(in: text, after: "part_", before: ".m4s"), found.count == 2 {
-            numbers = found
-            self = .part(life: numbers[0], number: numbers[1])
-        } else if let found = Self.numbers(in: text, after: "init_", before: ".mp4"), found.count == 1 {
-            numbers = found
-            self = .initialization(numbers[0])
-        } else {
-            return nil
-        }
+    public init?(_ text: String) {
+        var text = text
+        guard let name = text.withUTF8({ Self.read($0) }) else { return nil }
+        self = name
     }
 
-    /// The decimal numbers between the two texts, parted by `_`; nil when there is anything else, or a number that
+    private static func read(_ text: UnsafeBufferPointer<UInt8>) -> Self? {
+        func numbers(_ prefix: StaticString, _ suffix: StaticString) -> (first: Int64, second: Int64?)? {
+            Self.numbers(in: text, after: prefix, before: suffix)
+        }
+        if let found = numbers("part_", ".m4s") {
+            return found.second.map { .part(life: found.first, number: $0) }
+        }
+        if let found = numbers("media_", ".m4s") {
+            return found.second == nil ? .segment(found.first, .fragmentedMP4) : nil
+        }
+        if let found = numbers("media_", ".ts") {
+            return found.second == nil ? .segment(found.first, .transportStream) : nil
+        }
+        if let found = numbers("init_", ".mp4") { return found.second == nil ? .initialization(found.first) : nil }
+        return nil
+    }
+
+    /// The decimal number between the two texts, or both, parted by `_`; nil when there is anything else, or a number that
     /// `description` would spell in another way.
-    private static func numbers(in text: some StringProtocol, after prefix: String, before suffix: String) -> [Int64]? {
-        let text = text.utf8
-        guard text.count > prefix.utf8.count + suffix.utf8.count, text.starts(with: prefix.utf8),
-            text.suffix(suffix.utf8.count).elementsEqual(suffix.utf8)
+    private static func numbers(
+        in text: UnsafeBufferPointer<UInt8>, after prefix: StaticString, before suffix: StaticString
+    ) -> (first: Int64, second: Int64?)? {
+        let (start, end) = (prefix.utf8CodeUnitCount, text.count - suffix.utf8CodeUnitCount)
+        guard end > start, text[..<start].elementsEqual(UnsafeBufferPointer(start: prefix.utf8Start, count: start)),
+            text[end...].elementsEqual(
+                UnsafeBufferPointer(start: suffix.utf8Start, count: suffix.utf8CodeUnitCount))
         else { return nil }
-        var numbers: [Int64] = []
+        var first: Int64?
         var value: Int64 = 0
         var digits = 0
-        for byte in text.dropFirst(prefix.utf8.count).dropLast(suffix.utf8.count) {
-            if byte == UInt8(ascii: "_"), digits > 0, numbers.isEmpty {
-                numbers.append(value)
+        for byte in text[start..<end] {
+            if byte == UInt8(ascii: "_"), digits > 0, first == nil {
+                first = value
                 (value, digits) = (0, 0)
                 continue
             }
@@ -80,7 +87,6 @@ public enum MediaFileName: Sendable, Hashable, CustomStringConvertible {
             digits += 1
         }
         guard digits > 0 else { return nil }
-        numbers.append(value)
-        return numbers
+        return first.map { ($0, value) } ?? (value, nil)
     }
 }

@@ -14,7 +14,7 @@ public struct PlaylistDirectives: Sendable, Hashable {
     /// Takes a parameter of the request's query, if it is a directive.
     ///
     /// - Returns: the name of a directive whose value is none.
-    public mutating func take(_ name: some StringProtocol, _ value: some StringProtocol) -> String? {
+    public mutating func take(_ name: String, _ value: String) -> String? {
         switch name {
         case "_HLS_msn":
             guard let number = Self.number(value) else { return "_HLS_msn" }
@@ -34,7 +34,7 @@ public struct PlaylistDirectives: Sendable, Hashable {
     /// A part is counted within a segment.
     public var isComplete: Bool { part == nil || sequence != nil }
 
-    private static func number(_ text: some StringProtocol) -> Int64? {
+    private static func number(_ text: String) -> Int64? {
         guard (1...18).contains(text.utf8.count), text.utf8.allSatisfy((UInt8(ascii: "0")...UInt8(ascii: "9")).contains)
         else { return nil }
         return Int64(text)

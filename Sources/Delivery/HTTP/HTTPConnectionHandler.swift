@@ -69,8 +69,8 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
     private var isGiving = false
     /// Hummingbird has been given something since it was last told that a read is complete.
     private var isReadOpen = false
-    /// The addresses of both sides, once a player has asked for something.
-    private var addresses: PlaybackConnection?
+    /// Both ends, and what was asked for last, once a player has asked for something.
+    private var player: PlaybackConnection?
     private var executor: EventLoopExecutor?
     /// The player's request that waits for what its stream brings next.
     private var heldRequest: (request: PlaybackService.Held, id: UInt64)?
@@ -332,7 +332,10 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
 
     private func answer(_ head: RequestHead, _ context: ChannelHandlerContext) {
         guard let playback = shared.playback else { return }
-        carryOut(playback.answer(head, over: addresses ?? readAddresses(context)), context)
+        var connection = player ?? readAddresses(context)
+        let answer = playback.answer(head, over: &connection)
+        player = connection
+        carryOut(answer, context)
     }
 
     private func carryOut(_ answer: PlaybackService.Answer, _ context: ChannelHandlerContext) {
@@ -359,12 +362,10 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
     }
 
     private func readAddresses(_ context: ChannelHandlerContext) -> PlaybackConnection {
-        let addresses = PlaybackConnection(
+        PlaybackConnection(
             client: address,
             server: context.localAddress?.ipAddress.flatMap { IPAddress($0)?.description } ?? "",
             isSecure: tls != nil)
-        self.addresses = addresses
-        return addresses
     }
 
     private func send(_ reply: PlaybackReply, closes: Bool = false) {

@@ -24,11 +24,28 @@ package struct PlaybackPath: Sendable, Hashable {
     /// `360p` in `r_360p`: what is asked for is of the rendition `<stream>_360p`.
     var rendition: String?
     package var resource: Resource
+    /// Where such a stream may be, most likely first: prefixes are the player's business, aliases are resolved, and
+    /// `name.smil`, which lists the renditions of `name`, is served by `name` where there is no stream of that name.
+    package private(set) var addresses: [StreamAddress] = []
+    /// All of the path but the file's name, as it came.
+    private var folder: String
 
-    /// - Parameter path: percent-encoded, without a query.
+    /// - Parameters:
+    ///   - path: percent-encoded, without a query.
+    ///   - previous: a path that may be of the same folder, which is not read again then.
     /// - Returns: nil for anything else than such a path.
-    package init?(_ path: Substring) {
+    package init?(_ path: Substring, after previous: PlaybackPath? = nil) {
         var path = path
+        let nameStart = path.utf8.lastIndex(of: UInt8(ascii: "/")).map { path.utf8.index(after: $0) }
+        if let previous, let nameStart, path.utf8[..<nameStart].elementsEqual(previous.folder.utf8),
+            let name = PercentCoding.strictText(of: path.utf8[nameStart...]), path.utf8.count <= Self.maximumLength
+        {
+            guard let resource = Self.resource(named: name) else { return nil }
+            self = previous
+            self.resource = resource
+            return
+        }
+        folder = nameStart.map { String(path[..<$0]) } ?? ""
         guard var parts = path.withUTF8({ Self.parts(of: $0) }) else { return nil }
         guard let resource = Self.resource(named: parts.removeLast()) else { return nil }
         self.resource = resource
@@ -46,6 +63,7 @@ package struct PlaybackPath: Sendable, Hashable {
         app = parts[0]
         instance = parts[1]
         name = parts[2...].joined(separator: "/")
+        addresses = possibleAddresses
     }
 
     /// The texts between the slashes, decoded; nil when one cannot be part of such a path.
@@ -66,9 +84,7 @@ package struct PlaybackPath: Sendable, Hashable {
         return parts.count >= 4 ? parts : nil
     }
 
-    /// Where such a stream may be, most likely first: prefixes are the player's business, aliases are resolved, and
-    /// `name.smil`, which lists the renditions of `name`, is served by `name` where there is no stream of that name.
-    package var addresses: [StreamAddress] {
+    private var possibleAddresses: [StreamAddress] {
         let normalized = VideoName.normalized(name)
         var names = [normalized]
         if normalized.hasSuffix(".smil") { names.append(String(normalized.dropLast(5))) }

@@ -11,6 +11,8 @@ struct PlaybackConnection: Sendable {
     var server: String
     /// Inside TLS.
     var isSecure = false
+    /// What was asked for last: a player asks for one file after the other of one folder.
+    var lastPath: PlaybackPath?
 }
 
 /// A player's request, taken apart once.
@@ -37,7 +39,7 @@ struct PlaybackRequest: Sendable {
         trustedProxies: [IPNetwork]
     ) {
         let target = RequestTarget(edge?.target ?? head.target)
-        guard let path = PlaybackPath(target.path) else { return nil }
+        guard let path = PlaybackPath(target.path, after: connection.lastPath) else { return nil }
         self.path = path
         self.head = head
         encodedPath = target.path
@@ -98,22 +100,35 @@ struct PlaylistWish: Sendable {
     ///   - query: without the question mark.
     ///   - takesDirectives: whether the answer may wait.
     init(query: Substring?, takesDirectives: Bool) {
-        guard let query, query.utf8.count <= Self.maximumQuery else { return }
-        for parameter in query.utf8.split(separator: UInt8(ascii: "&")) {
-            guard let equals = parameter.firstIndex(of: UInt8(ascii: "=")) else { continue }
-            let name = Substring(parameter[..<equals])
-            let value = Substring(parameter[parameter.index(after: equals)...])
-            if name == "format" {
-                switch value {
-                case "ts": container = .transportStream
-                case "fmp4": container = .fragmentedMP4
-                default: problem = "format is ts or fmp4"
-                }
-            } else if takesDirectives, name.hasPrefix("_HLS_"), let wrong = directives.take(name, value) {
-                problem = wrong == "_HLS_skip" ? "_HLS_skip is YES or v2" : "\(wrong) is a number"
+        guard var query, query.utf8.count <= Self.maximumQuery else { return }
+        query.withUTF8 { query in
+            var start = 0
+            while start < query.count {
+                let end = query[start...].firstIndex(of: UInt8(ascii: "&")) ?? query.count
+                let parameter = query[start..<end]
+                start = end + 1
+                // Most are the ticket's.
+                guard parameter.first == UInt8(ascii: "_") || parameter.first == UInt8(ascii: "f"),
+                    let equals = parameter.firstIndex(of: UInt8(ascii: "="))
+                else { continue }
+                take(
+                    String(decoding: parameter[..<equals], as: UTF8.self),
+                    String(decoding: parameter[(equals + 1)...], as: UTF8.self), takesDirectives)
             }
         }
         if !directives.isComplete { problem = "_HLS_part needs _HLS_msn" }
+    }
+
+    private mutating func take(_ name: String, _ value: String, _ takesDirectives: Bool) {
+        if name == "format" {
+            switch value {
+            case "ts": container = .transportStream
+            case "fmp4": container = .fragmentedMP4
+            default: problem = "format is ts or fmp4"
+            }
+        } else if takesDirectives, let wrong = directives.take(name, value) {
+            problem = wrong == "_HLS_skip" ? "_HLS_skip is YES or v2" : "\(wrong) is a number"
+        }
     }
 
     private static let maximumQuery = 8_192

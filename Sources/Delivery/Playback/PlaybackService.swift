@@ -90,8 +90,10 @@ public struct PlaybackService: Sendable {
 
     /// Answers a request whose target is taken. Nearly all are answered now: those of sessions that run, and those for open
     /// streams.
-    func answer(_ head: RequestHead, over connection: PlaybackConnection) -> Answer {
-        guard !EdgeQuestion.isAsked(by: head.target) else { return .later { await check(head, over: connection) } }
+    func answer(_ head: RequestHead, over connection: inout PlaybackConnection) -> Answer {
+        guard !EdgeQuestion.isAsked(by: head.target) else {
+            return .later { [connection] in await check(head, over: connection) }
+        }
         guard head.method != .options else {
             var reply = PlaybackReply.preflight
             crossOrigin.applyPreflight(to: &reply, origin: head[.origin])
@@ -101,6 +103,7 @@ public struct PlaybackService: Sendable {
         else {
             return .now(finished(PlaybackReply.text(.notFound, "Not found.\n", cache: .missing), to: head))
         }
+        connection.lastPath = request.path
         if let problem = request.wish.problem { return .now(finished(misdirected(problem), to: head)) }
         guard let output = output(for: request) else {
             return .now(finished(offline, to: head, in: request.path.session))

@@ -69,4 +69,22 @@ import Testing
     func addresses(path: String, expected: [String]) throws {
         #expect(try #require(PlaybackPath(path[...])).addresses.map(\.description) == expected)
     }
+
+    @Test("A path that follows another one is read as if it came alone")
+    func following() {
+        let folders = [
+            "/a/live/s/", "/a/live/s/sess_x/", "/a/live/s/sess_x/r_360p/", "/a/live/%73/", "/a/live/", "/", "/a//s/",
+        ]
+        let files = [
+            "playlist.m3u8", "chunklist.m3u8", "media_1.m4s", "%6dedia_1.m4s", "part_1_2.m4s", "x", "", "..",
+            "media_1.m4s/", "a%2Fb",
+        ]
+        let paths = folders.flatMap { folder in files.map { folder + $0 } }
+        for path in paths {
+            let alone = PlaybackPath(path[...])
+            for previous in paths.compactMap({ PlaybackPath($0[...]) }) {
+                #expect(PlaybackPath(path[...], after: previous) == alone, "\(path)")
+            }
+        }
+    }
 }

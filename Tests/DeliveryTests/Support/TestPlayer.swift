@@ -46,8 +46,8 @@ struct TestPlayer {
             RequestHead(
                 HTTPRequestHead(version: .http1_1, method: method, uri: uri, headers: HTTPHeaders(headers))))
         try #require(PlaybackService.takes(head.target))
-        let connection = PlaybackConnection(client: IPAddress("198.51.100.7"), server: "192.0.2.80")
-        let reply = await reply(of: service.answer(head, over: connection))
+        var connection = PlaybackConnection(client: IPAddress("198.51.100.7"), server: "192.0.2.80")
+        let reply = await reply(of: service.answer(head, over: &connection))
         return PlayerReply(
             status: HTTPResponse.Status(code: Int(reply.status.code)), headers: try reply.fields(),
             body: reply.body ?? ByteBuffer())
