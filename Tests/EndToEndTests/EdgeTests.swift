@@ -1,5 +1,6 @@
 import ControlAPI
 import Foundation
+import Load
 import TestSupport
 import Testing
 
@@ -11,6 +12,35 @@ import Testing
     private func segments(of playlist: Curl.Reply, at url: String) -> [String] {
         let folder = url.replacing(/[^\/]*$/, with: "")
         return playlist.body.split(whereSeparator: \.isNewline).filter { !$0.hasPrefix("#") }.map { folder + $0 }
+    }
+
+    @Test("A hundred low-latency viewers behind the edge cost the origin one request for each part and each playlist")
+    func lowLatency() async throws {
+        let source = try await SourceMedia.h264AAC()
+        let origin = try await OriginProcess(Self.behind)
+        try await origin.account().openStream("open")
+        let edge = try await EdgeNginx(before: origin)
+        let encoder = try Encoder.endless(source, to: origin.rtmp("open"))
+        try await eventually("a segment") { try await origin.mediaPlaylist("open") != nil }
+        let folder = try Folder()
+        let result = try await ForeignProgram.run([
+            Places.playhouse, "load", edge.url("open/playlist.m3u8"), "--count", "100", "--duration", "6", "--json",
+            folder.file("load.json"),
+        ])
+        encoder.kill()
+        #expect(result.status == 0, "\(result.errors)")
+        let decoder = JSONDecoder()
+        decoder.keyDecodingStrategy = .convertFromSnakeCase
+        let report = try decoder.decode(LoadReport.self, from: Data(folder.read("load.json").utf8))
+        let group = try #require(report.groups.first)
+        #expect(group.running == 100 && group.gone == 0 && group.errors == [:], "\(group)")
+        let fetches = edge.fetchesAtOrigin
+        let parts = fetches.filter { $0.contains("/part_") }
+        let numbered = fetches.filter { $0.contains("_HLS_msn=") }
+        // Five parts a second.
+        #expect(Set(parts).count >= 20 && Set(numbered).count >= 20, "\(fetches.suffix(20))")
+        #expect(parts.count == Set(parts).count)
+        #expect(numbered.count == Set(numbered).count)
     }
 
     @Test("Many viewers get each segment from the origin once, and each session is asked about at most once a second")

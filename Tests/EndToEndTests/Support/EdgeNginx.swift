@@ -29,13 +29,13 @@ final class EdgeNginx {
             """
             daemon off; worker_processes 2; \(getuid() == 0 ? "user root;" : "")
             pid \(folder.file("nginx.pid")); error_log \(folder.file("nginx.log")) warn;
-            events { worker_connections 256; }
+            events { worker_connections 4096; }
             http {
                 \(temporary)
                 access_log off;
                 log_subrequest on;
                 log_format edge '$uri|$usher_second|$usher_viewer|$upstream_cache_status|$status';
-                log_format origin '$uri|$http_x_original_uri';
+                log_format origin '$uri|$http_x_original_uri|$args';
                 \(edge)
                 server {
                     listen 127.0.0.1:\(counter);
@@ -78,9 +78,15 @@ final class EdgeNginx {
     /// What reached the origin: the paths of requests.
     var requestsAtOrigin: [String] { lines("origin").compactMap(\.fields.first) }
 
+    /// What reached the origin, with its query.
+    var fetchesAtOrigin: [String] {
+        lines("origin").filter { $0.fields.count == 3 && $0.fields[0] != "/usher/check" }
+            .map { $0.fields[2] == "-" ? $0.fields[0] : "\($0.fields[0])?\($0.fields[2])" }
+    }
+
     /// The paths that the origin was asked about.
     var questionsAtOrigin: [String] {
-        lines("origin").filter { $0.fields.first == "/usher/check" }.map { $0.fields.last ?? "" }
+        lines("origin").filter { $0.fields.first == "/usher/check" && $0.fields.count == 3 }.map { $0.fields[1] }
     }
 
     /// The edge's own questions and what became of them: second, viewer, state of the copy.
