@@ -52,6 +52,22 @@ import Testing
         #expect(written.getInteger(at: 16, as: UInt64.self) == 0)
     }
 
+    @Test("ffmpeg reads the ID3 tag")
+    func foreignReaderOfID3() async throws {
+        let told = TimedMetadata(name: "onTextData", json: #"{"text":"é 😀"}"#)
+        var file = try #require(EventMessage(told, time: .zero, identifier: 0)).message
+        // In front of MP3, where such tags come from.
+        for unit in try Fixture.file("hevc-mp3").units where !unit.codec.isVideo {
+            file.writeImmutableBuffer(unit.payload)
+        }
+        let folder = try Folder()
+        try Data(file.readableBytesView).write(to: folder.url.appendingPathComponent("out.mp3"))
+        let shown = try await cleanOutput(
+            of: ["ffprobe", "-v", "error", "-show_entries", "format_tags", "-of", "default=nw=1", "out.mp3"], in: folder
+        )
+        #expect(shown == "TAG:onTextData={\"text\":\"é 😀\"}\n")
+    }
+
     @Test("ffmpeg and GStreamer read on over events")
     func foreignReaders() async throws {
         let file = try Fixture.file("avc-aac")

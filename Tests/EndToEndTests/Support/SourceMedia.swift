@@ -18,6 +18,11 @@ struct SourceMedia: Sendable {
     static func hevcMP4() async throws -> SourceMedia { try await hevcFile.value }
     static func vp9MP4() async throws -> SourceMedia { try await vp9File.value }
     static func av1MP4() async throws -> SourceMedia { try await av1File.value }
+    static func videoOnlyMP4() async throws -> SourceMedia { try await videoMP4File.value }
+    /// Pictures with sound of a codec that only enhanced RTMP carries.
+    static func h264AC3MP4() async throws -> SourceMedia { try await ac3File.value }
+    static func h264EAC3MP4() async throws -> SourceMedia { try await eac3File.value }
+    static func h264FLACMP4() async throws -> SourceMedia { try await flacFile.value }
 
     private static let h264AACFile = making("h264-aac.flv", seconds: 8, picture: h264, sound: aac)
     private static let audioFile = making("audio.flv", seconds: 5, picture: [], sound: aac)
@@ -34,6 +39,14 @@ struct SourceMedia: Sendable {
     private static let av1File = making(
         "av1.mp4", seconds: 5, picture: ["-c:v", "libsvtav1", "-preset", "12", "-g", "25", "-svtav1-params", "rc=0"],
         sound: [])
+
+    private static let videoMP4File = making("video.mp4", seconds: 5, picture: h264, sound: [])
+    private static let ac3File = making(
+        "ac3.mp4", seconds: 5, picture: h264, sound: ["-c:a", "ac3", "-b:a", "96k", "-ac", "2"])
+    private static let eac3File = making(
+        "eac3.mp4", seconds: 5, picture: h264, sound: ["-c:a", "eac3", "-b:a", "192k", "-ac", "6"])
+    private static let flacFile = making(
+        "flac.mp4", seconds: 5, picture: h264, sound: ["-c:a", "flac", "-ac", "2", "-sample_fmt", "s16", "-strict", "-2"])
 
     private static let h264 = [
         "-c:v", "libx264", "-preset", "veryfast", "-bf", "2", "-b_strategy", "0", "-g", "25", "-keyint_min", "25",
