@@ -46,7 +46,8 @@ struct SourceMedia: Sendable {
     private static let eac3File = making(
         "eac3.mp4", seconds: 5, picture: h264, sound: ["-c:a", "eac3", "-b:a", "192k", "-ac", "6"])
     private static let flacFile = making(
-        "flac.mp4", seconds: 5, picture: h264, sound: ["-c:a", "flac", "-ac", "2", "-sample_fmt", "s16", "-strict", "-2"])
+        "flac.mp4", seconds: 5, picture: h264,
+        sound: ["-c:a", "flac", "-ac", "2", "-sample_fmt", "s16", "-strict", "-2"])
 
     private static let h264 = [
         "-c:v", "libx264", "-preset", "veryfast", "-bf", "2", "-b_strategy", "0", "-g", "25", "-keyint_min", "25",
