@@ -123,7 +123,7 @@ let package = Package(
         // Stores that are opened quickly, for the tests of those that use one.
         .target(name: "StoreSupport", dependencies: ["Storage", logging], path: "Tests/StoreSupport"),
         // A client of low-latency HLS that forgives nothing.
-        .target(name: "StrictHLSClient", dependencies: ["Load", nio], path: "Tests/StrictHLSClient"),
+        .target(name: "StrictHLSClient", dependencies: ["Load", nio, httpClient], path: "Tests/StrictHLSClient"),
         .testTarget(name: "ArchitectureTests"),
         .testTarget(name: "BasicsTests", dependencies: ["TestSupport", "Basics", nio]),
         .testTarget(name: "MediaTests", dependencies: ["TestSupport", "Media", nio]),

@@ -43,7 +43,7 @@ struct MediaPlaylist {
     func rendered() -> ByteBuffer {
         var text = ByteBuffer()
         text.reserveCapacity(512 + snapshot.listed.count * 160)
-        let skipped = form == .delta ? skippedSegments : 0
+        let skipped = form == .delta && listsParts ? skippedSegments : 0
         writeHead(&text, skipped: skipped)
         if skipped > 0 { text.writeString("#EXT-X-SKIP:SKIPPED-SEGMENTS=\(skipped)\n") }
         var initialization: InitializationFile?
@@ -72,18 +72,24 @@ struct MediaPlaylist {
         return text
     }
 
+    /// At the end of a stream they stay, so that a player in the middle of a segment goes on where it is.
+    private var listsParts: Bool {
+        open != nil
+            || form != .transportStream && snapshot.isEnded && snapshot.listed.last?.parts.isEmpty == false
+    }
+
     /// Decimal `EXTINF`s need version 3; `EXT-X-MAP` needs 6, and Apple's authoring rules ask for 7 with it; `EXT-X-SKIP` needs 9.
     private var version: Int {
         switch form {
         case .transportStream: 3
-        case .fragmentedMP4, .delta: open == nil ? 7 : 9
+        case .fragmentedMP4, .delta: listsParts ? 9 : 7
         }
     }
 
     private func writeHead(_ text: inout ByteBuffer, skipped: Int) {
         let target = snapshot.targetDuration
         text.writeString("#EXTM3U\n#EXT-X-VERSION:\(version)\n#EXT-X-TARGETDURATION:\(target)\n")
-        if open != nil {
+        if listsParts {
             let part = snapshot.partTarget
             let holdBack = PlaylistText.seconds(MediaTime(nanoseconds: part.nanoseconds * 3))
             text.writeString(
@@ -136,7 +142,7 @@ struct MediaPlaylist {
 
     /// Of those from there on, parts are listed.
     private var firstSegmentWithParts: Int {
-        guard open != nil else { return .max }
+        guard listsParts else { return .max }
         let limit = Double(snapshot.targetDuration * Self.partLimit)
         var behind = 0.0
         for index in snapshot.listed.indices.reversed() {

@@ -194,6 +194,20 @@ import Testing
         #expect(snapshot(isEnded: true).readiness(for: directives(query)) == .ready)
     }
 
+    @Test("A playlist that has ended lists its last parts, so that a player in the middle of a segment goes on")
+    func partsStayAtTheEnd() {
+        for form in [PlaylistForm.fragmentedMP4, .delta] {
+            let lines = String(buffer: snapshot(isEnded: true).mediaPlaylist(form)).split(separator: "\n")
+            #expect(lines.contains("#EXT-X-VERSION:9") && lines.last == "#EXT-X-ENDLIST")
+            #expect(lines.count { $0.hasPrefix("#EXT-X-PART:") } == 3)
+            #expect(lines.contains { $0.hasPrefix("#EXT-X-PART-INF:") })
+            #expect(lines.contains { $0.hasPrefix("#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,CAN-SKIP-UNTIL=") })
+            #expect(!lines.contains { $0.hasPrefix("#EXT-X-PRELOAD-HINT") })
+        }
+        let old = String(buffer: snapshot(isEnded: true).mediaPlaylist(.transportStream))
+        #expect(old.contains("#EXT-X-VERSION:3\n") && !old.contains("EXT-X-PART") && !old.contains("SERVER-CONTROL"))
+    }
+
     @Test("Directives that are no numbers are named")
     func badDirectives() {
         for (name, value) in [

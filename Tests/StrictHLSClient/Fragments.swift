@@ -144,9 +144,11 @@ struct FragmentFacts: Sendable {
                 if options & 0x1 != 0 { offset += Int(content.readInteger(as: Int32.self) ?? 0) }
                 let firstFlags = options & 0x4 != 0 ? content.readInteger(as: UInt32.self) : nil
                 var run = runs[id] ?? Run(start: begin, end: begin)
-                guard run.end == begin else {
+                // Sources that count in whole milliseconds are as exact as that.
+                guard max(run.end, begin) - min(run.end, begin) <= UInt64(track.timescale) / 1_000 else {
                     throw BrokenMedia("track \(id) goes from \(run.end) to \(begin) within it")
                 }
+                run.end = begin
                 for number in 0..<count {
                     let sampleDuration = options & 0x100 != 0 ? content.readInteger(as: UInt32.self) : duration
                     let sampleSize = options & 0x200 != 0 ? content.readInteger(as: UInt32.self) : size
