@@ -86,9 +86,11 @@ let package = Package(
         .target(
             name: "Delivery",
             dependencies: [
-                "CZlib", "Basics", "Media", "HLS", "Usher", "Storage", "Live", "Admission", "TLS", hummingbird,
+                "CZlib", "Basics", "Media", "HLS", "Usher", "Storage", "Live", "Admission", "TLS", crypto, hummingbird,
                 hummingbirdCore, httpTypes, nio, nioHTTP, nioPosix, logging,
-            ] + nioHTTPTypes),
+            ] + nioHTTPTypes,
+            // In the program itself, which is installed as one file.
+            resources: [.embedInCode("Player/player.html")]),
         .target(name: "Settings", dependencies: ["Basics", "Usher", "Storage", configuration, nio, yams, logging]),
         .target(
             name: "Origin",

@@ -1,6 +1,7 @@
 import Basics
 import Admission
 import Delivery
+import Foundation
 import HLS
 import Live
 import Logging
@@ -36,6 +37,19 @@ extension PlayhouseConfiguration {
             transportStreams: hls.mpegts,
             trustedProxies: http.trustedProxies, requiresTrustedProxy: usher.requireTrustedProxy,
             allowedOrigins: hls.corsOrigin.isEmpty ? [] : [hls.corsOrigin])
+    }
+
+    /// hls.js; nil: there is none, or it cannot be read, which keeps nobody else from watching.
+    func playerLibrary(logger: Logger) -> ByteBuffer? {
+        let isGiven = !player.hlsJS.isEmpty
+        let path = isGiven ? player.hlsJS : storage.path + "/hls.js"
+        if let data = FileManager.default.contents(atPath: path), !data.isEmpty { return ByteBuffer(bytes: data) }
+        if isGiven {
+            logger.warning(
+                "player.hls_js cannot be read: browsers that cannot play HLS themselves do not play",
+                metadata: ["file": "\(path)"])
+        }
+        return nil
     }
 
     var httpLimits: HTTPLimits {

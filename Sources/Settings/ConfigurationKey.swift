@@ -69,6 +69,7 @@ extension ConfigurationKey {
         ("rtmps", "The same listener inside TLS."),
         ("live", "Streams between their publisher and all who receive them."),
         ("hls", "Segments, playlists and HLS sessions."),
+        ("player", "The page at a stream's address that plays it."),
         ("usher", "Who may watch."),
         ("push", "Streams that leave for other platforms."),
         ("api", "The signed API."),
@@ -80,7 +81,7 @@ extension ConfigurationKey {
 
     /// Every key there is.
     public static let all: [ConfigurationKey] =
-        server + http + https + rtmp + rtmps + live + hls + usher + push + api + storage + limits
+        server + http + https + rtmp + rtmps + live + hls + player + usher + push + api + storage + limits
         + log + compat
 
     private static let server = [
@@ -236,6 +237,16 @@ extension ConfigurationKey {
         ConfigurationKey(
             "hls.cors_origin", \.hls.corsOrigin, .corsOrigin,
             "Which pages may play: the value of Access-Control-Allow-Origin. Empty: the header is not sent."),
+    ]
+
+    private static let player = [
+        ConfigurationKey(
+            "player.hls_js", \.player.hlsJS, .pathOrEmpty,
+            """
+            The file of hls.js, which the page loads in browsers that cannot play HLS themselves, and in those where it plays \
+            better. Read at the start. Empty: hls.js in the folder of storage.path, if it is there. A relative path starts where \
+            that of storage.path does.
+            """)
     ]
 
     private static let usher = [

@@ -128,6 +128,11 @@ extension ConfigurationKind<String> {
             parse: { $0.isEmpty || $0.utf8.contains(0) ? nil : $0 }, print: { $0 })
     }
 
+    static var pathOrEmpty: Self {
+        .scalar(
+            type: "path", expectation: "a path, or \"\"", parse: { $0.utf8.contains(0) ? nil : $0 }, print: { $0 })
+    }
+
     /// A host name or an address, or nothing.
     static var hostOrEmpty: Self {
         .scalar(

@@ -144,6 +144,7 @@ extension PlayhouseConfiguration {
         https.complete { absolute($0, "https.\($1)", isFolder: false) }
         rtmps.complete { absolute($0, "rtmps.\($1)", isFolder: false) }
         if rtmps.certificates.isEmpty { (rtmps.certificates, rtmps.keys) = (https.certificates, https.keys) }
+        if !player.hlsJS.isEmpty { player.hlsJS = absolute(player.hlsJS, "player.hls_js", isFolder: false) }
         usher.countryDatabases = usher.countryDatabases.map {
             absolute($0, "usher.country_database", isFolder: false)
         }

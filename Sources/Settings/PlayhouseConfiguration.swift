@@ -14,6 +14,7 @@ public struct PlayhouseConfiguration: Sendable, Hashable {
     public var rtmps = TLS()
     public var live = Live()
     public var hls = HLS()
+    public var player = Player()
     public var usher = Usher()
     public var push = Push()
     public var api = API()
@@ -169,6 +170,14 @@ extension PlayhouseConfiguration {
         public var sessionTimeout = Duration.seconds(60)
         /// `Access-Control-Allow-Origin`; empty: no such header.
         public var corsOrigin = "*"
+
+        public init() {}
+    }
+
+    /// `player.*`: the page that plays a stream.
+    public struct Player: Sendable, Hashable {
+        /// hls.js. Empty: the file of that name in `storage.path`, if there is one. `load` makes it absolute.
+        public var hlsJS = ""
 
         public init() {}
     }

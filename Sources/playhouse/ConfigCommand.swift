@@ -82,7 +82,10 @@ struct ConfigCheck: ParsableCommand {
         let certificates = configuration.certificateFiles.flatMap { group, files in
             ServerCertificates.check(group: group, files: files).notes.map(\.description)
         }
-        return certificates + countryWarnings(configuration)
+        let library = configuration.player.hlsJS
+        let isMissing = !library.isEmpty && !FileManager.default.isReadableFile(atPath: library)
+        let player = isMissing ? ["player.hls_js: \(library) cannot be read"] : []
+        return certificates + player + countryWarnings(configuration)
     }
 
     private func countryWarnings(_ configuration: PlayhouseConfiguration) -> [String] {

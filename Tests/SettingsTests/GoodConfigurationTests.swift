@@ -80,6 +80,14 @@ import Usher
         #expect(apart.rtmps.certificates == ["/etc/playhouse/c.pem"] && apart.rtmps.keys == apart.rtmps.certificates)
     }
 
+    @Test("hls.js is looked for beside the file that names it")
+    func playerLibrary() throws {
+        for (yaml, expected) in [("", ""), ("player.hls_js: hls.js\n", "/etc/playhouse/hls.js")] {
+            let file = ConfigurationFile(name: "/etc/playhouse/c.yaml", text: yaml)
+            #expect(try PlayhouseConfiguration.load(file: file, environment: [:]).player.hlsJS == expected)
+        }
+    }
+
     @Test func `an empty variable empties a list`() throws {
         let configuration = try load("push.allow_private: [10.0.0.0/8]\n", ["PLAYHOUSE_PUSH_ALLOW_PRIVATE": ""])
         #expect(configuration.push.allowPrivate.isEmpty)

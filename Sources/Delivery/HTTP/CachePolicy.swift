@@ -15,6 +15,8 @@ enum CachePolicy: Sendable, Hashable {
     case sessionFile
     /// A playlist that holds a viewer's ticket, a redirect to it, a refusal.
     case never
+    /// The player's page, the same for everybody until another version of the server has another.
+    case page
     /// Nothing there (yet). A second spares the origin a crowd that waits for a stream.
     case missing
 
@@ -26,6 +28,7 @@ enum CachePolicy: Sendable, Hashable {
         case .sessionPlaylist: "private, no-cache"
         case .sessionFile: "private, max-age=60"
         case .never: "private, no-store"
+        case .page: "public, max-age=600"
         case .missing: "public, max-age=1"
         }
     }

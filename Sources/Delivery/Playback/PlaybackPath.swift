@@ -3,7 +3,8 @@ import HLS
 import Live
 import Usher
 
-/// What a player asks for: `/<app>/<inst>/<stream>[/sess_<id>][/r_<rendition>]/<file>`.
+/// What a player asks for: `/<app>/<inst>/<stream>[/sess_<id>][/r_<rendition>]/<file>`, or `/<app>/<inst>/<stream>/`, the page that
+/// plays it.
 package struct PlaybackPath: Sendable, Hashable {
     package enum Resource: Sendable, Hashable {
         /// `playlist.m3u8`
@@ -12,6 +13,8 @@ package struct PlaybackPath: Sendable, Hashable {
         case mediaPlaylist(SegmentContainer)
         /// `media_<n>.m4s`, `media_<n>.ts`, `part_<n>_<n>.m4s` or `init_<n>.mp4`
         case file(MediaFileName)
+        /// Nothing behind the stream's name; with a slash it is the folder of the others.
+        case page(isFolder: Bool)
     }
 
     /// As the player spelled them.
@@ -37,7 +40,9 @@ package struct PlaybackPath: Sendable, Hashable {
     package init?(_ path: Substring, after previous: PlaybackPath? = nil) {
         var path = path
         let nameStart = path.utf8.lastIndex(of: UInt8(ascii: "/")).map { path.utf8.index(after: $0) }
-        if let previous, let nameStart, path.utf8[..<nameStart].elementsEqual(previous.folder.utf8),
+        // A stream's name alone is in the folder of all streams, and without a name behind the slash it is a page or nothing.
+        if let previous, previous.resource != .page(isFolder: false), let nameStart, nameStart != path.endIndex,
+            path.utf8[..<nameStart].elementsEqual(previous.folder.utf8),
             let name = PercentCoding.strictText(of: path.utf8[nameStart...]), path.utf8.count <= Self.maximumLength
         {
             guard let resource = Self.resource(named: name) else { return nil }
@@ -47,8 +52,12 @@ package struct PlaybackPath: Sendable, Hashable {
         }
         folder = nameStart.map { String(path[..<$0]) } ?? ""
         guard var parts = path.withUTF8({ Self.parts(of: $0) }) else { return nil }
-        guard let resource = Self.resource(named: parts.removeLast()) else { return nil }
-        self.resource = resource
+        if parts.count > 3 {
+            guard let resource = Self.resource(named: parts.removeLast()) else { return nil }
+            self.resource = resource
+        } else {
+            resource = .page(isFolder: path.utf8.last == UInt8(ascii: "/"))
+        }
         // There has to be a stream's name before them; a stream may be called `sess_x` itself.
         if parts.count >= 4, let last = parts.last, last.hasPrefix("r_"),
             VideoName.source(of: "s_\(last.dropFirst(2))") == "s"
@@ -71,7 +80,8 @@ package struct PlaybackPath: Sendable, Hashable {
         guard path.first == UInt8(ascii: "/"), path.count <= maximumLength else { return nil }
         var parts: [String] = []
         var start = 1
-        while start <= path.count {
+        // The slash at the end of a stream's folder.
+        while start <= path.count, parts.count != 3 || start < path.count {
             let end = path[start...].firstIndex(of: UInt8(ascii: "/")) ?? path.count
             guard parts.count < maximumParts,
                 let text = PercentCoding.strictText(of: UnsafeBufferPointer(rebasing: path[start..<end])),
@@ -81,7 +91,7 @@ package struct PlaybackPath: Sendable, Hashable {
             parts.append(text)
             start = end + 1
         }
-        return parts.count >= 4 ? parts : nil
+        return parts.count >= 3 ? parts : nil
     }
 
     private var possibleAddresses: [StreamAddress] {

@@ -33,22 +33,37 @@ struct PlaybackReply: Sendable {
     static func playlist(
         _ body: PlaylistBody, to request: PlaybackRequest, cache: CachePolicy, crossOrigin: CrossOrigin
     ) -> PlaybackReply {
-        var bytes = body.plain
-        var tag = body.entityTag
-        var isCompressed = false
-        if request.head.has(.acceptEncoding), ContentCoding.prefersGzip(request.head.all(.acceptEncoding)),
-            let gzipped = body.gzipped
-        {
-            bytes = gzipped
-            tag = EntityTag.gzip(tag)
-            isCompressed = true
-        }
-        if isUnchanged(tag, for: request) { return notModified(tag, cache, varies: true) }
+        let (bytes, tag, isCompressed) = encoded(body, for: request.head)
+        if isUnchanged(tag, for: request.head) { return notModified(tag, cache, varies: true) }
         let shared = SharedPlaylist(body: body, key: PlaylistBody.Key(isCompressed: isCompressed, cache: cache))
         if request.head.method == .get, crossOrigin.allowsAll { return PlaybackReply(bytes, shared) }
         var reply = PlaybackReply(.ok, bytes)
         reply.add(shared, tag)
         return reply
+    }
+
+    /// A text that is no playlist, compressed where asked for, or 304.
+    static func document(
+        _ body: PlaylistBody, _ type: String, to head: RequestHead, cache: CachePolicy
+    ) -> PlaybackReply {
+        let (bytes, tag, isCompressed) = encoded(body, for: head)
+        if isUnchanged(tag, for: head) { return notModified(tag, cache, varies: true) }
+        var reply = PlaybackReply(.ok, bytes)
+        reply.add("Content-Type", type)
+        reply.add("Cache-Control", cache.headerValue)
+        reply.add("ETag", tag)
+        reply.add("Vary", "Accept-Encoding")
+        if isCompressed { reply.add("Content-Encoding", "gzip") }
+        return reply
+    }
+
+    private static func encoded(
+        _ body: PlaylistBody, for head: RequestHead
+    ) -> (bytes: ByteBuffer, tag: String, isCompressed: Bool) {
+        guard head.has(.acceptEncoding), ContentCoding.prefersGzip(head.all(.acceptEncoding)),
+            let gzipped = body.gzipped
+        else { return (body.plain, body.entityTag, false) }
+        return (gzipped, EntityTag.gzip(body.entityTag), true)
     }
 
     private mutating func add(_ playlist: SharedPlaylist, _ tag: String) {
@@ -70,7 +85,7 @@ struct PlaybackReply: Sendable {
     /// A segment or initialization file, whole or in part; the bytes are the shared ones.
     static func file(_ file: PlaylistFile, to request: PlaybackRequest, cache: CachePolicy) -> PlaybackReply {
         let tag = file.entityTag
-        if isUnchanged(tag, for: request) { return notModified(tag, cache, varies: false) }
+        if isUnchanged(tag, for: request.head) { return notModified(tag, cache, varies: false) }
         let bytes = file.bytes
         let length = bytes.readableBytes
         var range = ByteRange.whole
@@ -114,7 +129,7 @@ struct PlaybackReply: Sendable {
         return reply
     }
 
-    /// To a media playlist of a session. The address is relative, so that it holds behind any proxy.
+    /// To a media playlist of a session, or a stream's page. The address is relative, so that it holds behind any proxy.
     static func redirect(to location: String) -> PlaybackReply {
         var reply = PlaybackReply(.found, ByteBuffer())
         reply.add("Location", location)
@@ -207,9 +222,9 @@ struct PlaybackReply: Sendable {
     /// Takes a head and a short body.
     private static let usualLength = 1_000
 
-    private static func isUnchanged(_ tag: String, for request: PlaybackRequest) -> Bool {
-        request.head.has(.ifNoneMatch)
-            && request.head.all(.ifNoneMatch).contains { EntityTag.isNamed(tag, byIfNoneMatch: $0) }
+    private static func isUnchanged(_ tag: String, for head: RequestHead) -> Bool {
+        head.has(.ifNoneMatch)
+            && head.all(.ifNoneMatch).contains { EntityTag.isNamed(tag, byIfNoneMatch: $0) }
     }
 
     private static func notModified(_ tag: String, _ cache: CachePolicy, varies: Bool) -> PlaybackReply {

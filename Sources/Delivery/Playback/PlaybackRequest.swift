@@ -31,6 +31,7 @@ struct PlaybackRequest: Sendable {
     let isSecure: Bool
     private let serverAddress: String
     private let encodedPath: Substring
+    private let encodedQuery: Substring?
 
     /// - Parameter edge: what an edge that asks in the viewer's name says of him; nil: the viewer asks for himself.
     /// - Returns: nil when the path is none of ours.
@@ -43,6 +44,7 @@ struct PlaybackRequest: Sendable {
         self.path = path
         self.head = head
         encodedPath = target.path
+        encodedQuery = target.query
         ticket = PresentedTicket(query: target.query, cookies: head.all(.cookie))
         // An edge asks whether, and not when.
         wish =
@@ -62,6 +64,13 @@ struct PlaybackRequest: Sendable {
         let parts = encodedPath.split(separator: "/").dropLast(1 + path.foldersDown)
         let folder = "/" + parts.joined(separator: "/") + "/"
         return folder.utf8.allSatisfy { (0x21...0x7E).contains($0) && $0 != UInt8(ascii: ";") } ? folder : nil
+    }
+
+    /// From the stream's name to the folder of that name, with the query. It begins with a dot, so that no name, `mp4:…` for one,
+    /// is taken for another site's address.
+    var folderURI: String {
+        let name = encodedPath.split(separator: "/").last ?? ""
+        return "./\(name)/" + (encodedQuery.map { "?\($0)" } ?? "")
     }
 
     /// The viewer, as every decision sees one.
@@ -138,7 +147,7 @@ extension PlaybackPath.Resource {
     fileprivate var isPlaylist: Bool {
         switch self {
         case .masterPlaylist, .mediaPlaylist: true
-        case .file: false
+        case .file, .page: false
         }
     }
 }

@@ -7,7 +7,8 @@ import NIOCore
 import Storage
 import Usher
 
-/// What players fetch: playlists and segments under `/<app>/<inst>/<stream>/`, for those who are let in.
+/// What players fetch: playlists and segments under `/<app>/<inst>/<stream>/`, for those who are let in, and for everybody the page
+/// at that address, which plays the stream.
 ///
 /// Answers: 200, 206, 302 (to a session's own path), 304, 400 (a delivery directive that cannot be obeyed), 403 (refused, without
 /// a reason), 404 (nothing there, or the stream is off the air), 416, 503 (no segment yet, or the store does not answer). Never 401, at which browsers would
@@ -18,10 +19,13 @@ public struct PlaybackService: Sendable {
     private let configuration: DeliveryConfiguration
     private let viewers: ViewerTable
     private let crossOrigin: CrossOrigin
+    private let page: PlayerPage
     private let log: LogLimiter
 
+    /// - Parameter playerLibrary: hls.js, for browsers that cannot play HLS themselves; nil: those are told that they cannot.
     public init(
-        outputs: OutputTable, admission: any ViewerAdmission, configuration: DeliveryConfiguration, logger: Logger
+        outputs: OutputTable, admission: any ViewerAdmission, configuration: DeliveryConfiguration, logger: Logger,
+        playerLibrary: ByteBuffer? = nil
     ) {
         self.outputs = outputs
         self.admission = admission
@@ -30,6 +34,7 @@ public struct PlaybackService: Sendable {
         viewers = ViewerTable(
             idleTime: .seconds(Int64(configuration.viewerIdleTime)), maximum: configuration.maximumCountedViewers)
         crossOrigin = CrossOrigin(allowedOrigins: configuration.allowedOrigins)
+        page = PlayerPage(library: playerLibrary, embedders: configuration.allowedOrigins)
     }
 
     /// Viewers of an unprotected stream in the last while, an estimate: those behind one address, or one cache, count
@@ -39,7 +44,7 @@ public struct PlaybackService: Sendable {
     }
 
     /// Everything three or more levels deep is for playback, when it is asked for with a method of players, and so are the
-    /// questions of edges.
+    /// page's library and the questions of edges.
     static func takes(_ target: String) -> Bool {
         var path = RequestTarget(target).path
         let isDeep = path.withUTF8 { bytes in
@@ -52,7 +57,7 @@ public struct PlaybackService: Sendable {
             }
             return parts == 3
         }
-        return isDeep || EdgeQuestion.isAsked(by: target)
+        return isDeep || EdgeQuestion.isAsked(by: target) || PlayerPage.hasLibrary(at: target)
     }
 
     /// An answer, or how to get one that has to be waited for.
@@ -99,13 +104,21 @@ public struct PlaybackService: Sendable {
             crossOrigin.applyPreflight(to: &reply, origin: head[.origin])
             return .now(reply)
         }
+        if PlayerPage.hasLibrary(at: head.target) {
+            return .now(finished(page.library(for: head) ?? notFound, to: head))
+        }
         guard let request = PlaybackRequest(head, over: connection, trustedProxies: configuration.trustedProxies)
-        else {
-            return .now(finished(PlaybackReply.text(.notFound, "Not found.\n", cache: .missing), to: head))
+        else { return .now(finished(notFound, to: head)) }
+        if case .page(let isFolder) = request.path.resource {
+            // Nothing is looked up for it: the page itself asks what there is, for its viewer.
+            guard !request.path.addresses.isEmpty else { return .now(finished(notFound, to: head)) }
+            let reply = isFolder ? page.reply(to: head) : PlaybackReply.redirect(to: request.folderURI)
+            return .now(finished(reply, to: head))
         }
         connection.lastPath = request.path
         if let problem = request.wish.problem { return .now(finished(misdirected(problem), to: head)) }
         guard let output = output(for: request) else {
+            keepSession(of: request)
             return .now(finished(offline, to: head, in: request.path.session))
         }
         return answer(request, of: output, hasWaited: false)
@@ -183,7 +196,7 @@ public struct PlaybackService: Sendable {
             case .file(let name): return file(name, of: output, for: request, hasWaited: hasWaited)
             case .mediaPlaylist(let container):
                 return media(container, of: output, for: request, isOpen: false, hasWaited: hasWaited)
-            case .masterPlaylist: break
+            case .masterPlaylist, .page: break
             }
         }
         let known = admission.knownProtection(app: address.app, stream: address.stream, account: output.accountID)
@@ -205,6 +218,7 @@ public struct PlaybackService: Sendable {
             let reply = PlaybackReply.playlist(
                 master.body, to: request, cache: publicPolicy(playlist, request), crossOrigin: crossOrigin)
             return .reply(reply.of(output))
+        case .page: return .reply(notFound)
         }
     }
 
@@ -251,6 +265,7 @@ public struct PlaybackService: Sendable {
             case .file(let name):
                 guard try await isAllowed(request, output.address, account: output.accountID) else { return refused }
                 return await reply(of: output) { file(name, of: output, for: request, hasWaited: $0) }
+            case .page: return notFound
             }
         } catch {
             return failed(error, request, output.address)
@@ -286,6 +301,8 @@ public struct PlaybackService: Sendable {
     }
 
     private func check(_ request: PlaybackRequest) async -> PlaybackReply {
+        // It is everybody's.
+        if case .page = request.path.resource { return PlaybackReply.edge(notFound, isKept: false) }
         guard let output = output(for: request) else {
             // Copies of segments outlive their stream; playlists are of nobody.
             guard case .file = request.path.resource, let address = request.path.addresses.first else {
@@ -304,7 +321,7 @@ public struct PlaybackService: Sendable {
         let isKept: Bool =
             switch request.path.resource {
             // It is for one viewer, and no session runs yet.
-            case .masterPlaylist: false
+            case .masterPlaylist, .page: false
             case .mediaPlaylist:
                 // Without a session a refusal is that of a key, and a request for headers opens none: neither says anything of
                 // the next one.
@@ -343,10 +360,14 @@ public struct PlaybackService: Sendable {
     ) -> AtOnce {
         guard let file = outputs.file(name, at: output.address) else {
             if output.current?.snapshot.isHint(name) ?? false { return wait(.file(name), output, hasWaited) }
-            return .reply(PlaybackReply.text(.notFound, "Not found.\n", cache: .missing))
+            return .reply(notFound)
         }
         let cache: CachePolicy = request.path.session == nil ? .publicFile : .sessionFile
         return .reply(PlaybackReply.file(file, to: request, cache: cache).of(output))
+    }
+
+    private var notFound: PlaybackReply {
+        PlaybackReply.text(.notFound, "Not found.\n", cache: .missing)
     }
 
     private var offline: PlaybackReply {
@@ -511,6 +532,14 @@ public struct PlaybackService: Sendable {
         let wait = Int(configuration.segmenter.segmentDuration.seconds.rounded(.up))
         return PlaybackReply.text(
             .serviceUnavailable, "The stream is starting.\n", cache: .missing, retryAfter: wait)
+    }
+
+    /// Whoever asks in his session for a stream that is off the air waits for it, and has not left.
+    private func keepSession(of request: PlaybackRequest) {
+        guard let session = request.path.session else { return }
+        for address in request.path.addresses where admission.permits(viewer(request, address), session: session) {
+            return
+        }
     }
 
     private func note(_ request: PlaybackRequest, of address: StreamAddress) {

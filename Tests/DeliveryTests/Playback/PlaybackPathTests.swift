@@ -25,6 +25,9 @@ import Testing
                 "/a/vod/folder/file.mp4/sess_abc/media_1.m4s", "folder/file.mp4", "abc",
                 .file(.segment(1, .fragmentedMP4))
             ),
+            ("/a/live/s/", "s", nil, .page(isFolder: true)),
+            ("/a/live/mp4%3As/", "mp4:s", nil, .page(isFolder: true)),
+            ("/a/live/s", "s", nil, .page(isFolder: false)),
             // A stream's own name, since something must be.
             ("/a/live/sess_abc/playlist.m3u8", "sess_abc", nil, .masterPlaylist),
         ] as [(String, String, String?, PlaybackPath.Resource)])
@@ -39,7 +42,8 @@ import Testing
     @Test(
         "anything else is no path of ours",
         arguments: [
-            "", "/", "a/live/s/playlist.m3u8", "/a/live/playlist.m3u8", "/a/live/s/", "/a/live/s/index.m3u8",
+            "", "/", "a/live/s/playlist.m3u8", "/a/live/", "/a/live", "/a/live//", "/a/live/s//", "/a/live/s/t/",
+            "/a/live/s/index.m3u8",
             "/a/live//playlist.m3u8", "//live/s/playlist.m3u8", "/a/live/../playlist.m3u8", "/a/live/./playlist.m3u8",
             "/a/live/%2e%2e/playlist.m3u8", "/a/live/s%2Ft/playlist.m3u8", "/a/live/s%00/playlist.m3u8",
             "/a/live/s%/playlist.m3u8", "/a/live/s%4/playlist.m3u8", "/a/live/%FF/playlist.m3u8",

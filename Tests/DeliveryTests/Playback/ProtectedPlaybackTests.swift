@@ -53,6 +53,19 @@ import Usher
         #expect(player.admission.now.charged == 1)
     }
 
+    @Test("Who asks in his session for a stream that is off the air waits for it, and keeps the session")
+    func waiting() async throws {
+        let player = await TestPlayer(isProtected: true)
+        let session = String(repeating: "s", count: 43)
+        player.admission.set { $0.sessions[session] = "198.51.100.7" }
+        let reply = try await player.get("\(folder)/sess_\(session)/chunklist.m3u8", method: .HEAD)
+        #expect(reply.status == .notFound)
+        #expect(reply.headers[.retryAfter] == "5")
+        #expect(player.admission.now.used == [session])
+        _ = try await player.get("\(folder)/chunklist.m3u8", method: .HEAD)
+        #expect(player.admission.now.used == [session])
+    }
+
     @Test("key and pass are percent-encoded again")
     func encoding() async throws {
         let player = await TestPlayer(isProtected: true)

@@ -18,6 +18,8 @@ final class TestAdmission: ViewerAdmission {
         var charged = 0
         /// Bytes by session.
         var sent: [String: Int] = [:]
+        /// Sessions that were used, as often as they were.
+        var used: [String] = []
         var previews = 0
         /// Of known protections.
         var questions = 0
@@ -88,6 +90,10 @@ final class TestAdmission: ViewerAdmission {
     func sessionCookie(for facts: ViewerFacts) async throws -> (text: String, expires: Date)? { nil }
 
     func permits(_ viewer: SessionViewer, session id: String) -> Bool {
-        state.withLock { !$0.isRevoked && $0.sessions[id] == viewer.address?.description }
+        state.withLock { state in
+            guard !state.isRevoked, state.sessions[id] == viewer.address?.description else { return false }
+            state.used.append(id)
+            return true
+        }
     }
 }

@@ -29,13 +29,15 @@ struct TestPlayer {
     static let folder = "/demo-origin/live/mystream"
 
     init(
-        isProtected: Bool, configuration: DeliveryConfiguration = DeliveryConfiguration(segmenter: TestStage.segmenter)
+        isProtected: Bool, configuration: DeliveryConfiguration = DeliveryConfiguration(segmenter: TestStage.segmenter),
+        playerLibrary: ByteBuffer? = nil
     ) async {
         test = await TestStage(configuration: configuration)
         admission = TestAdmission(isProtected: isProtected)
         service = PlaybackService(
             outputs: test.outputs, admission: admission, configuration: configuration,
-            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
+            playerLibrary: playerLibrary)
     }
 
     /// Asks the service as a viewer at a fixed address, without a socket between.

@@ -9,9 +9,13 @@ struct TicketScene {
     let account: TestAccount
     let encoder: TinyEncoder?
 
-    /// - Parameter isOnAir: without, the stream is set up and nobody publishes it.
-    init(_ settings: [String] = [], isOnAir: Bool = true) async throws {
-        origin = try await OriginProcess(OriginProcess.quick + settings)
+    /// - Parameters:
+    ///   - quick: settings that come before the others.
+    ///   - isOnAir: without, the stream is set up and nobody publishes it.
+    init(
+        quick: [String] = OriginProcess.quick, _ settings: [String] = [], isOnAir: Bool = true
+    ) async throws {
+        origin = try await OriginProcess(quick + settings)
         account = try await origin.account()
         if isOnAir {
             encoder = try await origin.publish("paid", as: account, ["protection": "sevu"])
