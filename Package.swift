@@ -50,6 +50,7 @@ let package = Package(
         .systemLibrary(name: "CCrypt"),
         .systemLibrary(name: "CZlib"),
         .systemLibrary(name: "CMalloc"),
+        .systemLibrary(name: "CSpawn"),
         .systemLibrary(name: "CMaxMindDB"),
         .target(name: "CMappedFile"),
         .target(name: "Basics", dependencies: [nio]),
@@ -86,7 +87,8 @@ let package = Package(
         .target(
             name: "Delivery",
             dependencies: [
-                "CZlib", "Basics", "Media", "HLS", "Usher", "Storage", "Live", "Admission", "TLS", crypto, hummingbird,
+                "CSpawn", "CZlib", "Basics", "Media", "HLS", "Usher", "Storage", "Live", "Admission", "TLS", crypto,
+                hummingbird,
                 hummingbirdCore, httpTypes, nio, nioHTTP, nioPosix, logging,
             ] + nioHTTPTypes,
             // In the program itself, which is installed as one file.
@@ -191,7 +193,8 @@ let package = Package(
                 "PushPublish", "Settings", "Storage", "Usher", httpClient, lifecycle,
                 logging, nio, nioEmbedded, nioHTTP, nioPosix,
             ]),
-        .testTarget(name: "LoadTests", dependencies: ["TestSupport", "StrictHLSClient", "Load", "RTMP", nio, nioPosix]),
+        .testTarget(
+            name: "LoadTests", dependencies: ["TestSupport", "StrictHLSClient", "Load", "RTMP", nio, nioPosix]),
         .testTarget(name: "CommandLineTests", dependencies: ["TestSupport", "Storage", "Usher", "playhouse"]),
         .testTarget(
             name: "EndToEndTests",

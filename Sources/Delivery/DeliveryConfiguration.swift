@@ -37,6 +37,8 @@ public struct DeliveryConfiguration: Sendable, Hashable {
     /// Media sequence numbers reserved in the store at a time, 10 to 1,000,000. Default 1,000: at two seconds a segment
     /// one write in a quarter of an hour.
     public var sequenceBlock: Int64
+    /// `thumbnail.*`.
+    public var thumbnails: ThumbnailConfiguration
 
     public init(
         segmenter: SegmenterConfiguration = SegmenterConfiguration(), transportStreams: [WildcardPattern] = [],
@@ -44,7 +46,7 @@ public struct DeliveryConfiguration: Sendable, Hashable {
         requiresTrustedProxy: Bool = false,
         allowedOrigins: [String] = ["*"], linger: Int = 60, maximumOutputs: Int = 1_000, holdTargets: Int = 3,
         maximumHeld: Int = 100_000, viewerIdleTime: Int = 30, maximumCountedViewers: Int = 100_000,
-        sequenceBlock: Int64 = 1_000
+        sequenceBlock: Int64 = 1_000, thumbnails: ThumbnailConfiguration = ThumbnailConfiguration()
     ) {
         self.segmenter = segmenter
         self.transportStreams = transportStreams
@@ -58,6 +60,7 @@ public struct DeliveryConfiguration: Sendable, Hashable {
         self.viewerIdleTime = min(max(viewerIdleTime, 5), 600)
         self.maximumCountedViewers = min(max(maximumCountedViewers, 0), 10_000_000)
         self.sequenceBlock = min(max(sequenceBlock, 10), 1_000_000)
+        self.thumbnails = thumbnails
     }
 
     /// How long a request waits for the first segment.

@@ -36,7 +36,10 @@ extension PlayhouseConfiguration {
                 maximumSegmentBytes: hls.segmentMaxBytes),
             transportStreams: hls.mpegts,
             trustedProxies: http.trustedProxies, requiresTrustedProxy: usher.requireTrustedProxy,
-            allowedOrigins: hls.corsOrigin.isEmpty ? [] : [hls.corsOrigin])
+            allowedOrigins: hls.corsOrigin.isEmpty ? [] : [hls.corsOrigin],
+            thumbnails: ThumbnailConfiguration(
+                program: thumbnail.ffmpeg, processes: thumbnail.processes,
+                interval: thumbnail.interval.timeAmount, width: thumbnail.width))
     }
 
     /// hls.js; nil: there is none, or it cannot be read, which keeps nobody else from watching.

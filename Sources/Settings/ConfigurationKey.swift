@@ -70,6 +70,7 @@ extension ConfigurationKey {
         ("live", "Streams between their publisher and all who receive them."),
         ("hls", "Segments, playlists and HLS sessions."),
         ("player", "The page at a stream's address that plays it."),
+        ("thumbnail", "Pictures of what streams show: thumbnail.jpg."),
         ("usher", "Who may watch."),
         ("push", "Streams that leave for other platforms."),
         ("api", "The signed API."),
@@ -81,7 +82,7 @@ extension ConfigurationKey {
 
     /// Every key there is.
     public static let all: [ConfigurationKey] =
-        server + http + https + rtmp + rtmps + live + hls + player + usher + push + api + storage + limits
+        server + http + https + rtmp + rtmps + live + hls + player + thumbnail + usher + push + api + storage + limits
         + log + compat
 
     private static let server = [
@@ -247,6 +248,26 @@ extension ConfigurationKey {
             better. Read at the start. Empty: hls.js in the folder of storage.path, if it is there. A relative path starts where \
             that of storage.path does.
             """)
+    ]
+
+    private static let thumbnail = [
+        ConfigurationKey(
+            "thumbnail.ffmpeg", \.thumbnail.ffmpeg, .path,
+            "The program that makes pictures: a name to be looked for in PATH, or a path. Without it they are answered with 501."
+        ),
+        ConfigurationKey(
+            "thumbnail.processes", \.thumbnail.processes, .integer(0...64),
+            """
+            Pictures made at one time, of all streams; others wait for their turn. Each takes up to three seconds of a processor core \
+            at low priority, and 1 GiB of address space. 0: none are made.
+            """),
+        ConfigurationKey(
+            "thumbnail.interval", \.thumbnail.interval, .duration(.seconds(1) ... .seconds(3600)),
+            "A stream's next picture is made after this time at the earliest, and when somebody asks. As long it may be cached."
+        ),
+        ConfigurationKey(
+            "thumbnail.width", \.thumbnail.width, .integer(16...3840, unit: "pixels"),
+            "A picture is as wide as the video, but no wider than this."),
     ]
 
     private static let usher = [

@@ -15,6 +15,7 @@ public struct PlayhouseConfiguration: Sendable, Hashable {
     public var live = Live()
     public var hls = HLS()
     public var player = Player()
+    public var thumbnail = Thumbnail()
     public var usher = Usher()
     public var push = Push()
     public var api = API()
@@ -178,6 +179,20 @@ extension PlayhouseConfiguration {
     public struct Player: Sendable, Hashable {
         /// hls.js. Empty: the file of that name in `storage.path`, if there is one. `load` makes it absolute.
         public var hlsJS = ""
+
+        public init() {}
+    }
+
+    /// `thumbnail.*`: pictures of what streams show.
+    public struct Thumbnail: Sendable, Hashable {
+        /// A name to be looked for in `PATH`, or a path.
+        public var ffmpeg = "ffmpeg"
+        /// Pictures made at one time; 0: none are.
+        public var processes = 2
+        /// A stream's next picture is made after this time at the earliest.
+        public var interval = Duration.seconds(2)
+        /// Pixels a picture is wide at most.
+        public var width = 640
 
         public init() {}
     }

@@ -48,6 +48,10 @@ import Testing
         #expect(try await browser.value("document.getElementById('live').textContent") == "Live")
         #expect(try await browser.value("document.getElementById('video').videoWidth") == "128")
         #expect(try await browser.value(Self.headline) == "")
+        // What is seen until then is the stream's picture.
+        let poster =
+            "performance.getEntriesByType('resource').find((entry) => entry.name.endsWith('/thumbnail.jpg')).responseStatus"
+        try await browser.wait(for: poster, toBe: "200")
         if way == .library {
             let latency = try await browser.value("document.getElementById('latency').textContent") ?? ""
             #expect(latency.wholeMatch(of: /\d+ s behind/) != nil, "\(latency)")

@@ -15,6 +15,8 @@ enum CachePolicy: Sendable, Hashable {
     case sessionFile
     /// A playlist that holds a viewer's ticket, a redirect to it, a refusal.
     case never
+    /// A stream's picture, for so many seconds: anybody's, or that of viewers who were let in.
+    case picture(seconds: Int, isPublic: Bool)
     /// The player's page, the same for everybody until another version of the server has another.
     case page
     /// Nothing there (yet). A second spares the origin a crowd that waits for a stream.
@@ -28,6 +30,7 @@ enum CachePolicy: Sendable, Hashable {
         case .sessionPlaylist: "private, no-cache"
         case .sessionFile: "private, max-age=60"
         case .never: "private, no-store"
+        case .picture(let seconds, let isPublic): "\(isPublic ? "public" : "private"), max-age=\(seconds)"
         case .page: "public, max-age=600"
         case .missing: "public, max-age=1"
         }

@@ -21,6 +21,9 @@ public final class StreamOutput: Sendable {
     let container: SegmentContainer
     /// What the stream has in common with its other renditions.
     let plan: ProgramPlan
+    /// What its pictures are kept in, and are made of.
+    let storage: CountedStorage
+    let thumbnail = Mutex(Thumbnails.State())
     private let state = Mutex(State())
 
     private struct State {
@@ -36,6 +39,7 @@ public final class StreamOutput: Sendable {
         eventLoop = hub.eventLoop
         held = HeldRequests(eventLoop: hub.eventLoop)
         transportStream = TransportStreamFiles(storage: storage)
+        self.storage = storage
         self.container = container
         self.plan = plan
     }

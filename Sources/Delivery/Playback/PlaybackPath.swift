@@ -13,6 +13,8 @@ package struct PlaybackPath: Sendable, Hashable {
         case mediaPlaylist(SegmentContainer)
         /// `media_<n>.m4s`, `media_<n>.ts`, `part_<n>_<n>.m4s` or `init_<n>.mp4`
         case file(MediaFileName)
+        /// `thumbnail.jpg`
+        case thumbnail
         /// Nothing behind the stream's name; with a slash it is the folder of the others.
         case page(isFolder: Bool)
     }
@@ -120,6 +122,7 @@ package struct PlaybackPath: Sendable, Hashable {
         case "playlist.m3u8": .masterPlaylist
         case "chunklist.m3u8": .mediaPlaylist(.fragmentedMP4)
         case "chunklist_ts.m3u8": .mediaPlaylist(.transportStream)
+        case "thumbnail.jpg": .thumbnail
         default: MediaFileName(name).map { .file($0) }
         }
     }

@@ -117,6 +117,36 @@ struct PlaybackReply: Sendable {
         return reply
     }
 
+    /// A stream's picture, or why there is none.
+    /// - Parameter seconds: until there may be another.
+    static func thumbnail(
+        _ outcome: Thumbnails.Outcome, to head: RequestHead, seconds: Int, isPublic: Bool
+    ) -> PlaybackReply {
+        switch outcome {
+        case .picture(let picture):
+            let cache = CachePolicy.picture(seconds: seconds, isPublic: isPublic)
+            if isUnchanged(picture.entityTag, for: head) { return notModified(picture.entityTag, cache, varies: false) }
+            var reply = PlaybackReply(.ok, picture.bytes)
+            reply.add("Content-Type", "image/jpeg")
+            reply.add("Cache-Control", cache.headerValue)
+            reply.add("ETag", picture.entityTag)
+            reply.isCounted = true
+            return reply
+        case .nothing:
+            return text(.notFound, "The stream shows no picture.\n", cache: .missing, retryAfter: seconds)
+        case .failed:
+            return text(
+                .serviceUnavailable, "No picture can be made of the stream now.\n", cache: .missing,
+                retryAfter: seconds)
+        case .noProgram:
+            let sentence =
+                "This server makes no pictures: ffmpeg is not installed, or not where thumbnail.ffmpeg says.\n"
+            return text(.notImplemented, sentence, cache: .missing)
+        case .off:
+            return text(.notFound, "This server makes no pictures.\n", cache: .missing)
+        }
+    }
+
     /// A short sentence.
     static func text(
         _ status: HTTPResponseStatus, _ sentence: String, cache: CachePolicy, retryAfter: Int? = nil

@@ -20,6 +20,7 @@ public struct PlaybackService: Sendable {
     private let viewers: ViewerTable
     private let crossOrigin: CrossOrigin
     private let page: PlayerPage
+    private let thumbnails: Thumbnails
     private let log: LogLimiter
 
     /// - Parameter playerLibrary: hls.js, for browsers that cannot play HLS themselves; nil: those are told that they cannot.
@@ -34,6 +35,7 @@ public struct PlaybackService: Sendable {
         viewers = ViewerTable(
             idleTime: .seconds(Int64(configuration.viewerIdleTime)), maximum: configuration.maximumCountedViewers)
         crossOrigin = CrossOrigin(allowedOrigins: configuration.allowedOrigins)
+        thumbnails = Thumbnails(configuration.thumbnails, log: log)
         page = PlayerPage(library: playerLibrary, embedders: configuration.allowedOrigins)
     }
 
@@ -145,7 +147,7 @@ public struct PlaybackService: Sendable {
         let addresses = request.path.addresses
         if let output = addresses.lazy.compactMap({ outputs.output(at: $0) }).first { return output }
         // A program may have renditions and no stream of its own name.
-        guard request.path.resource == .masterPlaylist else { return nil }
+        guard [.masterPlaylist, .thumbnail].contains(request.path.resource) else { return nil }
         return addresses.lazy.compactMap { outputs.renditions(of: $0).first }.first
     }
 
@@ -196,11 +198,11 @@ public struct PlaybackService: Sendable {
             case .file(let name): return file(name, of: output, for: request, hasWaited: hasWaited)
             case .mediaPlaylist(let container):
                 return media(container, of: output, for: request, isOpen: false, hasWaited: hasWaited)
-            case .masterPlaylist, .page: break
+            case .masterPlaylist, .thumbnail, .page: break
             }
         }
         let known = admission.knownProtection(app: address.app, stream: address.stream, account: output.accountID)
-        guard known == .open else { return .slow }
+        guard known == .open, request.path.resource != .thumbnail else { return .slow }
         return open(output, for: request, hasWaited: hasWaited)
     }
 
@@ -218,7 +220,7 @@ public struct PlaybackService: Sendable {
             let reply = PlaybackReply.playlist(
                 master.body, to: request, cache: publicPolicy(playlist, request), crossOrigin: crossOrigin)
             return .reply(reply.of(output))
-        case .page: return .reply(notFound)
+        case .thumbnail, .page: return .reply(notFound)
         }
     }
 
@@ -258,6 +260,9 @@ public struct PlaybackService: Sendable {
     private func answerAfterWaiting(_ request: PlaybackRequest, of output: StreamOutput) async -> PlaybackReply {
         do {
             let isOpen = try await protection(of: output) == .open
+            if request.path.resource == .thumbnail {
+                return try await thumbnail(of: output, for: request, isOpen: isOpen)
+            }
             if isOpen { return await reply(of: output) { open(output, for: request, hasWaited: $0) } }
             switch request.path.resource {
             case .masterPlaylist: return try await master(of: output, for: request).of(output)
@@ -265,7 +270,7 @@ public struct PlaybackService: Sendable {
             case .file(let name):
                 guard try await isAllowed(request, output.address, account: output.accountID) else { return refused }
                 return await reply(of: output) { file(name, of: output, for: request, hasWaited: $0) }
-            case .page: return notFound
+            case .thumbnail, .page: return notFound
             }
         } catch {
             return failed(error, request, output.address)
@@ -315,13 +320,22 @@ public struct PlaybackService: Sendable {
                 return PlaybackReply.edge(failed(error, request, address), isKept: false)
             }
         }
+        if request.path.resource == .thumbnail {
+            // No picture is made for a question.
+            do {
+                let isAllowed = try await mayHaveThumbnail(request, of: output)
+                return PlaybackReply.edge(isAllowed ? notFound : refused, isKept: false)
+            } catch {
+                return PlaybackReply.edge(failed(error, request, output.address), isKept: false)
+            }
+        }
         let own = await answer(request, of: output)
         let isForbidden = own.status == .forbidden
         let isInSession = request.path.session.map { SessionID.isWellFormed($0) } ?? false
         let isKept: Bool =
             switch request.path.resource {
             // It is for one viewer, and no session runs yet.
-            case .masterPlaylist, .page: false
+            case .masterPlaylist, .thumbnail, .page: false
             case .mediaPlaylist:
                 // Without a session a refusal is that of a key, and a request for headers opens none: neither says anything of
                 // the next one.
@@ -364,6 +378,25 @@ public struct PlaybackService: Sendable {
         }
         let cache: CachePolicy = request.path.session == nil ? .publicFile : .sessionFile
         return .reply(PlaybackReply.file(file, to: request, cache: cache).of(output))
+    }
+
+    // MARK: Thumbnails
+
+    /// Who may have a segment may have the picture, and so may who has a good ticket, of which nothing is charged for it.
+    private func mayHaveThumbnail(_ request: PlaybackRequest, of output: StreamOutput) async throws -> Bool {
+        let address = output.address
+        if try await isAllowed(request, address, account: output.accountID) { return true }
+        return try await admission.offer(protectedFacts(request, address)).grant != nil
+    }
+
+    private func thumbnail(
+        of output: StreamOutput, for request: PlaybackRequest, isOpen: Bool
+    ) async throws -> PlaybackReply {
+        guard try await mayHaveThumbnail(request, of: output) else { return refused }
+        let reply = PlaybackReply.thumbnail(
+            await thumbnails.outcome(for: output), to: request.head, seconds: thumbnails.age,
+            isPublic: isOpen && request.path.session == nil)
+        return reply.of(output)
     }
 
     private var notFound: PlaybackReply {

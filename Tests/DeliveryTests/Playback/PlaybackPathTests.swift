@@ -25,6 +25,8 @@ import Testing
                 "/a/vod/folder/file.mp4/sess_abc/media_1.m4s", "folder/file.mp4", "abc",
                 .file(.segment(1, .fragmentedMP4))
             ),
+            ("/a/live/s/thumbnail.jpg", "s", nil, .thumbnail),
+            ("/a/live/s/sess_abc/thumbnail.jpg", "s", "abc", .thumbnail),
             ("/a/live/s/", "s", nil, .page(isFolder: true)),
             ("/a/live/mp4%3As/", "mp4:s", nil, .page(isFolder: true)),
             ("/a/live/s", "s", nil, .page(isFolder: false)),
