@@ -24,6 +24,22 @@ public protocol ViewerAdmission: Sendable {
     ///   then the viewer belongs on the path of the granted one, for what is asked for under the presented one is refused.
     func admit(_ facts: ViewerFacts, session: String?) async throws -> Verdict<String>
 
+    /// Admits a viewer whose connection is the session, as with RTMP and HTTP-FLV, and charges its use.
+    ///
+    /// - Parameters:
+    ///   - account: whose publication it is that plays.
+    ///   - onEnd: called once, on any thread, when the viewer may no longer watch; perhaps before the caller has dealt with this
+    ///     method's answer (`isRunning` tells). Not called after `close`.
+    func admit(
+        connection facts: ViewerFacts, account: AccountID?, onEnd: @escaping @Sendable (EndReason) -> Void
+    ) async throws -> Verdict<String>
+
+    /// Whether the session is still good.
+    func isRunning(_ session: String) -> Bool
+
+    /// The connection is gone or plays no more.
+    func close(_ session: String) async
+
     /// Whether a session runs and may be used by this viewer for this stream. For every segment, so it never waits.
     func permits(_ viewer: SessionViewer, session: String) -> Bool
 

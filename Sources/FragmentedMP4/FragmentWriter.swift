@@ -25,6 +25,9 @@ public struct FragmentWriter: Sendable {
         public var audio: Int?
         /// Where the audio's fragment begins, which stands behind the video's.
         public var audioStart: Int
+        /// What the fragments say of their times; nil for a track that had nothing.
+        public var videoSpan: TrackSpan?
+        public var audioSpan: TrackSpan?
     }
 
     /// - Parameter origin: what counts as time 0 in the file, whose decode times cannot be negative: those before it
@@ -61,12 +64,14 @@ public struct FragmentWriter: Sendable {
             minimumWritableBytes: pendingBytes + MovieFragment.overhead(video) + MovieFragment.overhead(audio))
         var written = Written(audioStart: writer.buffer.writerIndex)
         if let video, !video.samples.isEmpty {
-            written.video = MovieFragment.write(
-                video, end: videoEnd.map(video.ticks), sequenceNumber: nextNumber(), into: &writer)
+            let end = videoEnd.map(video.ticks)
+            written.video = MovieFragment.write(video, end: end, sequenceNumber: nextNumber(), into: &writer)
+            written.videoSpan = video.span(end: end)
             written.audioStart = writer.buffer.writerIndex
         }
         if let audio, !audio.samples.isEmpty {
             written.audio = MovieFragment.write(audio, end: nil, sequenceNumber: nextNumber(), into: &writer)
+            written.audioSpan = audio.span(end: nil)
         }
         buffer = writer.buffer
         video?.samples.removeAll(keepingCapacity: true)

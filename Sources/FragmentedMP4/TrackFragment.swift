@@ -1,3 +1,4 @@
+import Basics
 import Media
 import NIOCore
 
@@ -73,10 +74,50 @@ struct TrackFragment {
         return UInt32(clamping: sample.nominalDuration ?? usualDuration)
     }
 
+    /// What the fragment will say of its times.
+    /// - Parameter end: in the track's ticks, when its last sample ends, if that is known.
+    func span(end: Int64?) -> TrackSpan? {
+        guard let first = samples.first, let last = samples.last else { return nil }
+        let presentation = samples.lazy.map { $0.time.addingSaturated(Int64($0.compositionOffset)) }.min() ?? first.time
+        return TrackSpan(
+            timescale: timescale, decodeStart: max(0, first.time), presentationStart: max(0, presentation),
+            decodeEnd: max(0, last.time.addingSaturated(Int64(duration(at: samples.count - 1, end: end)))))
+    }
+
     /// A time of the stream in this track's ticks.
     func ticks(_ time: MediaTime) -> Int64 {
         (time - origin).ticks(timescale: timescale)
     }
+}
+
+/// When the samples of one track in a file begin and end, in ticks of the track, as the file itself says.
+public struct TrackSpan: Sendable, Hashable {
+    /// Ticks a second.
+    public let timescale: Int64
+    /// When the first sample is decoded.
+    public let decodeStart: Int64
+    /// When the earliest sample is shown.
+    public let presentationStart: Int64
+    /// When the last sample's time of decoding is over.
+    public let decodeEnd: Int64
+
+    public init(timescale: Int64, decodeStart: Int64, presentationStart: Int64, decodeEnd: Int64) {
+        self.timescale = timescale
+        self.decodeStart = decodeStart
+        self.presentationStart = presentationStart
+        self.decodeEnd = decodeEnd
+    }
+
+    /// Of this file and one that follows it.
+    public func joined(with next: TrackSpan) -> TrackSpan {
+        TrackSpan(
+            timescale: timescale, decodeStart: decodeStart,
+            presentationStart: min(presentationStart, next.presentationStart),
+            decodeEnd: max(decodeEnd, next.decodeEnd))
+    }
+
+    /// Its length in ticks; never below zero.
+    public var duration: Int64 { max(0, decodeEnd - decodeStart) }
 }
 
 /// The sample flags used here (ISO/IEC 14496-12 §8.8.3.1).

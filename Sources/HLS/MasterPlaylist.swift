@@ -122,11 +122,13 @@ enum BandwidthMeter {
     }
 
     /// All segments together.
-    static func average(of segments: [Segment]) -> Int {
+    static func average(
+        of segments: [Segment], length: (Segment) -> Int = { $0.bytes.readableBytes }
+    ) -> Int {
         var bytes = 0
         var duration = MediaTime.zero
         for segment in segments {
-            bytes += segment.bytes.readableBytes
+            bytes += length(segment)
             duration += segment.duration
         }
         return bitsPerSecond(bytes: bytes, duration: duration)
@@ -134,14 +136,17 @@ enum BandwidthMeter {
 
     /// The peak segment bit rate (RFC 8216 §4.3.4.2): the largest of any run of segments that together last between
     /// half and one and a half target durations; the average when there is no such run.
-    static func peak(of segments: [Segment], targetDuration: Int) -> Int {
+    /// - Parameter length: which of a segment's bytes count.
+    static func peak(
+        of segments: [Segment], targetDuration: Int, length: (Segment) -> Int = { $0.bytes.readableBytes }
+    ) -> Int {
         let target = Double(targetDuration)
         var peak = 0
         for start in segments.indices {
             var bytes = 0
             var duration = MediaTime.zero
             for segment in segments[start...] {
-                bytes += segment.bytes.readableBytes
+                bytes += length(segment)
                 duration += segment.duration
                 if duration.seconds > target * 1.5 { break }
                 if duration.seconds >= target * 0.5 {
@@ -149,7 +154,7 @@ enum BandwidthMeter {
                 }
             }
         }
-        return max(peak, average(of: segments))
+        return max(peak, average(of: segments, length: length))
     }
 
     /// Video frames per second, moved to the nearest customary rate within half a percent; nil without two in a segment.

@@ -1,4 +1,5 @@
 import Basics
+import FragmentedMP4
 import Media
 import NIOCore
 
@@ -11,6 +12,8 @@ public enum PlaylistForm: Sendable, Hashable, CaseIterable {
     case delta
     /// MPEG-TS, for old players: no parts.
     case transportStream
+    /// The MPD of MPEG-DASH, which names the tracks of the segments one by one.
+    case dash
 }
 
 /// The text of a media playlist (RFC 8216bis §4.4.2 to §4.4.5). All URIs are relative, so a session in the path of the
@@ -82,7 +85,7 @@ struct MediaPlaylist {
     private var version: Int {
         switch form {
         case .transportStream: 3
-        case .fragmentedMP4, .delta: listsParts ? 9 : 7
+        case .fragmentedMP4, .delta, .dash: listsParts ? 9 : 7
         }
     }
 
@@ -170,6 +173,11 @@ public struct PlaylistSnapshot: Sendable {
         /// Those that are finished.
         public let parts: [Part]
 
+        /// When a track begins and ends in the parts that are finished.
+        func span(_ kind: TrackID.Kind) -> TrackSpan? {
+            parts.compactMap { $0.span(kind) }.reduce(nil) { $0?.joined(with: $1) ?? $1 }
+        }
+
         /// The part that comes next.
         public var hint: MediaFileName { .part(life: life, number: nextPart) }
     }
@@ -195,7 +203,9 @@ public struct PlaylistSnapshot: Sendable {
     public func mediaPlaylist(
         _ form: PlaylistForm = .fragmentedMP4, reports: [(uri: String, snapshot: PlaylistSnapshot)] = []
     ) -> ByteBuffer {
-        MediaPlaylist(self, form: form, reports: reports.map(MediaPlaylist.Report.init)).rendered()
+        form == .dash
+            ? MediaPresentation(self).rendered()
+            : MediaPlaylist(self, form: form, reports: reports.map(MediaPlaylist.Report.init)).rendered()
     }
 
     /// A segment, part or initialization file as fragmented MP4, listed or not long gone from the list.
@@ -205,12 +215,20 @@ public struct PlaylistSnapshot: Sendable {
             return segment(sequence).map { PlaylistFile($0) }
         case .segment(_, .transportStream):
             return nil
-        case .initialization:
-            if let file = open?.initialization, file.name == name { return PlaylistFile(file) }
-            return segments.first { $0.initialization.name == name }.map { PlaylistFile($0.initialization) }
+        case .trackSegment(let kind, let sequence):
+            return segment(sequence).flatMap { PlaylistFile($0, track: kind) }
+        case .initialization, .trackInitialization:
+            if let file = open?.initialization?.file(name) { return PlaylistFile(file) }
+            return segments.lazy.compactMap { $0.initialization.file(name) }.first.map { PlaylistFile($0) }
         case .part(let life, let number):
             return part(life: life, number: number).map { PlaylistFile($0) }
         }
+    }
+
+    /// The parts of a segment as far as they are finished, and whether those are all; nil when it is gone, or still to come.
+    public func parts(of sequence: Int64) -> (list: [Part], isWhole: Bool)? {
+        if let open, open.sequence == sequence { return (open.parts, false) }
+        return segment(sequence).map { ($0.fragments, true) }
     }
 
     /// The segment with that number, listed or retained.

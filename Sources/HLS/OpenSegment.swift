@@ -1,3 +1,4 @@
+import FragmentedMP4
 import Media
 import NIOCore
 
@@ -124,6 +125,11 @@ struct OpenSegment {
         parts.append(part)
         length += part.bytes.readableBytes
         partStart = nextStart
+    }
+
+    /// When the track begins and ends in its parts; nil when they have nothing of it.
+    func span(_ kind: TrackID.Kind) -> TrackSpan? {
+        parts.compactMap { $0.span(kind) }.reduce(nil) { $0?.joined(with: $1) ?? $1 }
     }
 
     /// What the segment leaves to the next one.

@@ -1,3 +1,4 @@
+import FragmentedMP4
 import Media
 import NIOCore
 
@@ -15,6 +16,28 @@ public struct Part: Sendable {
     let videoLength: Int
     /// The address of its bytes for caches: quotation marks included.
     public let entityTag: String
+    /// When its fragments begin and end; nil for a track that it has nothing of.
+    var videoSpan: TrackSpan?
+    var audioSpan: TrackSpan?
+
+    func span(_ kind: TrackID.Kind) -> TrackSpan? {
+        switch kind {
+        case .video: videoSpan
+        case .audio: audioSpan
+        case .data: nil
+        }
+    }
+
+    /// The fragment of one track, a slice of its bytes; nil when it has none.
+    public func fragment(_ kind: TrackID.Kind) -> ByteBuffer? {
+        let range: Range<Int>
+        switch kind {
+        case .video: range = 0..<videoLength
+        case .audio: range = videoLength..<max(videoLength, bytes.readableBytes)
+        case .data: return nil
+        }
+        return range.isEmpty ? nil : bytes.getSlice(at: bytes.readerIndex + range.lowerBound, length: range.count)
+    }
 }
 
 /// The name of a file that a media playlist names. It is never used again for other bytes.
@@ -27,9 +50,15 @@ public enum MediaFileName: Sendable, Hashable, CustomStringConvertible {
     /// its segments. So the part that comes next has a name before it is known which segment it belongs to, and a hint at it
     /// (`EXT-X-PRELOAD-HINT`) is never wrong.
     case part(life: Int64, number: Int64)
+    /// `video_<sequence>.m4s`, `audio_<sequence>.m4s`: what a segment has of one track, for DASH.
+    case trackSegment(TrackID.Kind, Int64)
+    /// `init_video_<sequence>.mp4`, `init_audio_<sequence>.mp4`: what `initialization` has of one track.
+    case trackInitialization(TrackID.Kind, Int64)
 
     public var description: String {
         switch self {
+        case .trackSegment(let kind, let sequence): "\(kind)_\(sequence).m4s"
+        case .trackInitialization(let kind, let sequence): "init_\(kind)_\(sequence).mp4"
         case .segment(let sequence, let container): "media_\(sequence)\(container.fileExtension)"
         case .initialization(let sequence): "init_\(sequence).mp4"
         case .part(let life, let number): "part_\(life)_\(number).m4s"
@@ -57,6 +86,18 @@ public enum MediaFileName: Sendable, Hashable, CustomStringConvertible {
             return found.second == nil ? .segment(found.first, .transportStream) : nil
         }
         if let found = numbers("init_", ".mp4") { return found.second == nil ? .initialization(found.first) : nil }
+        if let found = numbers("video_", ".m4s") {
+            return found.second == nil ? .trackSegment(.video, found.first) : nil
+        }
+        if let found = numbers("audio_", ".m4s") {
+            return found.second == nil ? .trackSegment(.audio, found.first) : nil
+        }
+        if let found = numbers("init_video_", ".mp4") {
+            return found.second == nil ? .trackInitialization(.video, found.first) : nil
+        }
+        if let found = numbers("init_audio_", ".mp4") {
+            return found.second == nil ? .trackInitialization(.audio, found.first) : nil
+        }
         return nil
     }
 

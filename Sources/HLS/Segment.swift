@@ -1,6 +1,8 @@
 import Basics
+import FragmentedMP4
 import Media
 import NIOCore
+import Synchronization
 
 /// A finished media segment. Its bytes never change, and its name is never used again for other bytes.
 public final class Segment: Sendable {
@@ -39,6 +41,12 @@ public final class Segment: Sendable {
     /// target was taken from.
     public let parts: [Part]
     let index: [StoredUnit]
+    /// The `Period` of an MPD that it belongs to.
+    public let period: Period
+    /// All parts, however long they are.
+    let fragments: [Part]
+    private let storage: CountedStorage
+    private let ofTracks = Mutex<[TrackID.Kind: ByteBuffer]>([:])
 
     /// A strong entity tag with its quotation marks. Date and size are part of it, so that a name reused by mistake
     /// after a lost counter still gets another tag.
@@ -50,9 +58,13 @@ public final class Segment: Sendable {
         initialization: InitializationFile,
         duration: MediaTime, isDiscontinuity: Bool, programDateTime: Int64, startsWithKeyframe: Bool,
         firstTime: MediaTime, lastTime: MediaTime, videoFrames: Int, videoSpan: MediaTime, tracks: TrackSet,
-        captions: Captions = .unknown, bytes: ByteBuffer, parts: [Part], index: [StoredUnit]
+        captions: Captions = .unknown, bytes: ByteBuffer, parts: [Part], index: [StoredUnit], period: Period? = nil,
+        storage: CountedStorage = CountedStorage()
     ) {
         let sequence = position.media
+        self.period =
+            period ?? Period(firstSequence: sequence, start: programDateTime, videoOrigin: nil, audioOrigin: nil)
+        self.storage = storage
         self.sequence = sequence
         self.discontinuitySequence = position.discontinuity
         self.targetDuration = targetDuration
@@ -70,19 +82,16 @@ public final class Segment: Sendable {
         self.captions = captions
         self.bytes = bytes
         self.index = index
-        if parts.allSatisfy({ $0.duration <= partTarget }) {
-            var start = bytes.readerIndex
-            self.parts = parts.map { part in
-                var part = part
-                let length = part.bytes.readableBytes
-                // The part's own storage is given back when nobody reads it any more.
-                if let slice = bytes.getSlice(at: start, length: length) { part.bytes = slice }
-                start += length
-                return part
-            }
-        } else {
-            self.parts = []
+        var start = bytes.readerIndex
+        fragments = parts.map { part in
+            var part = part
+            let length = part.bytes.readableBytes
+            // The part's own storage is given back when nobody reads it any more.
+            if let slice = bytes.getSlice(at: start, length: length) { part.bytes = slice }
+            start += length
+            return part
         }
+        self.parts = parts.allSatisfy({ $0.duration <= partTarget }) ? fragments : []
         let date = String(programDateTime, radix: 16)
         self.entityTag = "\"\(sequence)-\(date)-\(String(bytes.readableBytes, radix: 16))\""
     }
@@ -90,8 +99,8 @@ public final class Segment: Sendable {
     /// What has been written, made into a segment.
     /// - Parameter storage: what the segment is kept in.
     convenience init(
-        position: SequenceNumbers.Position, targetDuration: Int, partTarget: MediaTime, storage: CountedStorage,
-        duration: MediaTime, _ open: OpenSegment, tracks: TrackSet, captions: Captions
+        position: SequenceNumbers.Position, targetDuration: Int, partTarget: MediaTime, period: Period,
+        storage: CountedStorage, duration: MediaTime, _ open: OpenSegment, tracks: TrackSet, captions: Captions
     ) {
         self.init(
             position: position, targetDuration: targetDuration, partTarget: partTarget,
@@ -100,12 +109,40 @@ public final class Segment: Sendable {
             firstTime: open.firstTime, lastTime: open.lastTime, videoFrames: open.videoFrames,
             videoSpan: open.videoSpan, tracks: tracks, captions: captions,
             bytes: storage.keep(joining: open.parts.lazy.map(\.bytes)),
-            parts: open.parts, index: open.index)
+            parts: open.parts, index: open.index, period: period, storage: storage)
     }
 
     /// `media_<sequence>.m4s`, or `.ts`.
     public func name(in container: SegmentContainer) -> MediaFileName {
         .segment(sequence, container)
+    }
+
+    /// When a track begins and ends in it; nil when it has nothing of it.
+    func span(_ kind: TrackID.Kind) -> TrackSpan? {
+        fragments.compactMap { $0.span(kind) }.reduce(nil) { $0?.joined(with: $1) ?? $1 }
+    }
+
+    /// Bytes of one track's fragments.
+    func length(_ kind: TrackID.Kind) -> Int {
+        fragments.reduce(0) { $0 + ($1.fragment(kind)?.readableBytes ?? 0) }
+    }
+
+    /// What it has of one track as a file of its own; nil when it has nothing.
+    ///
+    /// The fragments are joined for the first who asks and kept as long as the segment: that is one copy for all viewers, and one
+    /// buffer to write for each of them, where slices of what there is would be ten.
+    func file(of kind: TrackID.Kind) -> ByteBuffer? {
+        let length = length(kind)
+        guard length > 0 else { return nil }
+        guard length < bytes.readableBytes else { return bytes }
+        if let known = ofTracks.withLock({ $0[kind] }) { return known }
+        // Outside the lock: two that come at once both join them, which does less harm than one that waits.
+        let joined = storage.keep(joining: fragments.lazy.compactMap { $0.fragment(kind) })
+        return ofTracks.withLock { files in
+            let first = files[kind] ?? joined
+            files[kind] = first
+            return first
+        }
     }
 
     /// Bits per second over its duration.
@@ -174,11 +211,35 @@ public struct InitializationFile: Sendable, Hashable {
     public let bytes: ByteBuffer
     /// A strong entity tag with its quotation marks.
     public let entityTag: String
+    /// The same for players that fetch each track by itself, as DASH has it.
+    let ofTracks: [InitializationFile]
 
-    init(name: MediaFileName, bytes: ByteBuffer) {
+    /// - Parameters:
+    ///   - sequence: of the first segment that uses it.
+    ///   - bytes: of all tracks.
+    init(_ sequence: Int64, tracks: TrackSet, bytes: ByteBuffer) {
+        var ofTracks: [InitializationFile] = []
+        for (kind, configuration) in [(TrackID.Kind.video, tracks.video), (.audio, tracks.audio)] {
+            guard let configuration else { continue }
+            var track = TrackSet()
+            track[TrackID(kind)] = configuration
+            // What can be written for all tracks can be for each.
+            guard let bytes = try? InitializationSegment.make(tracks: track) else { continue }
+            ofTracks.append(InitializationFile(name: .trackInitialization(kind, sequence), bytes: bytes))
+        }
+        self.init(name: .initialization(sequence), bytes: bytes, ofTracks: ofTracks)
+    }
+
+    init(name: MediaFileName, bytes: ByteBuffer, ofTracks: [InitializationFile] = []) {
         self.name = name
         self.bytes = bytes
+        self.ofTracks = ofTracks
         entityTag = bytes.withUnsafeReadableBytes { EntityHash.tag(of: $0) }
+    }
+
+    /// That file itself, or the one of a track, if the name is theirs.
+    func file(_ name: MediaFileName) -> InitializationFile? {
+        name == self.name ? self : ofTracks.first { $0.name == name }
     }
 }
 
@@ -204,6 +265,14 @@ public struct PlaylistFile: Sendable {
         (contentType, isCounted) = (SegmentContainer.transportStream.contentType, true)
     }
 
+    /// What a segment has of one track.
+    init?(_ segment: Segment, track kind: TrackID.Kind) {
+        guard let file = segment.file(of: kind) else { return nil }
+        bytes = file
+        entityTag = "\(segment.entityTag.dropLast())-\(kind)\""
+        (contentType, isCounted) = (kind == .video ? "video/mp4" : "audio/mp4", true)
+    }
+
     init(_ part: Part) {
         (bytes, entityTag) = (part.bytes, part.entityTag)
         (contentType, isCounted) = (SegmentContainer.fragmentedMP4.contentType, true)
@@ -211,6 +280,8 @@ public struct PlaylistFile: Sendable {
 
     init(_ initialization: InitializationFile) {
         (bytes, entityTag) = (initialization.bytes, initialization.entityTag)
-        (contentType, isCounted) = (SegmentContainer.fragmentedMP4.contentType, false)
+        var isAudio = false
+        if case .trackInitialization(.audio, _) = initialization.name { isAudio = true }
+        (contentType, isCounted) = (isAudio ? "audio/mp4" : SegmentContainer.fragmentedMP4.contentType, false)
     }
 }

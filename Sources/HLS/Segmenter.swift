@@ -61,6 +61,7 @@ public struct Segmenter: Sendable {
     private var unused: ProgramPlan.Start?
     /// Nothing has been finished yet in this life.
     private var isFresh = true
+    private var periodRule = PeriodRule()
     private let storage: CountedStorage
     private var captions = CaptionDetector(nil)
     /// Timed metadata that goes into the next part.
@@ -284,8 +285,11 @@ public struct Segmenter: Sendable {
         let date = String(segment.programDateTime, radix: 16)
         let part = Part(
             name: name, duration: partRule.target.map { min(length, $0) } ?? length,
-            isIndependent: segment.isPartIndependent, bytes: storage.keep(scratch), videoLength: written.audioStart,
-            entityTag: "\"\(nextPart)-\(date)-\(String(scratch.readableBytes, radix: 16))\"")
+            isIndependent: segment.isPartIndependent, bytes: storage.keep(scratch),
+            // Events before the first fragment belong to it.
+            videoLength: written.video == nil ? 0 : written.audioStart,
+            entityTag: "\"\(nextPart)-\(date)-\(String(scratch.readableBytes, radix: 16))\"",
+            videoSpan: written.videoSpan, audioSpan: written.audioSpan)
         segment.add(part, payloads: (written.video, written.audio), nextStart: nextStart)
         open = segment
         // A part that was far larger than the others is no measure for them.
@@ -433,10 +437,13 @@ public struct Segmenter: Sendable {
         guard let segment = open.take() else { return nil }
         let target = fixTargets(duration)
         isFresh = false
+        let period = periodRule.period(
+            of: segment.position.media, date: segment.programDateTime, isDiscontinuity: segment.isDiscontinuity,
+            video: segment.span(.video), audio: segment.span(.audio))
         return Segment(
             position: segment.position, targetDuration: target,
             partTarget: partRule.target ?? configuration.partDuration,
-            storage: storage,
+            period: period, storage: storage,
             // Audio may go on for a while before it is known that no video comes.
             duration: min(max(duration, MediaTime(milliseconds: 1)), cutRule.longest), segment, tracks: tracks,
             captions: captions.captions)
@@ -492,7 +499,7 @@ public struct Segmenter: Sendable {
     /// The initialization of the segment with this number, which names it if it is another than before.
     private mutating func initialization(of sequence: Int64) -> InitializationFile {
         if let initialization, initialization.bytes == initializationBytes { return initialization }
-        let file = InitializationFile(name: .initialization(sequence), bytes: initializationBytes)
+        let file = InitializationFile(sequence, tracks: tracks, bytes: initializationBytes)
         initialization = file
         return file
     }

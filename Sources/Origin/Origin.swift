@@ -133,7 +133,8 @@ final class Origin: Sendable {
         }
 
         let playback = PlaybackService(
-            outputs: outputs, admission: admissions, configuration: configuration.delivery, logger: logger,
+            outputs: outputs, stage: stage, admission: admissions, configuration: configuration.delivery,
+            logger: logger,
             playerLibrary: configuration.playerLibrary(logger: logger))
         let usage = UsageLog(store: store, meters: meters, server: configuration.server.publicHost, logger: logger)
         let viewers: UsageLog.ViewerCount = { address, connections in

@@ -140,14 +140,16 @@ import Testing
     func names() {
         for name in [
             MediaFileName.segment(0, .fragmentedMP4), .segment(.max, .transportStream), .initialization(17),
-            .part(life: 3, number: 0),
+            .part(life: 3, number: 0), .trackSegment(.video, 4), .trackSegment(.audio, .max),
+            .trackInitialization(.video, 0), .trackInitialization(.audio, 9),
         ] {
             #expect(MediaFileName(name.description) == name)
         }
         for text in [
             "", "media_.ts", "media_-1.ts", "media_01.ts", "media_1.mp4", "media_1_2.ts", "init_1.m4s", "part_1.m4s",
             "part_1_2_3.m4s", "part__2.m4s", "part_1_.m4s", "part_1_2.ts", "media_9223372036854775808.ts", "media_1.tS",
-            "../media_1.ts", "media_1.ts/", "media_١.ts",
+            "../media_1.ts", "media_1.ts/", "media_١.ts", "data_1.m4s", "video_1.mp4", "init_video_1.m4s",
+            "video_1_2.m4s",
         ] {
             #expect(MediaFileName(text) == nil, "\(text)")
         }

@@ -140,6 +140,8 @@ struct HTTPConnection {
     static let probeDelay = TimeAmount.milliseconds(200)
 
     private let limits: HTTPLimits
+    /// The request in progress came with HTTP/1.1 or later, so that its response may come in chunks.
+    private(set) var isVersion11 = false
     private var reading: Reading
     private var response = Response.none
     private var ending = Ending.open
@@ -209,6 +211,7 @@ struct HTTPConnection {
     mutating func requestHeadCame(_ head: Head, now: NIODeadline) -> Verdict {
         assert(isReadyForRequest, "a request came while another is in progress")
         response = .awaited
+        isVersion11 = head.isVersion11
         reading = head.hasBody ? .body(since: now, bytes: 0) : .complete
         // HTTP/1.0 knows no interim responses.
         unprobed = head.isVersion11 ? now : nil

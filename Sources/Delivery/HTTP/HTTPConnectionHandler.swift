@@ -40,19 +40,6 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
         var addCodec: @Sendable (any Channel) -> Void
     }
 
-    /// A response's buffer that the socket may not have taken.
-    private struct Held {
-        var buffer: ByteBuffer
-        var accountID: AccountID?
-        /// Bytes of bodies written to the connection when it had been.
-        var end: Int
-        /// What `HTTPMemory.hold` gave; nil until it is known that the buffer has to wait.
-        var identity: UInt?
-    }
-
-    /// Smaller buffers are not worth a count, nor to be kept apart from the head before them.
-    private static let leastHeld = 4 << 10
-
     private let shared: Shared
     private let gate: ConnectionGateHandler?
     /// nil: the connection is plain.
@@ -74,11 +61,12 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
     private var executor: EventLoopExecutor?
     /// The player's request that waits for what its stream brings next.
     private var heldRequest: (request: PlaybackService.Held, id: UInt64)?
+    /// The response whose body is written as it comes.
+    private var streamed: (body: any StreamedBody, sink: HTTPBodySink)?
     private var network: IPNetwork?
     /// Bytes of the request's body that are counted.
     private var bodyBytes = 0
-    private var bytesWritten = 0
-    private var held: [Held] = []
+    private var written = WrittenBodies()
     private var delivered: DeliveredBodies?
     private var timer: (task: Scheduled<Void>, deadline: NIODeadline)?
 
@@ -174,8 +162,10 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
         timer = nil
         if let (request, id) = heldRequest { request.letGo(id) }
         heldRequest = nil
+        streamed?.body.cancel()
+        streamed = nil
         giveBackBody()
-        releaseHeld(written: bytesWritten)
+        written.taken(waiting: 0, in: shared.memory)
         delivered?.ended(waiting: machine.waiting)
     }
 
@@ -203,7 +193,11 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         if event is ChannelShouldQuiesceEvent {
-            guard machine.quiesce() else { return }
+            guard machine.quiesce() else {
+                // What would not end by itself ends here.
+                if let (body, sink) = streamed, !body.isChunked { sink.end() }
+                return
+            }
             measure()
             // With nothing on its way to the client there is nothing that closing could destroy, and a player that holds the
             // connection for its next request would hold up the shutdown.
@@ -220,6 +214,7 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
         context.fireChannelWritabilityChanged()
         guard isWritable else { return }
         measure()
+        streamed?.body.writabilityChanged()
         goOn()
     }
 
@@ -369,11 +364,23 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
     }
 
     private func send(_ reply: PlaybackReply, closes: Bool = false) {
-        guard let context, let input, !machine.isEnding else { return }
-        machine.responseBegan(closes: closes)
+        guard let context, let input, !machine.isEnding else {
+            reply.stream?.cancel()
+            return
+        }
+        let isChunked = reply.stream?.isChunked ?? false && machine.isVersion11
+        machine.responseBegan(closes: closes || (reply.stream != nil && !isChunked))
         let date = shared.dates.now()
+        if let body = reply.stream {
+            write(reply, date, isChunked: isChunked, to: input)
+            let sink = HTTPBodySink(self, channel: context.channel, isChunked: isChunked)
+            streamed = (body, sink)
+            body.start(sink)
+            streamedFlush()
+            return
+        }
         if !machine.closesAfterResponse, let whole = reply.whole(date) {
-            noteWritten(whole, of: reply.accountID, isCounted: false)
+            written.add(whole, of: reply.accountID, isCounted: false)
             if let meter = reply.meter { delivered?.sent(reply.body?.readableBytes ?? 0, counting: meter) }
             input.write(whole)
         } else {
@@ -388,15 +395,18 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
         }
     }
 
-    private func write(_ reply: PlaybackReply, _ date: HTTPDates.Now, to input: HTTPInputHandler) {
+    private func write(
+        _ reply: PlaybackReply, _ date: HTTPDates.Now, isChunked: Bool = false, to input: HTTPInputHandler
+    ) {
         var head = reply.head
         head.writeStaticString("Date: ")
         head.writeString(date.text)
+        if isChunked { head.writeStaticString("\r\nTransfer-Encoding: chunked") }
         head.writeStaticString(machine.closesAfterResponse ? "\r\nConnection: close\r\n\r\n" : "\r\n\r\n")
         if let body = reply.body, body.readableBytes > 0 {
-            noteWritten(body, of: reply.accountID, isCounted: reply.isCounted)
+            written.add(body, of: reply.accountID, isCounted: reply.isCounted)
             if let meter = reply.meter { delivered?.sent(body.readableBytes, counting: meter) }
-            if body.readableBytes < HTTPConnectionHandler.leastHeld {
+            if body.readableBytes < WrittenBodies.leastHeld {
                 head.writeImmutableBuffer(body)
                 input.write(head)
             } else {
@@ -406,6 +416,39 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
         } else {
             input.write(head)
         }
+    }
+
+    // MARK: Bodies that are written as they come
+
+    /// More may be written for the client of what is streamed.
+    var takesStreamed: Bool { isWritable }
+
+    func streamedWrite(_ bytes: ByteBuffer, promise: EventLoopPromise<Void>?) {
+        guard let input, streamed != nil else {
+            promise?.fail(ChannelError.ioOnClosedChannel)
+            return
+        }
+        written.add(bytes, of: nil, isCounted: true)
+        input.write(bytes, promise: promise)
+    }
+
+    func streamedFlush() {
+        guard let context else { return }
+        context.flush()
+        // While something waits, the timer looks after it.
+        if machine.waiting == 0 { measure() }
+        arm()
+    }
+
+    func streamedEnded(isWhole: Bool) {
+        guard let context, let (body, _) = streamed else { return }
+        streamed = nil
+        body.cancel()
+        guard isWhole else {
+            context.close(promise: nil)
+            return
+        }
+        if machine.responseEnded(now: .now()) { finish() } else { flush(context: context) }
     }
 
     /// Responses to requests that came together go out together.
@@ -432,19 +475,12 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
             }
             context.write(wrapOutboundOut(.head(head)), promise: promise)
         case .body(let buffer):
-            noteWritten(buffer, of: nil, isCounted: false)
+            written.add(buffer, of: nil, isCounted: false)
             context.write(wrapOutboundOut(.body(.byteBuffer(buffer))), promise: promise)
         case .end(let trailers):
             giveBackBody()
             context.write(wrapOutboundOut(.end(trailers.map { HTTPHeaders($0) })), promise: promise)
             if machine.responseEnded(now: .now()) { finish() }
-        }
-    }
-
-    private func noteWritten(_ buffer: ByteBuffer, of accountID: AccountID?, isCounted: Bool) {
-        bytesWritten += buffer.readableBytes
-        if !isCounted, buffer.readableBytes >= HTTPConnectionHandler.leastHeld {
-            held.append(Held(buffer: buffer, accountID: accountID, end: bytesWritten))
         }
     }
 
@@ -486,19 +522,7 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
             TCPProgress.acknowledged(context.channel).assumeIsolated().whenSuccess { acknowledged = $0 ?? 0 }
         }
         machine.measured(waiting: waiting, acknowledged: acknowledged, now: .now())
-        releaseHeld(written: waiting == 0 ? bytesWritten : bytesWritten - waiting)
-    }
-
-    /// Gives back the buffers among the first `written` bytes of bodies; those behind wait for the peer and are counted.
-    private func releaseHeld(written: Int) {
-        guard !held.isEmpty else { return }
-        let count = held.prefix { $0.end <= written }.count
-        for buffer in held.prefix(count) { buffer.identity.map(shared.memory.release) }
-        held.removeFirst(count)
-        for index in held.indices where held[index].identity == nil {
-            held[index].identity = shared.memory.hold(
-                held[index].buffer, of: held[index].accountID)
-        }
+        written.taken(waiting: waiting, in: shared.memory)
     }
 
     // MARK: Endings
@@ -571,20 +595,5 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
         case .reject(let rejection): reject(rejection)
         }
         arm()
-    }
-}
-
-extension HTTPRequest {
-    /// The request in the terms of Hummingbird. A target that is a path and a query is taken as it is, which spares the usual
-    /// request a parse of its URL.
-    fileprivate init(of head: HTTPRequestHead, isSecure: Bool) throws {
-        guard head.uri.utf8.first == UInt8(ascii: "/") else {
-            try self.init(head, secure: isSecure, splitCookie: false)
-            return
-        }
-        self.init(
-            method: try Method(head.method), scheme: isSecure ? "https" : "http",
-            authority: head.headers.first(name: "host"),
-            path: head.uri, headerFields: HTTPFields(head.headers, splitCookie: false))
     }
 }

@@ -38,8 +38,12 @@ final class HTTPInputHandler: ChannelDuplexHandler {
     }
 
     /// Sends bytes past the encoder.
-    func write(_ bytes: ByteBuffer) {
-        context?.write(wrapOutboundOut(.byteBuffer(bytes)), promise: nil)
+    func write(_ bytes: ByteBuffer, promise: EventLoopPromise<Void>? = nil) {
+        guard let context else {
+            promise?.fail(ChannelError.ioOnClosedChannel)
+            return
+        }
+        context.write(wrapOutboundOut(.byteBuffer(bytes)), promise: promise)
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {

@@ -113,3 +113,40 @@ public final class HTTPMemory: Sendable {
         }
     }
 }
+
+/// The bodies that one connection has written and its socket may not have taken: what waits for the peer is counted.
+struct WrittenBodies {
+    private struct Held {
+        var buffer: ByteBuffer
+        var accountID: AccountID?
+        /// Bytes of bodies written to the connection when it had been.
+        var end: Int
+        /// What `HTTPMemory.hold` gave; nil until it is known that the buffer has to wait.
+        var identity: UInt?
+    }
+
+    /// Smaller buffers are not worth a count, nor to be kept apart from the head before them.
+    static let leastHeld = 4 << 10
+
+    private var bytes = 0
+    private var held: [Held] = []
+
+    /// - Parameter isCounted: whoever made the buffer's storage counts it.
+    mutating func add(_ buffer: ByteBuffer, of accountID: AccountID?, isCounted: Bool) {
+        bytes += buffer.readableBytes
+        if !isCounted, buffer.readableBytes >= Self.leastHeld {
+            held.append(Held(buffer: buffer, accountID: accountID, end: bytes))
+        }
+    }
+
+    /// Gives back what the socket has taken; what is behind that waits for the peer and is counted.
+    mutating func taken(waiting: Int, in memory: HTTPMemory) {
+        guard !held.isEmpty else { return }
+        let count = held.prefix { $0.end <= bytes - waiting }.count
+        for buffer in held.prefix(count) { buffer.identity.map(memory.release) }
+        held.removeFirst(count)
+        for index in held.indices where held[index].identity == nil {
+            held[index].identity = memory.hold(held[index].buffer, of: held[index].accountID)
+        }
+    }
+}

@@ -1,5 +1,7 @@
+import HTTPTypes
 import NIOCore
 import NIOHTTP1
+import NIOHTTPTypesHTTP1
 
 /// The head of an HTTP/1 request as it came (RFC 9112 §2 to §5). It is read where it stands: but for the target nothing of it is
 /// copied before it is asked for.
@@ -318,5 +320,20 @@ extension RequestHead.Field {
         case 17 where isNamed("x-original-method"): self = .originalMethod
         default: return nil
         }
+    }
+}
+
+extension HTTPRequest {
+    /// The request in the terms of Hummingbird. A target that is a path and a query is taken as it is, which spares the usual
+    /// request a parse of its URL.
+    init(of head: HTTPRequestHead, isSecure: Bool) throws {
+        guard head.uri.utf8.first == UInt8(ascii: "/") else {
+            try self.init(head, secure: isSecure, splitCookie: false)
+            return
+        }
+        self.init(
+            method: try Method(head.method), scheme: isSecure ? "https" : "http",
+            authority: head.headers.first(name: "host"),
+            path: head.uri, headerFields: HTTPFields(head.headers, splitCookie: false))
     }
 }

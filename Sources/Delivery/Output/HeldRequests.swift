@@ -10,6 +10,8 @@ final class HeldRequests: Sendable {
         case firstPlaylist
         case playlist(PlaylistDirectives)
         case file(MediaFileName)
+        /// More parts of a segment than so many, or its end.
+        case partOf(Int64, after: Int)
 
         /// - Parameter playlist: nil: there is none yet.
         func isMet(by playlist: PublishedPlaylist?) -> Bool {
@@ -18,13 +20,17 @@ final class HeldRequests: Sendable {
             case .firstPlaylist: true
             case .playlist(let directives): snapshot.readiness(for: directives) != .waits
             case .file(let name): !snapshot.isHint(name)
+            case .partOf(let sequence, let count):
+                snapshot.parts(of: sequence).map { $0.isWhole || $0.list.count > count } ?? true
             }
         }
 
         /// Parts go out first: they are what is watched.
         fileprivate var isFile: Bool {
-            if case .file = self { return true }
-            return false
+            switch self {
+            case .file, .partOf: true
+            case .firstPlaylist, .playlist: false
+            }
         }
     }
 

@@ -49,7 +49,7 @@ final class PublishedPlaylist: Sendable {
             : others().map { other in
                 ((own?.folder == nil ? "" : "../") + other.path(form), other.snapshot)
             }
-        let body = PlaylistBody(snapshot.mediaPlaylist(form, reports: reports))
+        let body = PlaylistBody(snapshot.mediaPlaylist(form, reports: reports), contentType: form.contentType)
         return bodies.withLock { bodies in
             let first = bodies[key] ?? body
             bodies[key] = first
@@ -101,7 +101,16 @@ extension PublishedPlaylist.Master {
 extension PlaylistForm {
     /// The name of the media playlist in this form.
     var fileName: String {
-        self == .transportStream ? "chunklist_ts.m3u8" : "chunklist.m3u8"
+        switch self {
+        case .fragmentedMP4, .delta: "chunklist.m3u8"
+        case .transportStream: "chunklist_ts.m3u8"
+        case .dash: "manifest.mpd"
+        }
+    }
+
+    /// The `Content-Type`.
+    var contentType: String {
+        self == .dash ? "application/dash+xml" : "application/vnd.apple.mpegurl"
     }
 }
 
@@ -110,6 +119,7 @@ final class PlaylistBody: Sendable {
     let plain: ByteBuffer
     /// Strong, with its quotation marks; the gzip form has another (`EntityTag.gzip`).
     let entityTag: String
+    let contentType: String
     private let compressed = Mutex<Compressed>(.notYet)
     private let responses = Mutex<[Key: (second: Int64, bytes: ByteBuffer)]>([:])
 
@@ -125,8 +135,9 @@ final class PlaylistBody: Sendable {
         case done(ByteBuffer?)
     }
 
-    init(_ plain: ByteBuffer) {
+    init(_ plain: ByteBuffer, contentType: String = PlaylistForm.fragmentedMP4.contentType) {
         self.plain = plain
+        self.contentType = contentType
         self.entityTag = plain.withUnsafeReadableBytes { EntityHash.tag(of: $0) }
     }
 

@@ -3,20 +3,24 @@ import HLS
 import Live
 import Usher
 
-/// What a player asks for: `/<app>/<inst>/<stream>[/sess_<id>][/r_<rendition>]/<file>`, or `/<app>/<inst>/<stream>/`, the page that
-/// plays it.
+/// What a player asks for: `/<app>/<inst>/<stream>[/sess_<id>][/r_<rendition>]/<file>`, `/<app>/<inst>/<stream>.flv`, or
+/// `/<app>/<inst>/<stream>/`, the page that plays it.
 package struct PlaybackPath: Sendable, Hashable {
     package enum Resource: Sendable, Hashable {
         /// `playlist.m3u8`
         case masterPlaylist
-        /// `chunklist.m3u8`, `chunklist_ts.m3u8`
-        case mediaPlaylist(SegmentContainer)
-        /// `media_<n>.m4s`, `media_<n>.ts`, `part_<n>_<n>.m4s` or `init_<n>.mp4`
+        /// `chunklist.m3u8`, `chunklist_ts.m3u8`, `manifest.mpd`
+        case mediaPlaylist(PlaylistForm)
+        /// `media_<n>.m4s`, `media_<n>.ts`, `part_<n>_<n>.m4s`, `init_<n>.mp4`, or what `manifest.mpd` names
         case file(MediaFileName)
         /// `thumbnail.jpg`
         case thumbnail
         /// Nothing behind the stream's name; with a slash it is the folder of the others.
         case page(isFolder: Bool)
+        /// `time`: what this server's clock says, for players of `manifest.mpd` whose own is wrong.
+        case time
+        /// `<stream>.flv`: all of it, in one response that goes on.
+        case flv
     }
 
     /// As the player spelled them.
@@ -45,7 +49,9 @@ package struct PlaybackPath: Sendable, Hashable {
         // A stream's name alone is in the folder of all streams, and without a name behind the slash it is a page or nothing.
         if let previous, previous.resource != .page(isFolder: false), let nameStart, nameStart != path.endIndex,
             path.utf8[..<nameStart].elementsEqual(previous.folder.utf8),
-            let name = PercentCoding.strictText(of: path.utf8[nameStart...]), path.utf8.count <= Self.maximumLength
+            let name = PercentCoding.strictText(of: path.utf8[nameStart...]), path.utf8.count <= Self.maximumLength,
+            // Of such a name a part is the stream's.
+            !name.hasSuffix(".flv")
         {
             guard let resource = Self.resource(named: name) else { return nil }
             self = previous
@@ -54,20 +60,25 @@ package struct PlaybackPath: Sendable, Hashable {
         }
         folder = nameStart.map { String(path[..<$0]) } ?? ""
         guard var parts = path.withUTF8({ Self.parts(of: $0) }) else { return nil }
-        if parts.count > 3 {
+        let isFolder = path.utf8.last == UInt8(ascii: "/")
+        if !isFolder, let last = parts.last, last.hasSuffix(".flv"), last.utf8.count > 4 {
+            resource = .flv
+            parts[parts.count - 1] = String(last.dropLast(4))
+        } else if parts.count > 3 {
             guard let resource = Self.resource(named: parts.removeLast()) else { return nil }
             self.resource = resource
         } else {
-            resource = .page(isFolder: path.utf8.last == UInt8(ascii: "/"))
+            resource = .page(isFolder: isFolder)
         }
         // There has to be a stream's name before them; a stream may be called `sess_x` itself.
-        if parts.count >= 4, let last = parts.last, last.hasPrefix("r_"),
+        let hasFolders = resource != .flv
+        if hasFolders, parts.count >= 4, let last = parts.last, last.hasPrefix("r_"),
             VideoName.source(of: "s_\(last.dropFirst(2))") == "s"
         {
             rendition = String(Substring(last.utf8.dropFirst(2)))
             parts.removeLast()
         }
-        if parts.count >= 4, let last = parts.last, last.hasPrefix("sess_") {
+        if hasFolders, parts.count >= 4, let last = parts.last, last.hasPrefix("sess_") {
             session = String(Substring(last.utf8.dropFirst(5)))
             parts.removeLast()
         }
@@ -123,6 +134,9 @@ package struct PlaybackPath: Sendable, Hashable {
         case "chunklist.m3u8": .mediaPlaylist(.fragmentedMP4)
         case "chunklist_ts.m3u8": .mediaPlaylist(.transportStream)
         case "thumbnail.jpg": .thumbnail
+        // The second is what pages that were written for Wowza ask for.
+        case "manifest.mpd", "manifest_mpm4sav_mvtime.mpd": .mediaPlaylist(.dash)
+        case "time": .time
         default: MediaFileName(name).map { .file($0) }
         }
     }

@@ -22,6 +22,8 @@ struct PlaybackReply: Sendable {
     private(set) var location: String?
     /// In seconds: when another try may do better.
     private(set) var retryAfter: Int?
+    /// A body that is not there yet, and is written as it comes.
+    var stream: (any StreamedBody)?
     /// Whose stream the body is of; nil for what is nobody's.
     var accountID: AccountID?
     /// Counts the body as delivered; nil for what is no media, such as refusals.
@@ -67,7 +69,7 @@ struct PlaybackReply: Sendable {
     }
 
     private mutating func add(_ playlist: SharedPlaylist, _ tag: String) {
-        add("Content-Type", "application/vnd.apple.mpegurl")
+        add("Content-Type", playlist.body.contentType)
         add("Cache-Control", playlist.key.cache.headerValue)
         add("ETag", tag)
         add("Vary", "Accept-Encoding")
@@ -236,6 +238,10 @@ struct PlaybackReply: Sendable {
     }
 
     mutating func finish(isHead: Bool) {
+        if isHead {
+            stream?.cancel()
+            stream = nil
+        }
         guard let body else { return }
         add("Content-Length", String(body.readableBytes))
         if isHead { self.body = nil }

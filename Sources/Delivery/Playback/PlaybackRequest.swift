@@ -147,7 +147,7 @@ extension PlaybackPath.Resource {
     fileprivate var isPlaylist: Bool {
         switch self {
         case .masterPlaylist, .mediaPlaylist: true
-        case .file, .thumbnail, .page: false
+        case .file, .thumbnail, .page, .time, .flv: false
         }
     }
 }

@@ -15,20 +15,22 @@ import Usher
 /// ask for a password.
 public struct PlaybackService: Sendable {
     private let outputs: OutputTable
-    private let admission: any ViewerAdmission
-    private let configuration: DeliveryConfiguration
+    let stage: Stage
+    let admission: any ViewerAdmission
+    let configuration: DeliveryConfiguration
     private let viewers: ViewerTable
     private let crossOrigin: CrossOrigin
     private let page: PlayerPage
     private let thumbnails: Thumbnails
-    private let log: LogLimiter
+    let log: LogLimiter
 
     /// - Parameter playerLibrary: hls.js, for browsers that cannot play HLS themselves; nil: those are told that they cannot.
     public init(
-        outputs: OutputTable, admission: any ViewerAdmission, configuration: DeliveryConfiguration, logger: Logger,
-        playerLibrary: ByteBuffer? = nil
+        outputs: OutputTable, stage: Stage, admission: any ViewerAdmission, configuration: DeliveryConfiguration,
+        logger: Logger, playerLibrary: ByteBuffer? = nil
     ) {
         self.outputs = outputs
+        self.stage = stage
         self.admission = admission
         self.configuration = configuration
         log = LogLimiter(logger: logger)
@@ -117,6 +119,8 @@ public struct PlaybackService: Sendable {
             let reply = isFolder ? page.reply(to: head) : PlaybackReply.redirect(to: request.folderURI)
             return .now(finished(reply, to: head))
         }
+        if request.path.resource == .time { return .now(finished(time, to: head)) }
+        if request.path.resource == .flv { return .later { finished(await flv(request), to: head) } }
         connection.lastPath = request.path
         if let problem = request.wish.problem { return .now(finished(misdirected(problem), to: head)) }
         guard let output = output(for: request) else {
@@ -196,9 +200,9 @@ public struct PlaybackService: Sendable {
         if let session = request.path.session, admission.permits(viewer(request, address), session: session) {
             switch request.path.resource {
             case .file(let name): return file(name, of: output, for: request, hasWaited: hasWaited)
-            case .mediaPlaylist(let container):
-                return media(container, of: output, for: request, isOpen: false, hasWaited: hasWaited)
-            case .masterPlaylist, .thumbnail, .page: break
+            case .mediaPlaylist(let form):
+                return media(form, of: output, for: request, isOpen: false, hasWaited: hasWaited)
+            case .masterPlaylist, .thumbnail, .page, .time, .flv: break
             }
         }
         let known = admission.knownProtection(app: address.app, stream: address.stream, account: output.accountID)
@@ -210,9 +214,11 @@ public struct PlaybackService: Sendable {
     private func open(_ output: StreamOutput, for request: PlaybackRequest, hasWaited: Bool) -> AtOnce {
         switch request.path.resource {
         case .file(let name): return file(name, of: output, for: request, hasWaited: hasWaited)
-        case .mediaPlaylist(let container):
+        case .mediaPlaylist(let form):
             note(request, of: output.address)
-            return media(container, of: output, for: request, isOpen: true, hasWaited: hasWaited)
+            return media(form, of: output, for: request, isOpen: true, hasWaited: hasWaited)
+        // These have been answered before.
+        case .time, .flv: return .reply(offline)
         case .masterPlaylist:
             note(request, of: output.address)
             guard let playlist = output.current else { return wait(.firstPlaylist, output, hasWaited) }
@@ -229,7 +235,7 @@ public struct PlaybackService: Sendable {
         hasWaited ? .reply(notReady(output)) : .held(need)
     }
 
-    private func holdTime(of need: HeldRequests.Need, _ output: StreamOutput) -> TimeAmount {
+    func holdTime(of need: HeldRequests.Need, _ output: StreamOutput) -> TimeAmount {
         guard let target = output.current?.snapshot.targetDuration else { return configuration.holdTime }
         // RFC 8216bis §6.2.5.2.
         return .seconds(Int64(target) * 3)
@@ -266,7 +272,8 @@ public struct PlaybackService: Sendable {
             if isOpen { return await reply(of: output) { open(output, for: request, hasWaited: $0) } }
             switch request.path.resource {
             case .masterPlaylist: return try await master(of: output, for: request).of(output)
-            case .mediaPlaylist(let container): return try await media(container, of: output, for: request)
+            case .mediaPlaylist(let form): return try await media(form, of: output, for: request)
+            case .time, .flv: return offline
             case .file(let name):
                 guard try await isAllowed(request, output.address, account: output.accountID) else { return refused }
                 return await reply(of: output) { file(name, of: output, for: request, hasWaited: $0) }
@@ -277,7 +284,7 @@ public struct PlaybackService: Sendable {
         }
     }
 
-    private func failed(_ error: any Error, _ request: PlaybackRequest, _ address: StreamAddress) -> PlaybackReply {
+    func failed(_ error: any Error, _ request: PlaybackRequest, _ address: StreamAddress) -> PlaybackReply {
         if error as? StoreError == .overloaded {
             log.failed("viewers told to come again", error, ["stream": "\(address)"])
         } else {
@@ -308,6 +315,8 @@ public struct PlaybackService: Sendable {
     private func check(_ request: PlaybackRequest) async -> PlaybackReply {
         // It is everybody's.
         if case .page = request.path.resource { return PlaybackReply.edge(notFound, isKept: false) }
+        // Of what does not end no cache can have a copy.
+        guard request.path.resource != .flv else { return PlaybackReply.edge(refused, isKept: false) }
         guard let output = output(for: request) else {
             // Copies of segments outlive their stream; playlists are of nobody.
             guard case .file = request.path.resource, let address = request.path.addresses.first else {
@@ -342,7 +351,7 @@ public struct PlaybackService: Sendable {
                 own.status != .found && own.status != .notFound && !request.isHead
                     && (!isForbidden || isInSession)
             // A session that is not known here may be known again with the next playlist.
-            case .file: !isForbidden
+            case .file, .time, .flv: !isForbidden
             }
         guard isKept, !isInSession else { return PlaybackReply.edge(own, isKept: isKept) }
         // Outside of sessions an answer is kept for everybody.
@@ -374,7 +383,7 @@ public struct PlaybackService: Sendable {
     ) -> AtOnce {
         guard let file = outputs.file(name, at: output.address) else {
             if output.current?.snapshot.isHint(name) ?? false { return wait(.file(name), output, hasWaited) }
-            return .reply(notFound)
+            return .reply(openSegment(name, of: output, for: request) ?? notFound)
         }
         let cache: CachePolicy = request.path.session == nil ? .publicFile : .sessionFile
         return .reply(PlaybackReply.file(file, to: request, cache: cache).of(output))
@@ -403,12 +412,12 @@ public struct PlaybackService: Sendable {
         PlaybackReply.text(.notFound, "Not found.\n", cache: .missing)
     }
 
-    private var offline: PlaybackReply {
+    var offline: PlaybackReply {
         PlaybackReply.text(.notFound, "The stream is offline.\n", cache: .missing, retryAfter: 5)
     }
 
     /// Why is in the log of attempts, not here.
-    private var refused: PlaybackReply {
+    var refused: PlaybackReply {
         PlaybackReply.text(.forbidden, "Forbidden.\n", cache: .never)
     }
 
@@ -417,15 +426,15 @@ public struct PlaybackService: Sendable {
     /// The form of the playlist that a request asks for.
     private func form(of request: PlaybackRequest, _ output: StreamOutput) -> PlaylistForm {
         let wish = request.wish
-        if case .mediaPlaylist(let container) = request.path.resource {
-            return container == .transportStream ? .transportStream : wish.directives.skips ? .delta : .fragmentedMP4
+        if case .mediaPlaylist(let form) = request.path.resource {
+            return form == .fragmentedMP4 && wish.directives.skips ? .delta : form
         }
         return (wish.container ?? output.container) == .transportStream ? .transportStream : .fragmentedMP4
     }
 
     /// A media playlist for a viewer who may have it, once it holds what he asks for.
     private func media(
-        _ container: SegmentContainer, of output: StreamOutput, for request: PlaybackRequest, isOpen: Bool,
+        _ form: PlaylistForm, of output: StreamOutput, for request: PlaybackRequest, isOpen: Bool,
         hasWaited: Bool
     ) -> AtOnce {
         guard let playlist = output.current else { return wait(.firstPlaylist, output, hasWaited) }
@@ -434,10 +443,10 @@ public struct PlaybackService: Sendable {
         case .waits: return wait(.playlist(request.wish.directives), output, hasWaited)
         case .ready: break
         }
-        if container == .transportStream, !output.transportStream.hasAll(of: playlist.snapshot) { return .slow }
+        if form == .transportStream, !output.transportStream.hasAll(of: playlist.snapshot) { return .slow }
         let cache = isOpen ? publicPolicy(playlist, request) : .sessionPlaylist
         let own = variant(request, output, playlist)
-        let body = playlist.media(form(of: request, output), own: own) {
+        let body = playlist.media(self.form(of: request, output), own: own) {
             outputs.variants(of: output.address.program).filter { $0.folder != own?.folder }
         }
         return .reply(PlaybackReply.playlist(body, to: request, cache: cache, crossOrigin: crossOrigin).of(output))
@@ -463,7 +472,7 @@ public struct PlaybackService: Sendable {
     /// `chunklist.m3u8`. On a protected stream it is given in a session's path only; asked for elsewhere, or in the
     /// path of a session that is no more, it redirects to the path of one that is, if the ticket in the query is good.
     private func media(
-        _ container: SegmentContainer, of output: StreamOutput, for request: PlaybackRequest
+        _ form: PlaylistForm, of output: StreamOutput, for request: PlaybackRequest
     ) async throws -> PlaybackReply {
         let address = output.address
         let protection = try await protection(of: output)
@@ -480,7 +489,7 @@ public struct PlaybackService: Sendable {
             guard try await admission.offer(facts).grant != nil else { return refused }
         }
         // What may be said is known before the use is charged: a playlist that has to be waited for is charged when it is there.
-        let reply = await reply(of: output) { media(container, of: output, for: request, isOpen: false, hasWaited: $0) }
+        let reply = await reply(of: output) { media(form, of: output, for: request, isOpen: false, hasWaited: $0) }
         if !request.isHead, reply.status == .ok || reply.status == .notModified {
             guard let playing = try await admission.admit(facts, session: session).grant else { return refused }
             guard playing == session else { return redirect(to: playing, of: output, for: request, protection) }
@@ -535,16 +544,16 @@ public struct PlaybackService: Sendable {
         return reply
     }
 
-    private func viewer(_ request: PlaybackRequest, _ address: StreamAddress) -> SessionViewer {
+    func viewer(_ request: PlaybackRequest, _ address: StreamAddress) -> SessionViewer {
         SessionViewer(app: address.app, video: address.stream, key: request.ticket.key, address: request.client)
     }
 
-    private func facts(_ request: PlaybackRequest, _ address: StreamAddress) -> ViewerFacts {
+    func facts(_ request: PlaybackRequest, _ address: StreamAddress) -> ViewerFacts {
         request.facts(for: address, trustsStrangers: !configuration.requiresTrustedProxy)
     }
 
     /// The viewer of a stream that asks for tickets.
-    private func protectedFacts(_ request: PlaybackRequest, _ address: StreamAddress) -> ViewerFacts {
+    func protectedFacts(_ request: PlaybackRequest, _ address: StreamAddress) -> ViewerFacts {
         if request.isForwardedByStranger {
             log.log(
                 .warning,

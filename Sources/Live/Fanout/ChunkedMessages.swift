@@ -5,8 +5,8 @@ import RTMP
 /// A run of messages in RTMP chunks, written once and shared by every viewer and push.
 ///
 /// Each message begins with a full (type 0) header, so the bytes depend on nothing that a connection sent before. They are
-/// made for message stream id 1 and for the stream's own timestamps, which is what nearly every peer takes; others get a
-/// copy made for them.
+/// made for message stream id 1 and for the stream's own timestamps, which is what nearly every peer takes; others, those who
+/// take FLV among them, get a copy made for them.
 public struct ChunkedMessages: Sendable {
     struct Entry: Sendable {
         var kind: TrackID.Kind
@@ -36,6 +36,7 @@ public struct ChunkedMessages: Sendable {
 
     /// For whom bytes are made.
     struct Form: Sendable, Hashable {
+        var format = RTMPSubscriber.Format.chunks
         var messageStreamID: UInt32 = ChunkedMessages.messageStreamID
         var filter = Filter()
         /// Subtracted from every timestamp.
@@ -43,7 +44,8 @@ public struct ChunkedMessages: Sendable {
 
         /// The shared bytes fit as they are.
         var isShared: Bool {
-            messageStreamID == ChunkedMessages.messageStreamID && filter.isEverything && timeBase == 0
+            format == .chunks && messageStreamID == ChunkedMessages.messageStreamID && filter.isEverything
+                && timeBase == 0
         }
     }
 
@@ -92,13 +94,19 @@ public struct ChunkedMessages: Sendable {
     func bytes(in form: Form) -> ByteBuffer {
         guard !form.isShared else { return bytes }
         let taken = entries.lazy.filter { form.filter.takes($0.kind) }
-        var copy = CountedStorage.buffer(capacity: taken.reduce(0) { $0 + $1.length })
+        let isFLV = form.format == .flv
+        var copy = CountedStorage.buffer(
+            capacity: taken.reduce(0) { $0 + (isFLV ? $1.bodyLength + SharedChunks.tagOverhead : $1.length) })
         for entry in taken {
             // What carries 0, such as onMetaData, or lies before the base, stays at 0.
             let isBefore = Int32(bitPattern: entry.timestamp &- form.timeBase) < 0 || entry.timestamp == 0
             let timestamp = form.timeBase == 0 ? entry.timestamp : isBefore ? 0 : entry.timestamp &- form.timeBase
             guard let message = bytes.getSlice(at: entry.offset, length: entry.length) else { continue }
-            SharedChunks.copy(message, timestamp: timestamp, messageStreamID: form.messageStreamID, into: &copy)
+            if isFLV {
+                SharedChunks.copyAsTag(message, timestamp: timestamp, into: &copy)
+            } else {
+                SharedChunks.copy(message, timestamp: timestamp, messageStreamID: form.messageStreamID, into: &copy)
+            }
         }
         return copy
     }

@@ -120,7 +120,7 @@ final class LoopFanout: @unchecked Sendable {
         slowTimer = eventLoop.scheduleTask(in: LoopFanout.slowInterval) { [weak self] in
             guard let self else { return }
             slowTimer = nil
-            pumpAll(now: eventLoop.now) { !$0.channel.isWritable }
+            pumpAll(now: eventLoop.now) { !$0.isWritable }
         }
     }
 
@@ -142,7 +142,7 @@ final class LoopFanout: @unchecked Sendable {
         var needsFlush = false
         var isTooSlow = false
         steps: while true {
-            let isWritable = subscriber.channel.isWritable
+            let isWritable = subscriber.isWritable
             let pressure = isWritable ? .none : memory.pressure(on: account)
             switch machine.next(&subscriber.cursor, isWritable: isWritable, now: now, pressure: pressure) {
             case .join(let point):
@@ -162,7 +162,7 @@ final class LoopFanout: @unchecked Sendable {
                 break steps
             }
         }
-        if needsFlush { subscriber.pipeline.flush() }
+        if needsFlush { subscriber.flush() }
         if isTooSlow {
             remove(subscriber)
             subscriber.onEnd?(.tooSlow)
@@ -183,11 +183,7 @@ final class LoopFanout: @unchecked Sendable {
         _ bytes: ByteBuffer, promise: EventLoopPromise<Void>?, to subscriber: RTMPSubscriber, flushes: Bool
     ) {
         subscriber.wrote(bytes.readableBytes)
-        if flushes {
-            subscriber.pipeline.writeAndFlush(NIOAny(bytes), promise: promise)
-        } else {
-            subscriber.pipeline.write(NIOAny(bytes), promise: promise)
-        }
+        subscriber.write(bytes, promise: promise, flushes: flushes)
     }
 
     /// A copy is made once for all who take the same form of the write being delivered, and counted until the last of them
@@ -202,7 +198,7 @@ final class LoopFanout: @unchecked Sendable {
             copies.append((key, copy))
         }
         guard copy.bytes.readableBytes > 0 else {
-            if flushes { subscriber.pipeline.flush() }
+            if flushes { subscriber.flush() }
             return
         }
         let written = eventLoop.makePromise(of: Void.self)

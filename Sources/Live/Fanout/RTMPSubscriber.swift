@@ -1,7 +1,15 @@
 import NIOCore
 import Synchronization
 
-/// A viewer or a push that takes a stream's RTMP bytes: a position in the ring, and a channel to write to.
+/// Where a subscriber's bytes go when that is not simply its channel. Everything is called on the channel's event loop.
+public protocol SubscriberOutput: AnyObject {
+    var isWritable: Bool { get }
+    func write(_ bytes: ByteBuffer, promise: EventLoopPromise<Void>?)
+    func flush()
+}
+
+/// A viewer or a push that takes a stream's RTMP messages, in chunks or as an FLV file that does not end: a position in the ring,
+/// and a channel to write to.
 ///
 /// `@unchecked Sendable`: made on its channel's event loop and handed to the hub only to be handed back; everything
 /// mutable but the atomic membership is touched on that loop alone (`LoopFanout` and the owner's channel handler both live
@@ -10,6 +18,13 @@ public final class RTMPSubscriber: @unchecked Sendable {
     public enum Role: Sendable, Hashable {
         case viewer
         case push
+    }
+
+    /// How messages are written.
+    public enum Format: Sendable, Hashable {
+        case chunks
+        /// Tags of FLV; whoever makes the subscriber writes the file's header.
+        case flv
     }
 
     /// Why the hub let a subscriber go.
@@ -39,7 +54,9 @@ public final class RTMPSubscriber: @unchecked Sendable {
     public let role: Role
     let channel: any Channel
     /// The channel's, looked up once: for thousands of viewers each look costs.
-    let pipeline: ChannelPipeline.SynchronousOperations
+    private let pipeline: ChannelPipeline.SynchronousOperations
+    private let output: (any SubscriberOutput)?
+    private let format: Format
     let messageStreamID: UInt32
     private let timestampsFromZero: Bool
     /// The timestamp it joined at, when its own begin at zero.
@@ -61,11 +78,17 @@ public final class RTMPSubscriber: @unchecked Sendable {
     var fanout: LoopFanout?
     let membership = Atomic<Membership>(.new)
 
-    /// - Parameter timestampsFromZero: what it gets begins near timestamp 0 instead of at the stream's own time, which may
-    ///   be hours.
-    public init(role: Role, channel: any Channel, messageStreamID: UInt32, timestampsFromZero: Bool = false) {
+    /// - Parameters:
+    ///   - timestampsFromZero: what it gets begins near timestamp 0 instead of at the stream's own time, which may be hours.
+    ///   - output: takes the bytes instead of the channel's pipeline.
+    public init(
+        role: Role, channel: any Channel, messageStreamID: UInt32 = 1, timestampsFromZero: Bool = false,
+        format: Format = .chunks, output: (any SubscriberOutput)? = nil
+    ) {
         self.role = role
         self.channel = channel
+        self.format = format
+        self.output = output
         pipeline = channel.pipeline.syncOperations
         self.messageStreamID = messageStreamID
         self.timestampsFromZero = timestampsFromZero
@@ -100,13 +123,31 @@ public final class RTMPSubscriber: @unchecked Sendable {
         }
     }
 
+    var isWritable: Bool { output?.isWritable ?? channel.isWritable }
+
+    func write(_ bytes: ByteBuffer, promise: EventLoopPromise<Void>?, flushes: Bool) {
+        if let output {
+            output.write(bytes, promise: promise)
+            if flushes { output.flush() }
+        } else if flushes {
+            pipeline.writeAndFlush(NIOAny(bytes), promise: promise)
+        } else {
+            pipeline.write(NIOAny(bytes), promise: promise)
+        }
+    }
+
+    func flush() {
+        if let output { output.flush() } else { pipeline.flush() }
+    }
+
     func wrote(_ count: Int) {
         bytes &+= Int64(count)
     }
 
     /// The bytes it takes.
     var form: ChunkedMessages.Form {
-        var form = ChunkedMessages.Form(messageStreamID: messageStreamID, filter: filter, timeBase: timeBase)
+        var form = ChunkedMessages.Form(
+            format: format, messageStreamID: messageStreamID, filter: filter, timeBase: timeBase)
         if cursor.awaitsKeyframe { form.filter.video = false }
         return form
     }

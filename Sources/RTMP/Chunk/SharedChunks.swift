@@ -115,6 +115,50 @@ public enum SharedChunks {
         return true
     }
 
+    /// How much longer a tag of an FLV file is than its body: its header, and its length behind it.
+    public static let tagOverhead = 15
+
+    /// Appends an encoded message as tag of an FLV file, with its length behind it (FLV specification 10.1, annex E.3 and E.4).
+    ///
+    /// - Parameters:
+    ///   - message: the bytes of exactly one message, as ``encode(_:timestamp:messageStreamID:body:chunkSize:into:)`` wrote them.
+    ///   - timestamp: of the tag, in milliseconds modulo 2³².
+    ///   - chunkSize: the one that the message was encoded with.
+    /// - Returns: false, and nothing written, when the bytes are not one message of this chunk size.
+    @discardableResult
+    public static func copyAsTag(
+        _ message: ByteBuffer, timestamp: UInt32, chunkSize: Int = RTMP.outgoingChunkSize, into output: inout ByteBuffer
+    ) -> Bool {
+        guard let header = FullHeader(message),
+            let type = message.getInteger(at: message.readerIndex + 7, as: UInt8.self),
+            message.readableBytes
+                == encodedSize(bodySize: header.length, timestamp: header.timestamp, chunkSize: chunkSize)
+        else { return false }
+        let start = output.writerIndex
+        let extended = header.isExtended ? 4 : 0
+        output.reserveCapacity(minimumWritableBytes: header.length + tagOverhead)
+        output.writeInteger(UInt32(type) << 24 | UInt32(header.length))
+        // The lower 24 bits of the timestamp, then the upper 8, then a stream id of 0.
+        output.writeMultipleIntegers(timestamp << 8 | timestamp >> 24, UInt8(0), UInt16(0))
+        var rest = message
+        var headerSize = 12
+        var remaining = header.length
+        while remaining > 0 {
+            let payload = min(remaining, max(1, chunkSize))
+            guard rest.readSlice(length: headerSize + extended) != nil, let body = rest.readSlice(length: payload)
+            else {
+                assertionFailure("The size was checked.")
+                output.moveWriterIndex(to: start)
+                return false
+            }
+            output.writeImmutableBuffer(body)
+            remaining -= payload
+            headerSize = 1
+        }
+        output.writeInteger(UInt32(header.length + 11))
+        return true
+    }
+
     /// The full (type 0) header that begins each message, as far as a copy must know it.
     private struct FullHeader {
         var timestamp: UInt32

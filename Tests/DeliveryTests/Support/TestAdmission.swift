@@ -83,6 +83,22 @@ final class TestAdmission: ViewerAdmission {
         }
     }
 
+    func admit(
+        connection facts: ViewerFacts, account: AccountID?, onEnd: @escaping @Sendable (EndReason) -> Void
+    ) async throws -> Verdict<String> {
+        state.withLock { state in
+            guard !state.isProtected || isGood(facts, state) else { return .refused(.unknownTicket) }
+            let id = SessionID.make()
+            state.sessions[id] = facts.address
+            if state.isProtected { state.charged += 1 }
+            return .granted(id)
+        }
+    }
+
+    func isRunning(_ session: String) -> Bool { state.withLock { $0.sessions[session] != nil } }
+
+    func close(_ session: String) async { state.withLock { $0.sessions[session] = nil } }
+
     func sent(_ bytes: Int, session id: String) {
         state.withLock { $0.sent[id, default: 0] += bytes }
     }

@@ -33,7 +33,8 @@ struct TestOrigin {
         let configuration = DeliveryConfiguration(segmenter: TestStage.segmenter)
         test = await TestStage(store: store, configuration: configuration)
         service = PlaybackService(
-            outputs: test.outputs, admission: admissions, configuration: configuration, logger: logger)
+            outputs: test.outputs, stage: test.stage, admission: admissions, configuration: configuration,
+            logger: logger)
     }
 
     /// Runs `body` with an origin in a folder that is removed afterwards.

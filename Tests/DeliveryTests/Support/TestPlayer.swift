@@ -35,7 +35,7 @@ struct TestPlayer {
         test = await TestStage(configuration: configuration)
         admission = TestAdmission(isProtected: isProtected)
         service = PlaybackService(
-            outputs: test.outputs, admission: admission, configuration: configuration,
+            outputs: test.outputs, stage: test.stage, admission: admission, configuration: configuration,
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
             playerLibrary: playerLibrary)
     }
