@@ -434,7 +434,10 @@ public struct Segmenter: Sendable {
             let nextVideo = next.flatMap { $0.codec.isVideo ? $0.decodeTime : nil }
             finishPart(end: duration, nextStart: duration, videoEnd: nextVideo)
         }
-        guard let segment = open.take() else { return nil }
+        guard open?.parts.isEmpty == false, let segment = open.take() else {
+            abandon()
+            return nil
+        }
         let target = fixTargets(duration)
         isFresh = false
         let period = periodRule.period(
