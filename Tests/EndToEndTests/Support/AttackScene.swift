@@ -113,7 +113,8 @@ final class AttackScene {
         let slices = try await StreamPackets.slices(
             of: source.path, video: StreamPackets.Filter.h264FromFLV, audio: StreamPackets.Filter.none)
         for kind in [StreamPacket.Kind.video, .audio] {
-            try expectSuccessors(followed, of: slices, kind, count: nil, sourceLocation: sourceLocation)
+            try expectSuccessors(
+                followed, of: slices, kind, count: nil, said: result.errors, sourceLocation: sourceLocation)
         }
     }
 
@@ -122,7 +123,7 @@ final class AttackScene {
     /// - Parameter count: how many frames the encoder has sent, the last of which has to be the last received; nil when that
     ///   cannot be said of this viewer.
     private func expectSuccessors(
-        _ received: StreamPackets, of sent: StreamPackets, _ kind: StreamPacket.Kind, count: Int?,
+        _ received: StreamPackets, of sent: StreamPackets, _ kind: StreamPacket.Kind, count: Int?, said: String = "",
         sourceLocation: SourceLocation
     ) throws {
         let file = sent.all.filter { $0.kind == kind }.map(\.hash)
@@ -131,7 +132,11 @@ final class AttackScene {
         let expected = got.indices.map { file[(start + $0) % file.count] }
         let wrong = zip(got, expected).enumerated().first { $0.element.0 != $0.element.1 }?.offset
         #expect(
-            wrong == nil, "\(kind) frame \(wrong ?? 0) of \(got.count) is not the next one",
+            wrong == nil,
+            """
+            \(kind) frame \(wrong ?? 0) of \(got.count) is not the next one but \(wrong.flatMap { file.firstIndex(of: got[$0]) } ?? -1), after \
+            \(wrong.flatMap { file.firstIndex(of: got[max(0, $0 - 1)]) } ?? -1) of \(file.count): \(said)
+            """,
             sourceLocation: sourceLocation)
         guard let count else { return }
         #expect(
