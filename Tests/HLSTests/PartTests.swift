@@ -1,5 +1,6 @@
 import Media
 import NIOCore
+import TestSupport
 import Testing
 
 @testable import HLS
@@ -134,6 +135,52 @@ import Testing
         segments += segmenter.append(SyntheticStream.both(4_000..<13_900, gop: 5_000))
         #expect(segments.allSatisfy { $0.targetDuration == 2 })
         #expect(segments.map(\.summary) == ["0:2000", "1:2000", "2:2480", "3:2480~", "4:40~", "5:2480"])
+    }
+
+    @Test(
+        "Every access unit from the first keyframe on is in one segment, in its order, whatever gaps and interleaving there are"
+    )
+    func nothingIsLost() throws {
+        var random = SeededGenerator(seed: 11)
+        for _ in 0..<200 {
+            var segmenter = try segmenter()
+            // A file that is sent again and again: audio ends a little later or earlier than video, and is sent ahead or behind.
+            let length: Int64 = 4_000
+            let gap = Int64.random(in: 0...120, using: &random)
+            let lead = Int64.random(in: -300...300, using: &random)
+            var units: [(order: Int64, unit: AccessUnit)] = []
+            for round in Int64(0)..<3 {
+                let start = round * (length + gap)
+                for time in stride(from: Int64(0), to: length, by: 40) {
+                    units.append(
+                        (
+                            start + time,
+                            SyntheticStream.video(start + time, key: time % 1_000 == 0, size: 8 + Int(time / 40))
+                        ))
+                }
+                for frame in 0..<(length + gap) * 1_000 / 23_220 {
+                    let time = start + frame * 23_220 / 1_000
+                    units.append((time - lead, SyntheticStream.audio(time)))
+                }
+            }
+            let sent = units.sorted { $0.order < $1.order }.map(\.unit)
+            var segments: [Segment] = []
+            for unit in sent {
+                segments += [segmenter.append(unit, now: unit.decodeTime.milliseconds)].compactMap(\.self)
+            }
+            segments += [segmenter.end()].compactMap(\.self)
+            let first = try #require(sent.firstIndex { $0.codec.isVideo })
+            let expected = sent[first...]
+            let got = segments.flatMap(\.accessUnits)
+            for isVideo in [true, false] {
+                #expect(
+                    got.filter { $0.codec.isVideo == isVideo }.map(\.decodeTime)
+                        == expected.filter { $0.codec.isVideo == isVideo }.map(\.decodeTime), "gap \(gap), lead \(lead)"
+                )
+            }
+            #expect(got.filter(\.codec.isVideo).map(\.payload) == expected.filter(\.codec.isVideo).map(\.payload))
+            #expect(segmenter.discardedUnits == Int64(first))
+        }
     }
 
     @Test("Names of files are read as they are written, and nothing else is one")

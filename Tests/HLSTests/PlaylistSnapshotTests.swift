@@ -55,7 +55,7 @@ import Testing
         #expect(broadcast.playlists.dropLast().allSatisfy { !$0.isEnded })
         // The target is the first segment's, so the longer GOPs at the end are cut.
         #expect(broadcast.playlists.allSatisfy { $0.target == 2 })
-        #expect(last.version == 7)
+        #expect(last.version == 9)
         #expect(last.discontinuitySequence == 4)
         #expect(broadcast.stream.segmenter.plan.next == .init(media: 50, discontinuity: 4))
     }

@@ -24,7 +24,8 @@ final class AttackScene {
     ///   - ownFolder: the origin's; nil: a new one.
     init(_ settings: [String] = [], isFollowed: Bool = false, in ownFolder: Folder? = nil) async throws {
         source = try await SourceMedia.h264AAC()
-        origin = try await OriginProcess(settings, folder: ownFolder)
+        // What is looked at is whether anything is lost, so a machine that is slow under attack has time for what it is owed.
+        origin = try await OriginProcess(settings + ["hls.window: 60"], folder: ownFolder)
         account = try await origin.account()
         folder = try Folder()
         try await account.openStream("show")
