@@ -33,7 +33,7 @@ public final class TLSStream: ChannelDuplexHandler {
     private static let recordLength = 16 << 10
     /// What goes to the socket together.
     private static let gatheredLength = 64 << 10
-    /// What a connection holds in the library, as measured: its state, a buffer for what comes and one for what goes.
+    /// What a connection holds in the library, an estimate: its state, a buffer for what comes and one for what goes.
     static let heldBytes = 96 << 10
     /// What of a connection's response waits encrypted at most: as much as the channel takes before it says that it is full, and
     /// what goes to it together.

@@ -13,7 +13,8 @@ import Testing
     func segmentsThatNobodyReads() async throws {
         try AttackScene.raiseDescriptorLimit(to: 4_096)
         let scene = try await AttackScene(
-            ["http.send_timeout: 3s", "http.idle_timeout: 3600s", "hls.segment_duration: 1"], isFollowed: true)
+            ["http.send_timeout: 3s", "http.idle_timeout: 3600s", "hls.segment_duration: 1", "hls.window: 6"],
+            isFollowed: true)
         // Each connection with a copy of its own of a segment would be more than a gigabyte.
         let segments = try await scene.largeSegments(bytes: 4 << 20)
         try #require(segments.count == 5)

@@ -208,7 +208,9 @@ import Testing
         try AttackScene.raiseDescriptorLimit(to: 4_096)
         let setup = try await SecureSetup()
         let scene = try await AttackScene(
-            setup.settings + ["http.send_timeout: 3s", "http.idle_timeout: 3600s", "hls.segment_duration: 1"],
+            setup.settings + [
+                "http.send_timeout: 3s", "http.idle_timeout: 3600s", "hls.segment_duration: 1", "hls.window: 6",
+            ],
             isFollowed: true, in: setup.folder)
         let segments = try await scene.largeSegments(bytes: 4 << 20)
         try #require(segments.count == 5)

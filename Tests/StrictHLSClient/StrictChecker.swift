@@ -30,6 +30,7 @@ public struct StrictChecker: Sendable {
         case .playlist(let name, let directives):
             var history = playlists[name] ?? PlaylistHistory(name: name, tolerance: tolerance)
             if let playlist = history.take(exchange, directives, media: &media, violations: &found) {
+                media.judgeHints(isEnded: playlist.isEnded, violations: &found)
                 checkReports(playlist, exchange, violations: &found)
             }
             playlists[name] = history
@@ -80,6 +81,8 @@ struct MediaHistory: Sendable {
     private var listed: [String: (since: NIODeadline, until: NIODeadline?)] = [:]
     /// What has been announced.
     private var hinted: Set<String> = []
+    /// What was announced and did not come.
+    private var refusedHints: [(uri: String, status: Int)] = []
 
     mutating func take(
         _ uri: String, _ exchange: StrictExchange, tolerance: TimeAmount, violations: inout [StrictViolation]
@@ -92,8 +95,8 @@ struct MediaHistory: Sendable {
                         StrictViolation(rule: .availability, text: "\(uri) is listed and is HTTP \(exchange.status)"))
                 }
             } else if hinted.contains(uri) {
-                violations.append(
-                    StrictViolation(rule: .availability, text: "\(uri) is announced and is HTTP \(exchange.status)"))
+                // The stream may have ended before it came, which the playlist says later than this answer does.
+                refusedHints.append((uri, exchange.status))
             }
             return
         }
@@ -118,6 +121,14 @@ struct MediaHistory: Sendable {
 
     mutating func unlist(_ uri: String, until: NIODeadline) {
         listed[uri]?.until = until
+    }
+
+    /// Judges what was announced and did not come, with the playlist that came after it.
+    mutating func judgeHints(isEnded: Bool, violations: inout [StrictViolation]) {
+        for (uri, status) in refusedHints where !isEnded || listed[uri] != nil {
+            violations.append(StrictViolation(rule: .availability, text: "\(uri) is announced and is HTTP \(status)"))
+        }
+        refusedHints = []
     }
 
     mutating func hint(_ uri: String) {

@@ -25,7 +25,8 @@ final class AttackScene {
     init(_ settings: [String] = [], isFollowed: Bool = false, in ownFolder: Folder? = nil) async throws {
         source = try await SourceMedia.h264AAC()
         // What is looked at is whether anything is lost, so a machine that is slow under attack has time for what it is owed.
-        origin = try await OriginProcess(settings + ["hls.window: 60"], folder: ownFolder)
+        let window = settings.contains { $0.hasPrefix("hls.window") } ? [] : ["hls.window: 60"]
+        origin = try await OriginProcess(settings + window, folder: ownFolder)
         account = try await origin.account()
         folder = try Folder()
         try await account.openStream("show")
