@@ -310,10 +310,11 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
             reject(rejection)
         } else if playbackHead != nil {
             // Nothing that players ask for has a body.
-        } else if shared.memory.takeBody(bytes.readableBytes, of: network) {
+        } else if shared.memory.takeBody(bytes.readableBytes, after: bodyBytes, of: network) {
             bodyBytes += bytes.readableBytes
             giveOn(.body(bytes), context)
         } else {
+            bodyBytes = 0
             reject(.overloaded)
         }
     }
@@ -565,8 +566,7 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
     }
 
     private func note(_ reason: String) {
-        let address = address.map { "\($0)" } ?? "unknown"
-        shared.log.log(.info, "HTTP connection closed", reason, address: address, lines: 5)
+        shared.log.log(.info, "HTTP connection closed", reason, address: address?.description ?? "unknown", lines: 5)
     }
 
     // MARK: Time

@@ -8,6 +8,13 @@ public final class HTTPMemory: Sendable {
     private struct Bodies {
         var total = 0
         var byNetwork: [IPNetwork: Int] = [:]
+
+        mutating func change(by bytes: Int, of network: IPNetwork?) {
+            total += bytes
+            guard let network else { return }
+            let held = byNetwork[network, default: 0] + bytes
+            byNetwork[network] = held > 0 ? held : nil
+        }
     }
 
     private struct Storage {
@@ -44,30 +51,27 @@ public final class HTTPMemory: Sendable {
 
     // MARK: Request bodies
 
-    /// - Parameter network: nil is one customer as well.
-    /// - Returns: whether there is room for them; otherwise nothing is counted.
-    func takeBody(_ bytes: Int, of network: IPNetwork?) -> Bool {
+    /// - Parameters:
+    ///   - held: how much of the same body was taken before. Where there is no room for more, that is given back in the same
+    ///     step: of two bodies that leave each other no room, the second finds the first one's, and is not refused as well.
+    ///   - network: nil is one customer as well.
+    /// - Returns: whether there is room for them; otherwise nothing of the body is counted any more.
+    func takeBody(_ bytes: Int, after held: Int, of network: IPNetwork?) -> Bool {
         let isTaken = bodies.withLock { bodies in
-            guard bodies.total + bytes <= maximumBodies else { return false }
-            if let network {
-                let held = bodies.byNetwork[network, default: 0] + bytes
-                guard held <= max(maximumBodies / HTTPMemory.networkShare, 1) else { return false }
-                bodies.byNetwork[network] = held
-            }
-            bodies.total += bytes
-            return true
+            let isFree = bodies.total + bytes <= maximumBodies
+            let share = network == nil ? Int.max : max(maximumBodies / HTTPMemory.networkShare, 1)
+            let ofNetwork = network.flatMap { bodies.byNetwork[$0] } ?? 0
+            let isTaken = isFree && ofNetwork + bytes <= share
+            bodies.change(by: isTaken ? bytes : -held, of: network)
+            return isTaken
         }
-        if isTaken { budget.change(by: bytes) }
+        budget.change(by: isTaken ? bytes : -held)
         return isTaken
     }
 
     func giveBackBody(_ bytes: Int, of network: IPNetwork?) {
         guard bytes > 0 else { return }
-        bodies.withLock { bodies in
-            bodies.total -= bytes
-            guard let network, let held = bodies.byNetwork[network] else { return }
-            bodies.byNetwork[network] = held > bytes ? held - bytes : nil
-        }
+        bodies.withLock { $0.change(by: -bytes, of: network) }
         budget.change(by: -bytes)
     }
 

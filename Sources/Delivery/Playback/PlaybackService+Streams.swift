@@ -19,12 +19,12 @@ extension PlaybackService {
         let cache: CachePolicy = session == nil ? .publicFile : .sessionFile
         reply.add("Cache-Control", cache.headerValue)
         guard !request.isHead else { return reply }
-        let viewer = viewer(request, output.address)
+        let (viewer, admission) = (admission.viewer(request, output.address), admission.viewers)
         reply.stream = OpenSegmentBody(
             output, kind, sequence, time: holdTime(of: .partOf(sequence, after: 0), output),
             limit: configuration.maximumHeld,
-            isPermitted: { [admission] in session.map { admission.permits(viewer, session: $0) } ?? true },
-            sent: { [admission, meter = output.meter, stripe = DeliveryMeter.stripe(of: output.eventLoop)] bytes in
+            isPermitted: { session.map { admission.permits(viewer, session: $0) } ?? true },
+            sent: { [meter = output.meter, stripe = DeliveryMeter.stripe(of: output.eventLoop)] bytes in
                 meter.count(hls: bytes, stripe: stripe)
                 if let session { admission.sent(bytes, session: session) }
             })
@@ -40,10 +40,10 @@ extension PlaybackService {
             guard let hub = await stage.hub(at: address), let report = await hub.report() else { continue }
             do {
                 let isOpen =
-                    try await admission.protection(app: address.app, stream: address.stream, account: hub.accountID)
-                    == .open
-                let facts = isOpen ? facts(request, address) : protectedFacts(request, address)
-                let body = FLVBody(hub: hub, tracks: report.tracks, admission: admission, log: log)
+                    try await admission.protection(of: address, account: hub.accountID) == .open
+                let facts =
+                    isOpen ? admission.facts(request, address) : admission.protectedFacts(request, address)
+                let body = FLVBody(hub: hub, tracks: report.tracks, admission: admission.viewers, log: log)
                 return try await body.reply(to: facts, isOpen: isOpen, isHead: request.isHead) ?? refused
             } catch {
                 return failed(error, request, address)

@@ -16,7 +16,7 @@ import Usher
 public struct PlaybackService: Sendable {
     private let outputs: OutputTable
     let stage: Stage
-    let admission: any ViewerAdmission
+    let admission: RequestAdmission
     let configuration: DeliveryConfiguration
     private let viewers: ViewerTable
     private let crossOrigin: CrossOrigin
@@ -31,9 +31,10 @@ public struct PlaybackService: Sendable {
     ) {
         self.outputs = outputs
         self.stage = stage
-        self.admission = admission
         self.configuration = configuration
         log = LogLimiter(logger: logger)
+        self.admission = RequestAdmission(
+            viewers: admission, requiresTrustedProxy: configuration.requiresTrustedProxy, log: log)
         viewers = ViewerTable(
             idleTime: .seconds(Int64(configuration.viewerIdleTime)), maximum: configuration.maximumCountedViewers)
         crossOrigin = CrossOrigin(allowedOrigins: configuration.allowedOrigins)
@@ -124,7 +125,7 @@ public struct PlaybackService: Sendable {
         connection.lastPath = request.path
         if let problem = request.wish.problem { return .now(finished(misdirected(problem), to: head)) }
         guard let output = output(for: request) else {
-            keepSession(of: request)
+            admission.keepSession(of: request)
             return .now(finished(offline, to: head, in: request.path.session))
         }
         return answer(request, of: output, hasWaited: false)
@@ -143,7 +144,7 @@ public struct PlaybackService: Sendable {
     private func finished(_ reply: PlaybackReply, to head: RequestHead, in session: String? = nil) -> PlaybackReply {
         var reply = reply
         reply.complete(for: head, crossOrigin)
-        if let session, let body = reply.body { admission.sent(body.readableBytes, session: session) }
+        if let session, let body = reply.body { admission.viewers.sent(body.readableBytes, session: session) }
         return reply
     }
 
@@ -197,7 +198,7 @@ public struct PlaybackService: Sendable {
 
     private func answerAtOnce(_ request: PlaybackRequest, of output: StreamOutput, hasWaited: Bool) -> AtOnce {
         let address = output.address
-        if let session = request.path.session, admission.permits(viewer(request, address), session: session) {
+        if admission.isInSession(request, address) {
             switch request.path.resource {
             case .file(let name): return file(name, of: output, for: request, hasWaited: hasWaited)
             case .mediaPlaylist(let form):
@@ -205,8 +206,7 @@ public struct PlaybackService: Sendable {
             case .masterPlaylist, .thumbnail, .page, .time, .flv: break
             }
         }
-        let known = admission.knownProtection(app: address.app, stream: address.stream, account: output.accountID)
-        guard known == .open, request.path.resource != .thumbnail else { return .slow }
+        guard admission.knownProtection(of: output) == .open, request.path.resource != .thumbnail else { return .slow }
         return open(output, for: request, hasWaited: hasWaited)
     }
 
@@ -265,7 +265,7 @@ public struct PlaybackService: Sendable {
     /// The answer to any request, for which the store or a first playlist may be waited for.
     private func answerAfterWaiting(_ request: PlaybackRequest, of output: StreamOutput) async -> PlaybackReply {
         do {
-            let isOpen = try await protection(of: output) == .open
+            let isOpen = try await admission.protection(of: output) == .open
             if request.path.resource == .thumbnail {
                 return try await thumbnail(of: output, for: request, isOpen: isOpen)
             }
@@ -275,7 +275,9 @@ public struct PlaybackService: Sendable {
             case .mediaPlaylist(let form): return try await media(form, of: output, for: request)
             case .time, .flv: return offline
             case .file(let name):
-                guard try await isAllowed(request, output.address, account: output.accountID) else { return refused }
+                guard try await admission.isAllowed(request, output.address, account: output.accountID) else {
+                    return refused
+                }
                 return await reply(of: output) { file(name, of: output, for: request, hasWaited: $0) }
             case .thumbnail, .page: return notFound
             }
@@ -323,7 +325,7 @@ public struct PlaybackService: Sendable {
                 return PlaybackReply.edge(offline, isKept: false)
             }
             do {
-                let isAllowed = try await isAllowed(request, address, account: nil)
+                let isAllowed = try await admission.isAllowed(request, address, account: nil)
                 return PlaybackReply.edge(isAllowed ? offline : refused, isKept: false)
             } catch {
                 return PlaybackReply.edge(failed(error, request, address), isKept: false)
@@ -355,26 +357,8 @@ public struct PlaybackService: Sendable {
             }
         guard isKept, !isInSession else { return PlaybackReply.edge(own, isKept: isKept) }
         // Outside of sessions an answer is kept for everybody.
-        let protection = try? await protection(of: output)
+        let protection = try? await admission.protection(of: output)
         return PlaybackReply.edge(own, isKept: protection == .open)
-    }
-
-    /// Whether the viewer may have a segment of the stream.
-    /// - Parameter account: whose publication it is; nil: it is no more.
-    private func isAllowed(_ request: PlaybackRequest, _ address: StreamAddress, account: AccountID?) async throws
-        -> Bool
-    {
-        // The usual case first: it takes no step out of this thread.
-        if let session = request.path.session, admission.permits(viewer(request, address), session: session) {
-            return true
-        }
-        return try await admission.protection(app: address.app, stream: address.stream, account: account) == .open
-    }
-
-    private func protection(of output: StreamOutput) async throws -> Protection {
-        let address = output.address
-        return try await admission.protection(
-            app: address.app, stream: address.stream, account: output.accountID)
     }
 
     /// A file for a viewer who may have it. The part that comes next is waited for.
@@ -394,8 +378,8 @@ public struct PlaybackService: Sendable {
     /// Who may have a segment may have the picture, and so may who has a good ticket, of which nothing is charged for it.
     private func mayHaveThumbnail(_ request: PlaybackRequest, of output: StreamOutput) async throws -> Bool {
         let address = output.address
-        if try await isAllowed(request, address, account: output.accountID) { return true }
-        return try await admission.offer(protectedFacts(request, address)).grant != nil
+        if try await admission.isAllowed(request, address, account: output.accountID) { return true }
+        return try await admission.offer(request, address) != nil
     }
 
     private func thumbnail(
@@ -461,12 +445,12 @@ public struct PlaybackService: Sendable {
     /// charges nothing, for many players fetch it and then do not play.
     private func master(of output: StreamOutput, for request: PlaybackRequest) async throws -> PlaybackReply {
         let address = subject(of: request, output)
-        let protection = try await protection(of: output)
-        guard let session = try await session(for: request, address) else { return refused }
+        let protection = try await admission.protection(of: output)
+        guard let session = try await admission.session(for: request, address) else { return refused }
         guard let playlist = await firstPlaylist(of: output) else { return notReady(output) }
         let master = master(of: playlist, output, for: request)
-        let bytes = master.pointing { relativeURI(of: $0, session: session, for: request, protection) }
-        return try await settingCookie(PlaybackReply.ownPlaylist(bytes), for: request, address, protection)
+        let bytes = master.pointing { admission.relativeURI(of: $0, session: session, for: request, protection) }
+        return try await admission.settingCookie(PlaybackReply.ownPlaylist(bytes), for: request, address, protection)
     }
 
     /// `chunklist.m3u8`. On a protected stream it is given in a session's path only; asked for elsewhere, or in the
@@ -475,50 +459,25 @@ public struct PlaybackService: Sendable {
         _ form: PlaylistForm, of output: StreamOutput, for request: PlaybackRequest
     ) async throws -> PlaybackReply {
         let address = output.address
-        let protection = try await protection(of: output)
-        let facts = protectedFacts(request, address)
+        let protection = try await admission.protection(of: output)
         guard let session = request.path.session, SessionID.isWellFormed(session) else {
-            guard let id = try await admission.offer(facts).grant else { return refused }
-            return try await settingCookie(
+            guard let id = try await admission.offer(request, address) else { return refused }
+            return try await admission.settingCookie(
                 redirect(to: id, of: output, for: request, protection), for: request, address, protection)
         }
         // Nobody waits here, nor is a use charged, before it is known that he may see what comes; and a request for
         // headers alone shows him nothing.
         let waits = output.current?.snapshot.readiness(for: request.wish.directives) != .ready
-        if waits || request.isHead, !admission.permits(viewer(request, address), session: session) {
-            guard try await admission.offer(facts).grant != nil else { return refused }
+        if waits || request.isHead, !admission.isInSession(request, address) {
+            guard try await admission.offer(request, address) != nil else { return refused }
         }
         // What may be said is known before the use is charged: a playlist that has to be waited for is charged when it is there.
         let reply = await reply(of: output) { media(form, of: output, for: request, isOpen: false, hasWaited: $0) }
         if !request.isHead, reply.status == .ok || reply.status == .notModified {
-            guard let playing = try await admission.admit(facts, session: session).grant else { return refused }
+            guard let playing = try await admission.admit(request, address, session: session) else { return refused }
             guard playing == session else { return redirect(to: playing, of: output, for: request, protection) }
         }
         return reply
-    }
-
-    /// The session that a master playlist leads into; nil when the viewer is refused.
-    private func session(for request: PlaybackRequest, _ address: StreamAddress) async throws -> String? {
-        let facts = protectedFacts(request, address)
-        if let session = request.path.session, admission.permits(viewer(request, address), session: session) {
-            return session
-        }
-        return try await admission.offer(facts).grant
-    }
-
-    /// A media playlist of a session, seen from the folder of what is asked for.
-    /// - Parameter playlist: its path below the session's folder.
-    private func relativeURI(
-        of playlist: String, session: String, for request: PlaybackRequest, _ protection: Protection
-    ) -> String {
-        let ticket = request.ticket
-        let uri =
-            switch protection {
-            case .sevu: SessionPath.uri(session: session, playlist: playlist, key: ticket.key, pass: ticket.pass)
-            case .hmac: SessionPath.uri(session: session, playlist: playlist, token: ticket.token)
-            case .geoip, .open: SessionPath.uri(session: session, playlist: playlist)
-            }
-        return String(repeating: "../", count: request.path.foldersDown) + uri
     }
 
     private func redirect(
@@ -526,41 +485,8 @@ public struct PlaybackService: Sendable {
     ) -> PlaybackReply {
         let name = form(of: request, output).fileName
         let playlist = request.path.rendition.map { "r_\($0)/\(name)" } ?? name
-        return PlaybackReply.redirect(to: relativeURI(of: playlist, session: session, for: request, protection))
-    }
-
-    /// The reply with the session's cookie, for players that keep cookies, when the viewer was let in with a token.
-    private func settingCookie(
-        _ reply: PlaybackReply, for request: PlaybackRequest, _ address: StreamAddress, _ protection: Protection
-    ) async throws -> PlaybackReply {
-        guard protection == .hmac, let folder = request.streamFolder,
-            let cookie = try await admission.sessionCookie(for: facts(request, address))
-        else { return reply }
-        var reply = reply
-        let end = HTTPDates.format(Int64(cookie.expires.timeIntervalSince1970))
-        // One that was given inside TLS is never sent outside of it (RFC 6265 §4.1.2.5).
-        let secure = request.isSecure ? "; Secure" : ""
-        reply.add("Set-Cookie", "\(cookie.text); Path=\(folder); Expires=\(end); HttpOnly; SameSite=Lax\(secure)")
-        return reply
-    }
-
-    func viewer(_ request: PlaybackRequest, _ address: StreamAddress) -> SessionViewer {
-        SessionViewer(app: address.app, video: address.stream, key: request.ticket.key, address: request.client)
-    }
-
-    func facts(_ request: PlaybackRequest, _ address: StreamAddress) -> ViewerFacts {
-        request.facts(for: address, trustsStrangers: !configuration.requiresTrustedProxy)
-    }
-
-    /// The viewer of a stream that asks for tickets.
-    func protectedFacts(_ request: PlaybackRequest, _ address: StreamAddress) -> ViewerFacts {
-        if request.isForwardedByStranger {
-            log.log(
-                .warning,
-                "X-Forwarded-For from a proxy that is not in http.trusted_proxies, so all its viewers are taken for one",
-                address: request.client?.description ?? "", lines: 1, ["stream": "\(address)"])
-        }
-        return facts(request, address)
+        return PlaybackReply.redirect(
+            to: admission.relativeURI(of: playlist, session: session, for: request, protection))
     }
 
     /// The playlist, waiting for the first one if there is none yet.
@@ -574,14 +500,6 @@ public struct PlaybackService: Sendable {
         let wait = Int(configuration.segmenter.segmentDuration.seconds.rounded(.up))
         return PlaybackReply.text(
             .serviceUnavailable, "The stream is starting.\n", cache: .missing, retryAfter: wait)
-    }
-
-    /// Whoever asks in his session for a stream that is off the air waits for it, and has not left.
-    private func keepSession(of request: PlaybackRequest) {
-        guard let session = request.path.session else { return }
-        for address in request.path.addresses where admission.permits(viewer(request, address), session: session) {
-            return
-        }
     }
 
     private func note(_ request: PlaybackRequest, of address: StreamAddress) {
