@@ -89,7 +89,7 @@ import Testing
                 await peer.offer([UInt8](repeating: UInt8(ascii: "{"), count: 900_000))
                 large.append(peer)
             }
-            try await eventually("all but three large bodies to be refused") { large.count(where: \.isClosed) == 37 }
+            try await eventually("all but three large bodies to be refused") { large.count(where: \.isClosed) >= 37 }
             var looks = 0
             try await eventually("the others' time to be over", within: .seconds(60)) {
                 looks += 1
