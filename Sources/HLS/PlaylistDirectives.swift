@@ -83,6 +83,11 @@ extension PlaylistSnapshot {
         return target > 0 && target < 1 ? Int((3 / target).rounded(.up)) : 3
     }
 
+    /// The part that came last; nil when there is none, or the stream is over.
+    public var newestPart: MediaFileName? {
+        open.map { .part(life: $0.life, number: $0.nextPart - 1) }
+    }
+
     /// Whether a part that is not there is the one that comes next.
     public func isHint(_ name: MediaFileName) -> Bool {
         open?.hint == name

@@ -42,6 +42,22 @@ final class HeldRequests: Sendable {
         let resume: @Sendable () -> Void
     }
 
+    /// Those of one event loop who are woken at once.
+    private struct Group: Sendable {
+        let loop: any EventLoop
+        private(set) var files: [@Sendable () -> Void] = []
+        private(set) var playlists: [@Sendable () -> Void] = []
+
+        init(of waiter: Waiter) {
+            loop = waiter.loop
+            add(waiter)
+        }
+
+        mutating func add(_ waiter: Waiter) {
+            if waiter.need.isFile { files.append(waiter.resume) } else { playlists.append(waiter.resume) }
+        }
+    }
+
     private struct State: Sendable {
         var waiters: [UInt64: Waiter] = [:]
         var last: UInt64 = 0
@@ -111,33 +127,37 @@ final class HeldRequests: Sendable {
 
     private func wake(_ isDue: (Waiter) -> Bool) {
         // Taken out whole, so that nobody who comes meanwhile waits for the look at each.
-        var waiters = state.withLock { state in
+        let waiters = state.withLock { state in
             let waiters = state.waiters
             state.waiters = [:]
             return waiters
         }
-        guard !waiters.isEmpty else { return }
-        var loops: [ObjectIdentifier: (loop: any EventLoop, files: [Waiter], playlists: [Waiter])] = [:]
-        for (id, waiter) in waiters where isDue(waiter) {
-            waiters[id] = nil
-            var group = loops[ObjectIdentifier(waiter.loop)] ?? (waiter.loop, [], [])
-            loops[ObjectIdentifier(waiter.loop)] = nil
-            if waiter.need.isFile { group.files.append(waiter) } else { group.playlists.append(waiter) }
-            loops[ObjectIdentifier(waiter.loop)] = group
+        var rest: [UInt64: Waiter] = [:]
+        var loops: [Group] = []
+        for (id, waiter) in waiters {
+            guard isDue(waiter) else {
+                rest[id] = waiter
+                continue
+            }
+            if let index = loops.firstIndex(where: { $0.loop === waiter.loop }) {
+                loops[index].add(waiter)
+            } else {
+                loops.append(Group(of: waiter))
+            }
         }
-        if !waiters.isEmpty {
+        if !rest.isEmpty {
             state.withLock { state in
                 if state.waiters.isEmpty {
-                    state.waiters = waiters
+                    state.waiters = rest
                 } else {
-                    state.waiters.merge(waiters) { _, old in old }
+                    state.waiters.merge(rest) { _, old in old }
                 }
             }
         }
-        for group in loops.values {
+        for group in loops {
             group.loop.execute {
-                for waiter in group.files { waiter.resume() }
-                for waiter in group.playlists { waiter.resume() }
+                for resume in group.files { resume() }
+                for resume in group.playlists { resume() }
             }
         }
     }

@@ -6,6 +6,8 @@ import Synchronization
 /// One snapshot of a stream as viewers get it. Immutable; what it is in text is made when the first viewer asks for it.
 final class PublishedPlaylist: Sendable {
     let snapshot: PlaylistSnapshot
+    /// Those with the newest part, which all who watch at low latency get at once.
+    let partResponses = SharedResponses()
     private let bodies = Mutex<[Key: PlaylistBody]>([:])
     private let masters = Mutex<[Key: Master]>([:])
 
@@ -121,13 +123,7 @@ final class PlaylistBody: Sendable {
     let entityTag: String
     let contentType: String
     private let compressed = Mutex<Compressed>(.notYet)
-    private let responses = Mutex<[Key: (second: Int64, bytes: ByteBuffer)]>([:])
-
-    /// What whole responses with the playlist differ in, but for their date.
-    struct Key: Hashable {
-        var isCompressed: Bool
-        var cache: CachePolicy
-    }
+    let responses = SharedResponses()
 
     private enum Compressed {
         case notYet
@@ -141,16 +137,6 @@ final class PlaylistBody: Sendable {
         self.entityTag = plain.withUnsafeReadableBytes { EntityHash.tag(of: $0) }
     }
 
-    /// A whole response with the playlist, made once a second for all who are given it.
-    /// - Parameter second: of its date.
-    func response(_ key: Key, second: Int64, _ make: () -> ByteBuffer) -> ByteBuffer {
-        let made = responses.withLock { $0[key] }
-        if let made, made.second == second { return made.bytes }
-        let bytes = make()
-        responses.withLock { $0[key] = (second, bytes) }
-        return bytes
-    }
-
     /// The gzip form; nil when it would not be shorter.
     var gzipped: ByteBuffer? {
         if case .done(let bytes) = compressed.withLock({ $0 }) { return bytes }
@@ -162,5 +148,25 @@ final class PlaylistBody: Sendable {
             state = .done(bytes)
             return bytes
         }
+    }
+}
+
+/// Whole responses with one body, each made once a second for all who are given it.
+final class SharedResponses: Sendable {
+    /// What the responses differ in, but for their date.
+    struct Key: Hashable {
+        var isCompressed = false
+        var cache: CachePolicy
+    }
+
+    private let made = Mutex<[Key: (second: Int64, bytes: ByteBuffer)]>([:])
+
+    /// - Parameter second: of its date.
+    func response(_ key: Key, second: Int64, _ make: () -> ByteBuffer) -> ByteBuffer {
+        let last = made.withLock { $0[key] }
+        if let last, last.second == second { return last.bytes }
+        let bytes = make()
+        made.withLock { $0[key] = (second, bytes) }
+        return bytes
     }
 }

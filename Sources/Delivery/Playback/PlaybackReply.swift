@@ -4,18 +4,24 @@ import Live
 import NIOCore
 import NIOHTTP1
 
-/// Which of a playlist's whole responses is meant.
-private struct SharedPlaylist: Sendable {
-    let body: PlaylistBody
-    let key: PlaylistBody.Key
+/// A response that is the same for many: which one, and what stands in it.
+private struct SharedResponse: Sendable {
+    enum Content: Sendable {
+        case playlist(PlaylistBody)
+        case file(PlaylistFile)
+    }
+
+    let content: Content
+    let key: SharedResponses.Key
+    let responses: SharedResponses
 }
 
 /// An answer of the playback routes.
 struct PlaybackReply: Sendable {
     let status: HTTPResponseStatus
     private var ownHead: ByteBuffer
-    /// A playlist as most players get it: neither its head nor what stands behind that is made for this reply.
-    private var shared: SharedPlaylist?
+    /// A playlist or the newest part as most players get it: neither its head nor what stands behind that is made for this reply.
+    private var shared: SharedResponse?
     /// nil: the status has none, and no `Content-Length` of one either (RFC 9110 §8.6).
     var body: ByteBuffer?
     /// Where a redirect leads.
@@ -37,10 +43,13 @@ struct PlaybackReply: Sendable {
     ) -> PlaybackReply {
         let (bytes, tag, isCompressed) = encoded(body, for: request.head)
         if isUnchanged(tag, for: request.head) { return notModified(tag, cache, varies: true) }
-        let shared = SharedPlaylist(body: body, key: PlaylistBody.Key(isCompressed: isCompressed, cache: cache))
-        if request.head.method == .get, crossOrigin.allowsAll { return PlaybackReply(bytes, shared) }
+        let key = SharedResponses.Key(isCompressed: isCompressed, cache: cache)
+        if request.head.method == .get, crossOrigin.allowsAll {
+            return PlaybackReply(
+                bytes, SharedResponse(content: .playlist(body), key: key, responses: body.responses))
+        }
         var reply = PlaybackReply(.ok, bytes)
-        reply.add(shared, tag)
+        reply.add(body, key)
         return reply
     }
 
@@ -68,12 +77,12 @@ struct PlaybackReply: Sendable {
         return (gzipped, EntityTag.gzip(body.entityTag), true)
     }
 
-    private mutating func add(_ playlist: SharedPlaylist, _ tag: String) {
-        add("Content-Type", playlist.body.contentType)
-        add("Cache-Control", playlist.key.cache.headerValue)
-        add("ETag", tag)
+    private mutating func add(_ playlist: PlaylistBody, _ key: SharedResponses.Key) {
+        add("Content-Type", playlist.contentType)
+        add("Cache-Control", key.cache.headerValue)
+        add("ETag", key.isCompressed ? EntityTag.gzip(playlist.entityTag) : playlist.entityTag)
         add("Vary", "Accept-Encoding")
-        if playlist.key.isCompressed { add("Content-Encoding", "gzip") }
+        if key.isCompressed { add("Content-Encoding", "gzip") }
     }
 
     /// A playlist made for one viewer, which is worth neither keeping nor compressing.
@@ -84,10 +93,18 @@ struct PlaybackReply: Sendable {
         return reply
     }
 
-    /// A segment or initialization file, whole or in part; the bytes are the shared ones.
-    static func file(_ file: PlaylistFile, to request: PlaybackRequest, cache: CachePolicy) -> PlaybackReply {
+    /// A segment, part or initialization file, whole or a range of it; the bytes are the shared ones.
+    /// - Parameter responses: nil: it is not asked for by many at once.
+    static func file(
+        _ file: PlaylistFile, to request: PlaybackRequest, cache: CachePolicy, responses: SharedResponses? = nil,
+        crossOrigin: CrossOrigin
+    ) -> PlaybackReply {
         let tag = file.entityTag
         if isUnchanged(tag, for: request.head) { return notModified(tag, cache, varies: false) }
+        if let responses, request.head.method == .get, crossOrigin.allowsAll, !request.head.has(.range) {
+            let key = SharedResponses.Key(cache: cache)
+            return PlaybackReply(file.bytes, SharedResponse(content: .file(file), key: key, responses: responses))
+        }
         let bytes = file.bytes
         let length = bytes.readableBytes
         var range = ByteRange.whole
@@ -114,9 +131,13 @@ struct PlaybackReply: Sendable {
             reply.add("Cache-Control", cache.headerValue)
             reply.isCounted = file.isCounted
         }
-        reply.add("ETag", tag)
-        reply.add("Accept-Ranges", "bytes")
+        reply.addRangeFields(of: file)
         return reply
+    }
+
+    private mutating func addRangeFields(of file: PlaylistFile) {
+        add("ETag", file.entityTag)
+        add("Accept-Ranges", "bytes")
     }
 
     /// A stream's picture, or why there is none.
@@ -187,19 +208,24 @@ struct PlaybackReply: Sendable {
         }
     }
 
-    private init(_ body: ByteBuffer, _ playlist: SharedPlaylist) {
+    private init(_ body: ByteBuffer, _ response: SharedResponse) {
         status = .ok
         self.body = body
         ownHead = ByteBuffer()
-        shared = playlist
+        shared = response
     }
 
     /// The status line and the fields, each with its line end, as they go out; those of the connection come behind them.
     var head: ByteBuffer {
         guard let shared else { return ownHead }
         var reply = PlaybackReply(.ok, body)
-        let tag = shared.body.entityTag
-        reply.add(shared, shared.key.isCompressed ? EntityTag.gzip(tag) : tag)
+        switch shared.content {
+        case .playlist(let playlist): reply.add(playlist, shared.key)
+        case .file(let file):
+            reply.add("Content-Type", file.contentType)
+            reply.add("Cache-Control", shared.key.cache.headerValue)
+            reply.addRangeFields(of: file)
+        }
         CrossOrigin.all.apply(to: &reply, origin: nil)
         reply.finish(isHead: false)
         return reply.ownHead
@@ -209,7 +235,7 @@ struct PlaybackReply: Sendable {
     /// is made for one request.
     func whole(_ date: HTTPDates.Now) -> ByteBuffer? {
         shared.map { shared in
-            shared.body.response(shared.key, second: date.second) {
+            shared.responses.response(shared.key, second: date.second) {
                 var bytes = head
                 bytes.writeStaticString("Date: ")
                 bytes.writeString(date.text)

@@ -13,7 +13,7 @@ import Usher
 /// Answers: 200, 206, 302 (to a session's own path), 304, 400 (a delivery directive that cannot be obeyed), 403 (refused, without
 /// a reason), 404 (nothing there, or the stream is off the air), 416, 503 (no segment yet, or the store does not answer). Never 401, at which browsers would
 /// ask for a password.
-public struct PlaybackService: Sendable {
+public final class PlaybackService: Sendable {
     private let outputs: OutputTable
     let stage: Stage
     let admission: RequestAdmission
@@ -74,11 +74,21 @@ public struct PlaybackService: Sendable {
     }
 
     /// A request that waits for what its stream brings next.
-    struct Held: Sendable {
-        fileprivate let service: PlaybackService
-        fileprivate let request: PlaybackRequest
-        fileprivate let output: StreamOutput
-        fileprivate let need: HeldRequests.Need
+    final class Held: Sendable {
+        private let service: PlaybackService
+        private let request: PlaybackRequest
+        private let output: StreamOutput
+        private let need: HeldRequests.Need
+
+        fileprivate init(
+            _ request: PlaybackRequest, of output: StreamOutput, for need: HeldRequests.Need,
+            by service: PlaybackService
+        ) {
+            self.service = service
+            self.request = request
+            self.output = output
+            self.need = need
+        }
 
         /// - Parameter resume: called once, on `loop`: then `answer` has something to say. Not called any more after `letGo`.
         /// - Returns: what `letGo` wants to know.
@@ -102,7 +112,7 @@ public struct PlaybackService: Sendable {
     /// streams.
     func answer(_ head: RequestHead, over connection: inout PlaybackConnection) -> Answer {
         guard !EdgeQuestion.isAsked(by: head.target) else {
-            return .later { [connection] in await check(head, over: connection) }
+            return .later { [self, connection] in await check(head, over: connection) }
         }
         guard head.method != .options else {
             var reply = PlaybackReply.preflight
@@ -121,7 +131,7 @@ public struct PlaybackService: Sendable {
             return .now(finished(reply, to: head))
         }
         if request.path.resource == .time { return .now(finished(time, to: head)) }
-        if request.path.resource == .flv { return .later { finished(await flv(request), to: head) } }
+        if request.path.resource == .flv { return .later { [self] in finished(await flv(request), to: head) } }
         connection.lastPath = request.path
         if let problem = request.wish.problem { return .now(finished(misdirected(problem), to: head)) }
         guard let output = output(for: request) else {
@@ -135,8 +145,9 @@ public struct PlaybackService: Sendable {
         let (head, session) = (request.head, request.path.session)
         switch answerAtOnce(request, of: output, hasWaited: hasWaited) {
         case .reply(let reply): return .now(finished(reply, to: head, in: session))
-        case .held(let need): return .held(Held(service: self, request: request, output: output, need: need))
-        case .slow: return .later { finished(await answerAfterWaiting(request, of: output), to: head, in: session) }
+        case .held(let need): return .held(Held(request, of: output, for: need, by: self))
+        case .slow:
+            return .later { [self] in finished(await answerAfterWaiting(request, of: output), to: head, in: session) }
         }
     }
 
@@ -150,10 +161,10 @@ public struct PlaybackService: Sendable {
 
     private func output(for request: PlaybackRequest) -> StreamOutput? {
         let addresses = request.path.addresses
-        if let output = addresses.lazy.compactMap({ outputs.output(at: $0) }).first { return output }
+        if let output = addresses.lazy.compactMap({ [outputs] in outputs.output(at: $0) }).first { return output }
         // A program may have renditions and no stream of its own name.
         guard [.masterPlaylist, .thumbnail].contains(request.path.resource) else { return nil }
-        return addresses.lazy.compactMap { outputs.renditions(of: $0).first }.first
+        return addresses.lazy.compactMap { [outputs] in outputs.renditions(of: $0).first }.first
     }
 
     /// The stream that a viewer is let in to: what he asks for, or the program that is all he gets of it.
@@ -370,7 +381,12 @@ public struct PlaybackService: Sendable {
             return .reply(openSegment(name, of: output, for: request) ?? notFound)
         }
         let cache: CachePolicy = request.path.session == nil ? .publicFile : .sessionFile
-        return .reply(PlaybackReply.file(file, to: request, cache: cache).of(output))
+        let playlist = output.current
+        let isNewest = playlist?.snapshot.newestPart == name
+        let reply = PlaybackReply.file(
+            file, to: request, cache: cache, responses: isNewest ? playlist?.partResponses : nil,
+            crossOrigin: crossOrigin)
+        return .reply(reply.of(output))
     }
 
     // MARK: Thumbnails
