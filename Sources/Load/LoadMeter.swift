@@ -52,19 +52,27 @@ final class SharedSight {
     private var names: [String] = []
     private static let maximumNames = 512
 
-    /// Reads a playlist, unless it is one of the last ones.
-    func document(_ bytes: ByteBuffer, at now: NIODeadline) throws -> ClientDocument {
+    /// Reads a document, unless it is one of the last ones.
+    func document(
+        _ bytes: ByteBuffer, at now: NIODeadline, read: (ByteBuffer) throws -> ClientDocument
+    ) throws -> ClientDocument {
         if let known = documents.first(where: { $0.bytes == bytes }) { return known.document }
-        let document = try ClientDocument(bytes)
+        let document = try read(bytes)
         documents.insert((bytes, document), at: 0)
         if documents.count > 4 { documents.removeLast() }
-        if case .media(let playlist) = document {
-            for segment in playlist.segments.suffix(3) {
-                for part in segment.parts { note(part.uri, at: now) }
-                if let uri = segment.uri { note(uri, at: now) }
-            }
+        switch document {
+        case .master: break
+        case .media(let playlist): note(playlist, at: now)
+        case .presentation(let tracks, _): for track in tracks { note(track, at: now) }
         }
         return document
+    }
+
+    private func note(_ playlist: ClientPlaylist, at now: NIODeadline) {
+        for segment in playlist.segments.suffix(3) {
+            for part in segment.parts { note(part.uri, at: now) }
+            if let uri = segment.uri { note(uri, at: now) }
+        }
     }
 
     /// Somebody has had it, or seen it listed, at this moment.

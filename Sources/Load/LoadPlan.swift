@@ -7,7 +7,10 @@ public struct LoadTarget: Sendable, Hashable {
     enum Kind: Sendable, Hashable {
         case rtmpViewer(RTMPURL)
         case hlsViewer(HTTPAddress)
+        case dashViewer(HTTPAddress)
         case publisher(RTMPURL)
+        /// Publishers come here.
+        case receiver(host: String, port: Int)
     }
 
     /// As it was given.
@@ -32,19 +35,30 @@ public struct LoadTarget: Sendable, Hashable {
         case "http", "https":
             guard !publishes else { throw LoadProblem("\(text.cut()): publishers speak RTMP: rtmp://…") }
             guard let address = HTTPAddress(text) else { throw LoadProblem("\(text.cut()) is no address") }
-            guard !address.path.prefix(while: { $0 != "?" }).hasSuffix(".mpd") else {
-                throw LoadProblem("\(text.cut()): there are no viewers of DASH yet")
-            }
-            kind = .hlsViewer(address)
+            let isDASH = address.path.prefix(while: { $0 != "?" }).hasSuffix(".mpd")
+            kind = isDASH ? .dashViewer(address) : .hlsViewer(address)
         default:
-            throw LoadProblem("\(text.cut()) is neither rtmp://… nor http://…/playlist.m3u8")
+            throw LoadProblem("\(text.cut()) is neither rtmp://… nor http://…/playlist.m3u8 or …/manifest.mpd")
         }
+    }
+
+    /// The destination of pushes, which come to this address: `host:port` or `[host]:port`.
+    /// - Throws: ``LoadProblem`` with a sentence for people.
+    public init(receivingOn text: String) throws {
+        self.text = text
+        guard let colon = text.lastIndex(of: ":"), let port = Int(text[text.index(after: colon)...]),
+            (0...65_535).contains(port), colon > text.startIndex
+        else { throw LoadProblem("\(text.cut()) is no address to listen on: 127.0.0.1:1936") }
+        var host = text[..<colon]
+        if host.hasPrefix("["), host.hasSuffix("]") { host = host.dropFirst().dropLast() }
+        kind = .receiver(host: String(host), port: port)
     }
 
     var server: (host: String, port: Int, isTLS: Bool) {
         switch kind {
         case .rtmpViewer(let url), .publisher(let url): (url.host, url.port, url.isTLS)
-        case .hlsViewer(let address): (address.host, address.port, address.isTLS)
+        case .receiver(let host, let port): (host, port, false)
+        case .hlsViewer(let address), .dashViewer(let address): (address.host, address.port, address.isTLS)
         }
     }
 
@@ -53,13 +67,19 @@ public struct LoadTarget: Sendable, Hashable {
         switch kind {
         case .rtmpViewer: "RTMP viewers"
         case .hlsViewer: "HLS viewers"
+        case .dashViewer: "DASH viewers"
         case .publisher: "publishers"
+        case .receiver: "pushes"
         }
     }
 
     /// Connections that one of them has, at most.
     var connections: Int {
-        if case .hlsViewer = kind { 2 } else { 1 }
+        switch kind {
+        case .rtmpViewer, .publisher, .receiver: 1
+        case .hlsViewer: 2
+        case .dashViewer: 3
+        }
     }
 }
 
@@ -85,7 +105,7 @@ public struct LoadPlan: Sendable {
     public var tickets: [String] = []
     /// What publishers send.
     public var recording: Recording?
-    /// False: HLS viewers know nothing of parts.
+    /// False: viewers of HLS know nothing of parts, and those of DASH take whole segments only.
     public var wantsLowLatency = true
     /// For servers whose certificates nobody has signed.
     public var trustsAnyCertificate = false
@@ -93,6 +113,11 @@ public struct LoadPlan: Sendable {
     public init(targets: [LoadTarget], count: Int) {
         self.targets = targets
         self.count = count
+    }
+
+    /// Nobody is started: they come by themselves.
+    var receives: Bool {
+        targets.contains { if case .receiver = $0.kind { true } else { false } }
     }
 
     /// How long is waited for all to run.
@@ -115,6 +140,10 @@ public struct LoadPlan: Sendable {
             return .rtmpViewer(url)
         case .hlsViewer(let address):
             return .hlsViewer(address.adding(query: ticket))
+        case .dashViewer(let address):
+            return .dashViewer(address.adding(query: ticket))
+        case .receiver:
+            return kind
         }
     }
 }

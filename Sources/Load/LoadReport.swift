@@ -22,7 +22,7 @@ public struct LoadDelays: Sendable, Hashable, Codable {
 
 /// Viewers or publishers of one kind.
 public struct LoadGroupReport: Sendable, Hashable, Codable {
-    /// `RTMP viewers`, `HLS viewers`, `publishers`.
+    /// `RTMP viewers`, `HLS viewers`, `DASH viewers`, `publishers`.
     public var group: String
     public var wanted: Int
     /// Those who have begun to come.

@@ -16,11 +16,13 @@ public final class LoadRun: @unchecked Sendable {
     private let report: @Sendable (LoadReport) -> Void
     private let done: EventLoopPromise<LoadReport>
     private let addresses: [String: SocketAddress]
+    /// Where pushes come to.
+    private var listener: (any Channel)?
     private var members: [(member: any LoadMember, group: String)] = []
     private var meters: [String: LoadMeter] = [:]
     private var sights: [String: SharedSight] = [:]
     /// Answers that are whole, to be looked at when everything that has come has been read.
-    private var completed: [(exchange: HTTPExchange, viewer: HLSViewer)] = []
+    private var completed: [(exchange: HTTPExchange, viewer: HTTPViewer)] = []
     private var willFinish = false
     private var limits: OwnLimits
     private let begun: NIODeadline
@@ -94,6 +96,7 @@ public final class LoadRun: @unchecked Sendable {
             perServer["\(target.server.host):\(target.server.port)", default: 0] += target.connections
         }
         try OwnLimits.makeRoom(for: perServer.values.reduce(0, +))
+        guard !plan.receives else { return }
         for count in perServer.values { try OwnLimits.checkPorts(for: count) }
     }
 
@@ -109,6 +112,9 @@ public final class LoadRun: @unchecked Sendable {
     private func begin() {
         limits = OwnLimits(now: clock(), schedule: .current())
         tick(due: clock() + Self.tick)
+        for target in plan.targets {
+            if case .receiver(let host, let port) = target.kind { listen(on: host, port, target) }
+        }
     }
 
     private func tick(due: NIODeadline) {
@@ -135,7 +141,7 @@ public final class LoadRun: @unchecked Sendable {
             lastReport = now
             report(status)
         }
-        let isOver = members.count == plan.count && members.allSatisfy { $0.member.state.isOver }
+        let isOver = !plan.receives && members.count == plan.count && members.allSatisfy { $0.member.state.isOver }
         if let since = measuringSince, isOver || plan.duration.map({ now - since >= $0 }) ?? false { end() }
     }
 
@@ -154,11 +160,12 @@ public final class LoadRun: @unchecked Sendable {
         let last = status(now, isFinal: true)
         isEnding = true
         for entry in members { entry.member.leave() }
+        listener?.close(promise: nil)
         done.succeed(last)
     }
 
     private func startWhoIsDue(_ now: NIODeadline) {
-        guard members.count < plan.count else { return }
+        guard members.count < plan.count, !plan.receives else { return }
         var onTheWay = members.reduce(0) { $0 + ($1.member.state == .starting ? 1 : 0) }
         while members.count < plan.count, onTheWay < plan.mostOnTheWay, nextStart <= now {
             start(members.count)
@@ -172,16 +179,24 @@ public final class LoadRun: @unchecked Sendable {
         guard let meter = meters[target.group], let sight = sights[target.text] else { return }
         meter.started += 1
         switch plan.target(of: index) {
-        case .hlsViewer(let address):
-            let viewer = HLSViewer(
-                address: address, wantsLowLatency: plan.wantsLowLatency, sight: sight, run: self, meter: meter)
-            members.append((viewer, target.group))
-            viewer.pump(clock())
+        case .hlsViewer(let address): watch(address, isDASH: false, target, sight, meter)
+        case .dashViewer(let address): watch(address, isDASH: true, target, sight, meter)
         case .rtmpViewer(let url):
             start(RTMPMember(url: url, recording: nil, run: self, meter: meter), url, target.group)
         case .publisher(let url):
             start(RTMPMember(url: url, recording: plan.recording, run: self, meter: meter), url, target.group)
+        case .receiver: break
         }
+    }
+
+    private func watch(
+        _ address: HTTPAddress, isDASH: Bool, _ target: LoadTarget, _ sight: SharedSight, _ meter: LoadMeter
+    ) {
+        let viewer = HTTPViewer(
+            address: address, isDASH: isDASH, wantsLowLatency: plan.wantsLowLatency, sight: sight, run: self,
+            meter: meter)
+        members.append((viewer, target.group))
+        viewer.pump(clock())
     }
 
     private func start(_ member: RTMPMember, _ url: RTMPURL, _ group: String) {
@@ -219,9 +234,47 @@ public final class LoadRun: @unchecked Sendable {
             }
     }
 
+    /// Waits for pushes.
+    private func listen(on host: String, _ port: Int, _ target: LoadTarget) {
+        guard let meter = meters[target.group].map({ NIOLoopBound($0, eventLoop: loop) }) else { return }
+        ServerBootstrap(group: loop)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .serverChannelOption(.backlog, value: 1_024)
+            .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+            .childChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(PushReceiver(run: self, meter: meter.value))
+                }
+            }
+            .bind(host: host, port: port)
+            .assumeIsolated()
+            .whenComplete { result in
+                switch result {
+                case .success(let channel): self.listener = channel
+                case .failure(let error):
+                    self.done.fail(LoadProblem("\(target.text.cut()): \(SystemError.text(of: error))"))
+                    self.isEnding = true
+                }
+            }
+    }
+
+    /// A push has come. One that comes again takes the place of one that has gone.
+    func came(_ push: PushReceiver, meter: LoadMeter) {
+        guard let group = meters.first(where: { $0.value === meter })?.key else { return }
+        if members.count < plan.count {
+            meter.started += 1
+            members.append((push, group))
+        } else if let place = members.firstIndex(where: { $0.member.state.isOver }) {
+            members[place] = (push, group)
+        } else {
+            meter.count(error: "more pushes came than were waited for")
+            push.leave()
+        }
+    }
+
     /// An answer is whole. What comes of it waits until everything that has come has been read, so that what is measured is not
     /// how long this program takes for its own next requests.
-    func completed(_ exchange: HTTPExchange, of viewer: HLSViewer) {
+    func completed(_ exchange: HTTPExchange, of viewer: HTTPViewer) {
         viewer.note(exchange)
         completed.append((exchange, viewer))
         guard !willFinish else { return }

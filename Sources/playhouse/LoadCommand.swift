@@ -8,23 +8,25 @@ import Synchronization
 struct LoadCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "load",
-        abstract: "Make viewers or publishers, many at once, and say what they see.",
+        abstract: "Be viewers, publishers or the destination of pushes, many at once, and say what they see.",
         discussion: """
             Viewers come with rtmp://…, or with http://…/playlist.m3u8: those are players of HLS, of low-latency HLS where the server
-            has it, that fetch what a player fetches when it does and throw it away. Publishers send an FLV file in real time,
-            over and over; the number of each stands behind the stream's name. Everything runs on one core; the report says when
+            has it, that fetch what a player fetches when it does and throw it away; http://…/manifest.mpd makes players of DASH.
+            Publishers send an FLV file in real time, over and over; the number of each stands behind the stream's name. With
+            --receive it listens, lets in whoever publishes, and counts what comes: a destination for pushes. Everything runs on one core; the report says when
             this program, and not the server, was the bottleneck. Ctrl-C ends it with a report.
 
             Examples:
               playhouse load http://127.0.0.1:8080/demo-origin/play/show/playlist.m3u8 --count 2000 --duration 30
               playhouse load rtmp://127.0.0.1/demo-origin/live/show http://127.0.0.1:8080/demo-origin/play/show/playlist.m3u8 --count 100
               playhouse load --publish show.flv rtmp://127.0.0.1/demo-origin/live/show --count 50 --ramp 10
+              playhouse load --receive 127.0.0.1:1936 --count 200
             """)
 
     @Argument(help: ArgumentHelp("Where to; viewers go to several in turn.", valueName: "url"))
-    var urls: [String]
+    var urls: [String] = []
 
-    @Option(help: "How many viewers, or publishers.")
+    @Option(help: "How many viewers, publishers, or pushes.")
     var count = 1
 
     @Option(help: ArgumentHelp("The time in which they come; 0: as fast as they are let in.", valueName: "seconds"))
@@ -37,12 +39,15 @@ struct LoadCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("Be publishers, and send this.", valueName: "file.flv"))
     var publish: String?
 
+    @Option(help: ArgumentHelp("Be the destination of pushes, over RTMP.", valueName: "address:port"))
+    var receive: String?
+
     @Option(
         help: ArgumentHelp(
             "A ticket for each viewer, one a line, as it stands in an address: key=…&pass=…", valueName: "file"))
     var tickets: String?
 
-    @Flag(help: "HLS viewers know nothing of low latency.")
+    @Flag(help: "HLS viewers know nothing of low latency, and DASH viewers take whole segments only.")
     var plain = false
 
     @Flag(help: "Trust any certificate.")
@@ -52,14 +57,20 @@ struct LoadCommand: AsyncParsableCommand {
     var json: String?
 
     func validate() throws {
-        guard !urls.isEmpty else { throw ValidationError("there is no address to go to") }
+        guard urls.isEmpty != (receive == nil) else {
+            throw ValidationError(
+                urls.isEmpty ? "there is no address to go to" : "--receive goes to no address; pushes come to it")
+        }
+        guard receive == nil || publish == nil && tickets == nil else {
+            throw ValidationError("--receive goes with neither --publish nor --tickets")
+        }
         guard (1...1_000_000).contains(count) else { throw ValidationError("--count must be from 1 to 1000000") }
         guard (0...86_400).contains(ramp) else { throw ValidationError("--ramp must be from 0 to 86400") }
         guard (0.1...1e6).contains(duration ?? 1) else {
             throw ValidationError("--duration must be from 0.1 to 1000000")
         }
         do {
-            _ = try urls.map { try LoadTarget($0, publishes: publish != nil) }
+            _ = try targets()
         } catch let problem as LoadProblem {
             throw ValidationError(problem.description)
         }
@@ -93,8 +104,13 @@ struct LoadCommand: AsyncParsableCommand {
         guard report.groups.contains(where: { $0.start != nil }) else { throw Failure("nobody got in") }
     }
 
+    private func targets() throws -> [LoadTarget] {
+        if let receive { return [try LoadTarget(receivingOn: receive)] }
+        return try urls.map { try LoadTarget($0, publishes: publish != nil) }
+    }
+
     private func plan() throws -> LoadPlan {
-        var plan = LoadPlan(targets: try urls.map { try LoadTarget($0, publishes: publish != nil) }, count: count)
+        var plan = LoadPlan(targets: try targets(), count: count)
         plan.ramp = .nanoseconds(Int64(ramp * 1e9))
         plan.duration = duration.map { .nanoseconds(Int64($0 * 1e9)) }
         plan.recording = try publish.map { try Recording(path: $0) }

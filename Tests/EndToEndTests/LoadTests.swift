@@ -28,27 +28,63 @@ import Testing
         try await eventually("three segments") { try await origin.mediaPlaylist("show")?.segments.count ?? 0 >= 3 }
         let folder = try Folder()
         let (result, report) = try await load(
-            [origin.rtmp("show"), origin.playlist("show"), "--count", "10", "--duration", "3", "--plain"],
+            [
+                origin.rtmp("show"), origin.playlist("show"), origin.manifest("show"), "--count", "15", "--duration",
+                "3",
+                "--plain",
+            ],
             folder: folder)
         #expect(result.status == 0, "\(result.errors)")
         let groups = try #require(report?.groups)
-        #expect(groups.map(\.group) == ["HLS viewers", "RTMP viewers"])
+        #expect(groups.map(\.group) == ["DASH viewers", "HLS viewers", "RTMP viewers"])
         for group in groups {
             #expect(group.wanted == 5 && group.started == 5 && group.running == 5, "\(group)")
             #expect(group.gone == 0 && group.finished == 0 && group.errors == [:], "\(group)")
             #expect(group.start?.count == 5 && group.bytes > 100_000 && group.bitsPerSecond > 0, "\(group)")
         }
-        #expect(result.text.contains("running 10\n"))
+        #expect(result.text.contains("running 15\n"))
 
         // The stream ends while others watch: they have had everything.
         let file = folder.file("ended.json")
         let watching = try ForeignProgram(
-            [Places.playhouse, "load", origin.playlist("show"), "--count", "3", "--duration", "60", "--json", file])
-        try await eventually("their coming") { watching.output.contains("running 3\n") }
+            [
+                Places.playhouse, "load", origin.playlist("show"), origin.manifest("show"), "--count", "6",
+                "--duration",
+                "60", "--json", file,
+            ])
+        try await eventually("their coming") { watching.output.contains("running 6\n") }
         encoder.signal(SIGINT)
         #expect(try await watching.result().status == 0)
-        let group = try #require(try self.report(file).groups.first)
-        #expect(group.finished == 3 && group.gone == 0 && group.errors == [:], "\(group)")
+        for group in try self.report(file).groups {
+            #expect(group.finished == 3 && group.gone == 0 && group.errors == [:], "\(group)")
+        }
+    }
+
+    @Test("Pushes go to it as to any server, and are all counted")
+    func pushes() async throws {
+        let origin = try await OriginProcess(OriginProcess.quick + [OriginProcess.loopbackPushes])
+        let account = try await origin.account()
+        let folder = try Folder()
+        let port = try FreePort.take()
+        let receiving = Task {
+            try await load(["--receive", "127.0.0.1:\(port)", "--count", "2", "--duration", "2"], folder: folder)
+        }
+        let encoder = try await origin.publish("s", as: account)
+        for name in ["one", "two"] {
+            try await account.succeed(
+                "pushpublish.connect",
+                [
+                    "service_name": "rtmp", "app": "demo-origin", "inst": "live", "stream": "s",
+                    "entry_name": .string(name),
+                    "url": .string("rtmp://127.0.0.1:\(port)/sink/\(name)"),
+                ])
+        }
+        let (result, report) = try await receiving.value
+        #expect(result.status == 0, "\(result.errors)")
+        let group = try #require(report?.groups.first)
+        #expect(group.group == "pushes" && group.running == 2 && group.gone == 0 && group.errors == [:], "\(group)")
+        #expect(group.start?.count == 2 && group.bitsPerSecond > 0, "\(group)")
+        withExtendedLifetime(encoder) {}
     }
 
     @Test("Publishers come with a number behind the stream's name, and are all on air")
@@ -91,8 +127,10 @@ import Testing
     func whatCannotBe() async throws {
         let folder = try Folder()
         let wrong: [([String], Int32, String)] = [
-            ([], 64, "Missing expected argument '<url> ...'"),
-            (["http://127.0.0.1/x.mpd"], 64, "there are no viewers of DASH yet"),
+            ([], 64, "there is no address to go to"),
+            (["http://127.0.0.1/x.m3u8", "--receive", "127.0.0.1:0"], 64, "--receive goes to no address"),
+            (["--receive", "127.0.0.1"], 64, "is no address to listen on"),
+            (["--receive", "192.0.2.1:1936"], 1, "192.0.2.1:1936: Cannot assign requested address"),
             (["http://127.0.0.1/x.m3u8", "--publish", "x.flv"], 64, "publishers speak RTMP"),
             (["http://127.0.0.1/x.m3u8", "--count", "100000"], 1, "connections"),
             (["rtmp://127.0.0.1/a/b", "--publish", "/dev/null"], 1, "cannot be read"),

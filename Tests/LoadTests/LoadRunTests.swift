@@ -1,5 +1,7 @@
+import Foundation
 import NIOCore
 import NIOPosix
+import Synchronization
 import TestSupport
 import Testing
 
@@ -10,12 +12,13 @@ import Testing
     private static let list = "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:1\n"
 
     private func run(
-        _ count: Int, seconds: Double = 1, _ answer: @escaping @Sendable (String) -> WilfulServer.Answer
+        _ count: Int, of document: String = "playlist.m3u8", seconds: Double = 1,
+        _ answer: @escaping @Sendable (String) -> WilfulServer.Answer
     ) async throws -> LoadGroupReport {
         let server = try await WilfulServer(answer)
         defer { server.close() }
         var plan = LoadPlan(
-            targets: [try LoadTarget("http://127.0.0.1:\(server.port)/a/playlist.m3u8", publishes: false)], count: count
+            targets: [try LoadTarget("http://127.0.0.1:\(server.port)/a/\(document)", publishes: false)], count: count
         )
         plan.duration = .milliseconds(Int64(seconds * 1_000))
         let report = try await LoadRun(plan).run()
@@ -40,6 +43,72 @@ import Testing
         // Master playlist, redirect, media playlist, and two segments each.
         #expect(group.answers == 15 && group.errors == [:] && group.stalls == 0)
         #expect(group.start?.count == 3 && group.bytes > 6_000)
+    }
+
+    @Test("Viewers of a presentation that is over have everything of both tracks, from where it says")
+    func everythingOfTracks() async throws {
+        func set(_ kind: String, _ count: Int) -> String {
+            """
+            <AdaptationSet contentType="\(kind)"><SegmentTemplate initialization="\(kind).mp4" media="\(kind)_$Number$.m4s" startNumber="4">
+            <SegmentTimeline><S t="0" d="1" r="\(count - 1)"/></SegmentTimeline></SegmentTemplate><Representation id="1"/></AdaptationSet>
+            """
+        }
+        let text =
+            "<MPD type=\"static\"><BaseURL>b/</BaseURL><Period>\(set("video", 2))\(set("audio", 3))</Period></MPD>"
+        let media = Set(
+            ["video.mp4", "video_4.m4s", "video_5.m4s", "audio.mp4", "audio_4.m4s", "audio_5.m4s", "audio_6.m4s"].map {
+                "/a/b/\($0)"
+            })
+        let group = try await run(3, of: "manifest.mpd", seconds: 60) { path in
+            if path == "/a/manifest.mpd" { return .ok(text) }
+            return media.contains(path) ? .ok(String(repeating: "x", count: 1_000)) : .status(404)
+        }
+        #expect(
+            group.group == "DASH viewers" && group.finished == 3 && group.gone == 0 && group.running == 0, "\(group)")
+        // The MPD and seven files each.
+        #expect(group.answers == 24 && group.errors == [:] && group.stalls == 0, "\(group)")
+    }
+
+    @Test("Pushes are let in and counted; one that comes again takes the place of the one that has gone")
+    func pushes() async throws {
+        let folder = try Folder()
+        // A keyframe's header and a second of silence.
+        var file = ByteBuffer(string: "FLV")
+        file.writeBytes([1, 4, 0, 0, 0, 9, 0, 0, 0, 0])
+        for time in stride(from: 0, to: 1_000, by: 20) {
+            file.writeBytes([
+                8, 0, 0, 4, 0, UInt8(time >> 8), UInt8(time & 255), 0, 0, 0, 0, 0xAF, 1, 0x21, 0x10, 0, 0, 0, 15,
+            ])
+        }
+        try Data(file.readableBytesView).write(to: URL(fileURLWithPath: folder.file("silence.flv")))
+        let recording = try Recording(path: folder.file("silence.flv"))
+        let port = try freePort()
+        var plan = LoadPlan(targets: [try LoadTarget(receivingOn: "127.0.0.1:\(port)")], count: 2)
+        plan.duration = .seconds(600)
+        let seen = Mutex<LoadGroupReport?>(nil)
+        let receiver = try LoadRun(plan) { report in seen.withLock { $0 = report.groups.first } }
+        async let end = receiver.run()
+        defer { receiver.stop() }
+        func publish() async throws {
+            var plan = LoadPlan(
+                targets: [try LoadTarget("rtmp://127.0.0.1:\(port)/sink/s", publishes: true)], count: 2)
+            plan.recording = recording
+            let publishers = try LoadRun(plan)
+            async let end = publishers.run()
+            defer { publishers.stop() }
+            try await eventually("two pushes") { seen.withLock { $0?.running == 2 } }
+            publishers.stop()
+            let group = try #require(try await end.groups.first)
+            #expect(group.running == 2 && group.errors == [:], "\(group)")
+        }
+        try await publish()
+        try await eventually("their end") { seen.withLock { $0?.running == 0 } }
+        try await publish()
+        receiver.stop()
+        let group = try #require(try await end.groups.first)
+        #expect(group.group == "pushes" && group.wanted == 2 && group.started == 2, "\(group)")
+        #expect(group.start?.count == 4 && group.bytes > 2_000, "\(group)")
+        #expect(Set(group.errors.keys).isSubset(of: ["the connection was closed"]), "\(group)")
     }
 
     @Test("A server that sends no more media is reported as stalls of all who play")
@@ -108,10 +177,13 @@ import Testing
     func ownLimits() throws {
         #expect(throws: LoadProblem.self) { try OwnLimits.makeRoom(for: 100_000_000) }
         #expect(throws: LoadProblem.self) { try OwnLimits.checkPorts(for: 70_000) }
-        for text in ["http://a/x.mpd", "ftp://a/", "rtmp://a/app", "nonsense"] {
+        for text in ["ftp://a/", "rtmp://a/app", "nonsense"] {
             #expect(throws: LoadProblem.self) { try LoadTarget(text, publishes: false) }
         }
         #expect(throws: LoadProblem.self) { try LoadTarget("http://a/x.m3u8", publishes: true) }
+        for text in ["", "1936", ":1936", "127.0.0.1:", "127.0.0.1:70000", "a:b"] {
+            #expect(throws: LoadProblem.self) { try LoadTarget(receivingOn: text) }
+        }
     }
 
     @Test("A program that was itself too slow says so")

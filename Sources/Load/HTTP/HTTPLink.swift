@@ -6,7 +6,8 @@ struct HTTPExchange {
     enum Subject {
         case master
         case playlist(HLSPlayer.Reload)
-        case media(HLSPlayer.Item)
+        /// Of one of the players.
+        case media(HLSPlayer.Item, player: Int)
 
         /// A playlist is read, and a segment is only counted.
         var isKept: Bool {
@@ -26,7 +27,7 @@ struct HTTPExchange {
     var problem: String?
 }
 
-/// One connection of an HLS viewer: requests go out, answers come back in their order.
+/// One connection of an HLS or DASH viewer: requests go out, answers come back in their order.
 ///
 /// `@unchecked Sendable`: touched on its channel's event loop alone.
 final class HTTPLink: ChannelInboundHandler, @unchecked Sendable {
@@ -36,7 +37,7 @@ final class HTTPLink: ChannelInboundHandler, @unchecked Sendable {
     /// A playlist is no longer than this.
     static let maximumBody = 4 << 20
 
-    private unowned let viewer: HLSViewer
+    private unowned let viewer: HTTPViewer
     private var reader = ResponseReader()
     private var left: ByteBuffer?
     /// In the order of the requests; never more than one of each subject.
@@ -46,7 +47,7 @@ final class HTTPLink: ChannelInboundHandler, @unchecked Sendable {
     private var context: ChannelHandlerContext?
     private(set) var isClosed = false
 
-    init(viewer: HLSViewer) {
+    init(viewer: HTTPViewer) {
         self.viewer = viewer
     }
 

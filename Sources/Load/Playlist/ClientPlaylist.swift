@@ -71,6 +71,8 @@ public struct ClientPlaylist: Sendable, Hashable {
     public var discontinuitySequence = 0
     public var hasIndependentSegments = false
     public var isEnded = false
+    /// Microseconds until it is to be asked for again, where that does not follow from the target duration.
+    public var reloadPeriod: Int64?
     /// `EXT-X-SKIP`: so many segments from ``mediaSequence`` on are left out.
     public var skipped = 0
     public var segments: [Segment] = []
@@ -102,13 +104,15 @@ extension ClientPlaylist.Segment {
     }
 }
 
-/// What an address answers with: a list of variants, or the media playlist itself.
+/// What an address answers with: a list of variants, or the media playlist itself, or those of the tracks of a presentation.
 public enum ClientDocument: Sendable, Hashable {
     /// The variants' addresses, in order.
     case master([String])
     case media(ClientPlaylist)
+    /// An MPD's tracks, and where it is to be asked for from now on, if it says so.
+    case presentation([ClientPlaylist], location: String?)
 
-    /// Reads strictly: what is not as RFC 8216bis §4 has it is an error, and unknown tags and attributes are none (§6.3.1).
+    /// Reads a playlist of HLS strictly: what is not as RFC 8216bis §4 has it is an error, and unknown tags and attributes are none (§6.3.1).
     /// - Throws: ``ClientPlaylist/Malformed``.
     public init(_ bytes: ByteBuffer) throws {
         var reader = PlaylistReader()

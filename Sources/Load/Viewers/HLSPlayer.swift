@@ -1,6 +1,6 @@
 import NIOCore
 
-/// A player of one HLS stream, without I/O and clock: playlists and what was fetched go in with the time, requests come out.
+/// A player of one HLS stream, or of one track of a DASH presentation, without I/O and clock: playlists and what was fetched go in with the time, requests come out.
 ///
 /// It asks for one thing at a time on each of two ways, playlists and media. Where a server offers low latency, a reload waits at the
 /// server for the next part, and the part that is announced is asked for before it is there (RFC 8216bis §6.2.5.2, §4.4.5.3).
@@ -133,7 +133,9 @@ struct HLSPlayer: Sendable {
             reloadDue = isNew ? now : now + .milliseconds(100)
         } else {
             // §6.3.4: a target duration after the last time, or half of it when nothing had changed.
-            let pause = isNew ? target : TimeAmount.nanoseconds(target.nanoseconds / 2)
+            let pause =
+                new.reloadPeriod.map { .microseconds($0) }
+                ?? (isNew ? target : TimeAmount.nanoseconds(target.nanoseconds / 2))
             reloadDue = max(now, reloadSent + pause)
         }
         if !hasBegun { begin(new) }

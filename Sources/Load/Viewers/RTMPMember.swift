@@ -18,18 +18,12 @@ final class RTMPMember: ChannelInboundHandler, LoadMember, @unchecked Sendable {
     private let begun: NIODeadline
     private var context: ChannelHandlerContext?
     private(set) var state = MemberState.starting
-    private var lastBytes: NIODeadline
-    private(set) var stalls = 0
-    private var stalled = TimeAmount.zero
-    private(set) var isStalled = false
+    private var silence: Silence
     /// The recording's next message.
     private var next = 0
     /// What is added to the recording's times: it grows with every round.
     private var base: UInt32 = 0
     private var sendingSince: NIODeadline
-
-    /// A viewer who has heard nothing for so long has run dry: this is what players keep at least.
-    static let silence = TimeAmount.seconds(1)
 
     /// - Parameter recording: what a publisher sends; nil for a viewer.
     init(url: RTMPURL, recording: Recording?, run: LoadRun, meter: LoadMeter) {
@@ -37,14 +31,16 @@ final class RTMPMember: ChannelInboundHandler, LoadMember, @unchecked Sendable {
         self.meter = meter
         self.recording = recording
         begun = run.clock()
-        lastBytes = begun
+        silence = Silence(now: begun)
         sendingSince = begun
         session = ClientSession(
             configuration: ClientConfiguration(purpose: recording == nil ? .play : .publish, url: url), now: begun)
     }
 
     var isLowLatency: Bool { false }
-    var stalledTime: TimeAmount { isStalled ? stalled + (run.clock() - lastBytes) : stalled }
+    var stalls: Int { silence.stalls }
+    var stalledTime: TimeAmount { silence.time(run.clock()) }
+    var isStalled: Bool { silence.isStalled }
 
     func sweep(_ now: NIODeadline) {
         switch state {
@@ -53,9 +49,7 @@ final class RTMPMember: ChannelInboundHandler, LoadMember, @unchecked Sendable {
         case .running where recording != nil:
             sendWhatIsDue(now)
         case .running:
-            guard !isStalled, now - lastBytes > Self.silence else { return }
-            isStalled = true
-            stalls += 1
+            silence.look(now)
         case .finished, .gone:
             break
         }
@@ -84,7 +78,7 @@ final class RTMPMember: ChannelInboundHandler, LoadMember, @unchecked Sendable {
         let bytes = unwrapInboundIn(data)
         if recording == nil {
             meter.bytes += bytes.readableBytes
-            lastBytesCame()
+            silence.end(run.clock())
             // What plays is only counted.
             guard state == .starting else { return }
         }
@@ -105,15 +99,6 @@ final class RTMPMember: ChannelInboundHandler, LoadMember, @unchecked Sendable {
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         end(SystemError.text(of: error))
         context.close(promise: nil)
-    }
-
-    private func lastBytesCame() {
-        let now = run.clock()
-        if isStalled {
-            stalled = stalled + (now - lastBytes)
-            isStalled = false
-        }
-        lastBytes = now
     }
 
     private func handle(_ event: ClientEvent) {

@@ -1,23 +1,28 @@
 import Basics
 import NIOCore
 
-/// An HLS viewer: the player's state machine, with connections.
+/// An HLS or DASH viewer: the player's state machine, of DASH one for each track, with connections.
 ///
-/// Playlists and media go over connections of their own at low latency, where a reload waits at the server; else over one.
+/// Playlists and media go over connections of their own at low latency, where a reload waits at the server; else over one. With DASH
+/// each track has one of its own, since a segment may come as slowly as it is written.
 ///
 /// `@unchecked Sendable`: touched on the load's event loop alone.
-final class HLSViewer: LoadMember, @unchecked Sendable {
+final class HTTPViewer: LoadMember, @unchecked Sendable {
     unowned let run: LoadRun
     let meter: LoadMeter
     private let sight: SharedSight
     /// Of the playlist, as soon as that is known the media playlist's.
     private var address: HTTPAddress
     private let wantsLowLatency: Bool
-    private var player: HLSPlayer
+    private let isDASH: Bool
+    /// The first one reloads for all.
+    private var players: [HLSPlayer]
+    /// Where the next reload goes; nil: to the address.
+    private var location: String?
     private let begun: NIODeadline
     /// When it had its first playlist: what was there before is not waited for.
     private var watchingSince: NIODeadline?
-    private var links: (playlist: HTTPLink?, media: HTTPLink?)
+    private var links: (playlist: HTTPLink?, media: [HTTPLink?])
     private(set) var state = MemberState.starting
     private var isInMaster = true
     private var masterDue: NIODeadline?
@@ -30,27 +35,31 @@ final class HLSViewer: LoadMember, @unchecked Sendable {
     /// How long a master playlist, or media that is not waited for, may take without a byte.
     static let patience = TimeAmount.seconds(10)
 
-    init(address: HTTPAddress, wantsLowLatency: Bool, sight: SharedSight, run: LoadRun, meter: LoadMeter) {
+    init(address: HTTPAddress, isDASH: Bool, wantsLowLatency: Bool, sight: SharedSight, run: LoadRun, meter: LoadMeter)
+    {
         self.run = run
         self.meter = meter
         self.sight = sight
         self.address = address
         self.wantsLowLatency = wantsLowLatency
+        self.isDASH = isDASH
         begun = run.clock()
-        player = HLSPlayer(wantsLowLatency: wantsLowLatency, now: begun)
+        players = [HLSPlayer(wantsLowLatency: wantsLowLatency, now: begun)]
+        links = (nil, [nil])
         masterDue = begun
     }
 
-    var isLowLatency: Bool { player.isLowLatency }
-    var stalls: Int { player.buffer.stalls }
-    var stalledTime: TimeAmount { player.buffer.stalledTime }
-    var isStalled: Bool { player.buffer.isStalled }
+    var isLowLatency: Bool { players[0].isLowLatency }
+    // A picture without sound waits for it, and the other way round.
+    var stalls: Int { players.reduce(0) { max($0, $1.buffer.stalls) } }
+    var stalledTime: TimeAmount { players.reduce(.zero) { max($0, $1.buffer.stalledTime) } }
+    var isStalled: Bool { players.contains { $0.buffer.isStalled } }
 
     func sweep(_ now: NIODeadline) {
         guard !state.isOver else { return }
-        player.look(now)
-        for link in [links.playlist, links.media] {
-            let patience = isInMaster ? Self.patience : max(Self.patience, player.patience)
+        for index in players.indices { players[index].look(now) }
+        let patience = isInMaster ? Self.patience : max(Self.patience, players[0].patience)
+        for link in [links.playlist] + links.media {
             if let link, link.isOverdue(now, patience: patience) {
                 link.fail("no answer in \(patience.nanoseconds / 1_000_000_000) s")
             }
@@ -60,8 +69,7 @@ final class HLSViewer: LoadMember, @unchecked Sendable {
 
     func leave() {
         state = state.isOver ? state : .gone
-        links.playlist?.fail("")
-        links.media?.fail("")
+        for link in [links.playlist] + links.media { link?.fail("") }
     }
 
     private func end(_ problem: String) {
@@ -79,29 +87,32 @@ final class HLSViewer: LoadMember, @unchecked Sendable {
         if isInMaster {
             guard let due = masterDue, due <= now else { return }
             masterDue = nil
-            ask(.master, at: address.path, over: link(forMedia: false), now: now)
+            ask(.master, at: address.path, over: link(forMedia: nil), now: now)
             return
         }
-        if let reload = player.nextReload(now: now) {
-            let path = address.adding(query: reload.query).path
-            ask(.playlist(reload), at: path, over: link(forMedia: false), now: now)
+        if let reload = players[0].nextReload(now: now) {
+            let path = location ?? address.adding(query: reload.query).path
+            ask(.playlist(reload), at: path, over: link(forMedia: nil), now: now)
         }
-        if let item = player.nextItem(now: now) {
+        for index in players.indices {
+            guard let item = players[index].nextItem(now: now) else { continue }
             guard let path = address.path(of: item.uri) else { return end("the playlist leads to another server") }
-            ask(.media(item), at: path, over: link(forMedia: player.isLowLatency), now: now)
+            let hasOwnLink = players.count > 1 || players[index].isLowLatency
+            ask(.media(item, player: index), at: path, over: link(forMedia: hasOwnLink ? index : nil), now: now)
         }
-        if player.isFinished {
+        if players.allSatisfy(\.isFinished) {
             state = .finished
             run.ended(self, problem: nil, meter: meter)
             leave()
         }
     }
 
-    private func link(forMedia: Bool) -> HTTPLink {
-        let known = forMedia ? links.media : links.playlist
+    /// - Parameter player: whose media it is for; nil: it is for playlists.
+    private func link(forMedia player: Int?) -> HTTPLink {
+        let known = player.map { links.media[$0] } ?? links.playlist
         if let known, !known.isClosed { return known }
         let link = HTTPLink(viewer: self)
-        if forMedia { links.media = link } else { links.playlist = link }
+        if let player { links.media[player] = link } else { links.playlist = link }
         run.connect(to: address.host, address.port, tls: address.isTLS, handler: link) { problem in
             link.fail(problem)
             // Nobody is there, or nothing is left here to go there with: to try again at once would only add to it.
@@ -125,7 +136,7 @@ final class HLSViewer: LoadMember, @unchecked Sendable {
 
     /// An answer is whole: what others compare themselves with is noted at once, the rest is done with `finish`.
     func note(_ exchange: HTTPExchange) {
-        guard exchange.problem == nil, exchange.status == 200, case .media(let item) = exchange.subject,
+        guard exchange.problem == nil, exchange.status == 200, case .media(let item, _) = exchange.subject,
             item.kind != .map
         else { return }
         sight.note(item.uri, at: exchange.progress)
@@ -145,10 +156,13 @@ final class HLSViewer: LoadMember, @unchecked Sendable {
         switch exchange.subject {
         case .master: finishMaster(exchange, isGood: isGood, now: now)
         case .playlist(let reload): finishPlaylist(exchange, reload, isGood: isGood, now: now)
-        case .media(let item): finishMedia(exchange, item, isGood: isGood, now: now)
+        case .media(let item, let player):
+            finishMedia(exchange, item, isGood: isGood, now: now, player: &players[player])
         }
-        for complaint in player.complaints { meter.count(error: complaint.rawValue) }
-        player.complaints.removeAll(keepingCapacity: true)
+        for index in players.indices {
+            for complaint in players[index].complaints { meter.count(error: complaint.rawValue) }
+            players[index].complaints.removeAll(keepingCapacity: true)
+        }
         pump(now)
     }
 
@@ -160,7 +174,8 @@ final class HLSViewer: LoadMember, @unchecked Sendable {
         redirects += 1
         meter.answers += 1
         address.path = path
-        if isInMaster { masterDue = now } else { player.redirected(now: now) }
+        self.location = nil
+        if isInMaster { masterDue = now } else { players[0].redirected(now: now) }
         return true
     }
 
@@ -177,31 +192,51 @@ final class HLSViewer: LoadMember, @unchecked Sendable {
             address.path = path
         case .media(let playlist):
             // It need not be asked for again: the first reload has come already.
-            _ = player.nextReload(now: exchange.sent)
-            take(playlist, exchange)
+            _ = players[0].nextReload(now: exchange.sent)
+            take([playlist], exchange)
+        case .presentation(let tracks, let location):
+            let player = HLSPlayer(wantsLowLatency: false, now: begun)
+            players = Array(repeating: player, count: tracks.count)
+            links.media = Array(repeating: nil, count: tracks.count)
+            _ = players[0].nextReload(now: exchange.sent)
+            self.location = location.flatMap { address.path(of: $0) }
+            take(tracks, exchange)
         }
     }
 
     private func finishPlaylist(_ exchange: HTTPExchange, _ reload: HLSPlayer.Reload, isGood: Bool, now: NIODeadline) {
-        guard isGood else {
-            player.reloadFailed(now: now)
-            return playlistFailed(exchange, now: now)
+        guard isGood, let document = read(exchange) else {
+            players[0].reloadFailed(now: now)
+            if !isGood { playlistFailed(exchange, now: now) }
+            return
         }
-        guard let document = read(exchange) else { return player.reloadFailed(now: now) }
-        guard case .media(let playlist) = document else { return end("a media playlist became a master playlist") }
         if !reload.isBlocking { meter.request.add(exchange.progress - exchange.sent) }
-        take(playlist, exchange)
+        switch document {
+        case .master: end("a media playlist became a master playlist")
+        case .media(let playlist): take([playlist], exchange)
+        case .presentation(let tracks, let next):
+            // What it names lies where it came from.
+            if let location { address.path = location }
+            location = next.flatMap { address.path(of: $0) }
+            take(tracks, exchange)
+        }
     }
 
-    private func take(_ playlist: ClientPlaylist, _ exchange: HTTPExchange) {
+    private func take(_ playlists: [ClientPlaylist], _ exchange: HTTPExchange) {
         failures = 0
         if watchingSince == nil { watchingSince = exchange.progress }
-        player.received(playlist, now: exchange.progress)
+        // Whoever began with sound alone goes on so.
+        guard playlists.count >= players.count else { return end("a track is gone") }
+        for index in players.indices { players[index].received(playlists[index], now: exchange.progress) }
     }
 
     private func read(_ exchange: HTTPExchange) -> ClientDocument? {
         do {
-            return try sight.document(exchange.body ?? ByteBuffer(), at: exchange.progress)
+            return try sight.document(exchange.body ?? ByteBuffer(), at: exchange.progress) { bytes in
+                guard isDASH else { return try ClientDocument(bytes) }
+                return try PresentationReader(now: run.date(exchange.progress), wantsLowLatency: wantsLowLatency)
+                    .read(bytes)
+            }
         } catch {
             meter.count(error: "a playlist cannot be read: \(error)")
             playlistFailed(exchange, now: exchange.progress)
@@ -219,7 +254,9 @@ final class HLSViewer: LoadMember, @unchecked Sendable {
         if isInMaster { masterDue = now + .seconds(1) }
     }
 
-    private func finishMedia(_ exchange: HTTPExchange, _ item: HLSPlayer.Item, isGood: Bool, now: NIODeadline) {
+    private func finishMedia(
+        _ exchange: HTTPExchange, _ item: HLSPlayer.Item, isGood: Bool, now: NIODeadline, player: inout HLSPlayer
+    ) {
         guard isGood else { return player.fetchFailed(now: now) }
         let done = exchange.progress
         player.fetched(now: done)
@@ -229,13 +266,11 @@ final class HLSViewer: LoadMember, @unchecked Sendable {
             meter.start.add(done - begun)
         }
         if item.kind != .hint { meter.request.add(done - exchange.sent) }
-        if let ready = sight.readiness(of: item.uri), let watchingSince, ready > watchingSince {
-            meter.wait.add(done - ready)
-            if let end = item.end {
-                let now = run.date(done)
-                meter.behind.add(.microseconds(max(0, now - end)))
-            }
-        }
+        guard let ready = sight.readiness(of: item.uri), let watchingSince, ready > watchingSince else { return }
+        let behind = item.end.map { TimeAmount.microseconds(max(0, run.date(done) - $0)) }
+        // An MPD names a segment while that is being written; nobody waits for what is not there.
+        meter.wait.add(isDASH ? min(done - ready, behind ?? done - ready) : done - ready)
+        if let behind { meter.behind.add(behind) }
     }
 }
 
@@ -245,7 +280,7 @@ extension HTTPExchange.Subject {
         switch self {
         case .master: "master playlist"
         case .playlist: "playlist"
-        case .media(let item):
+        case .media(let item, _):
             switch item.kind {
             case .map: "map"
             case .segment: "segment"
