@@ -8,8 +8,6 @@ public struct SessionReport: Sendable, Hashable {
     /// Opens the session's path to whoever stands in its network, so it is not shown.
     let sessionID: String
     public var facts: ViewerFacts
-    /// Of one connection (RTMP, SRT); otherwise of requests (HLS).
-    public var isConnection: Bool
     public var started: Date
     /// Sent so far: of a connection as of some seconds ago.
     public var bytes: Int64

@@ -11,7 +11,7 @@ import Synchronization
 ///
 /// An answer holds what this node has counted up to the moment of the question; of other nodes, what they have written.
 public final class UsageLog: Sendable {
-    /// How many viewers a stream has, given how many of them are RTMP connections.
+    /// How many viewers a stream has, given how many of them are connections that play it.
     public typealias ViewerCount = @Sendable (StreamAddress, _ connections: Int) -> Int
 
     private struct State: Sendable {
@@ -78,7 +78,7 @@ public final class UsageLog: Sendable {
     public func sample(viewers count: ViewerCount) {
         let moment = now()
         let counts = meters.connections.map { stream, connections in
-            (stream, rtmp: connections, all: max(connections, count(stream.address, connections)))
+            (stream, rtmp: connections.rtmp, all: max(connections.all, count(stream.address, connections.all)))
         }
         state.withLock { state in
             collect(into: &state, at: moment.date)
@@ -199,8 +199,8 @@ public final class UsageLog: Sendable {
         }
     }
 
-    /// The account's streams that are delivered now, and how many RTMP connections play each.
-    public func streams(accountID: AccountID) -> [(address: StreamAddress, connections: Int)] {
+    /// The account's streams that are delivered now, and how many connections play each.
+    public func streams(accountID: AccountID) -> [(address: StreamAddress, connections: DeliveryMeter.Connections)] {
         meters.connections.filter { $0.key.accountID == accountID }.map { ($0.key.address, $0.value) }
             .sorted { $0.0 < $1.0 }
     }

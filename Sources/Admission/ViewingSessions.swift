@@ -299,7 +299,6 @@ final class ViewingSessions: Sendable {
                     .map {
                         SessionReport(
                             sessionID: $0.key, facts: $0.value.admitted.facts,
-                            isConnection: $0.value.admitted.onEnd != nil,
                             started: $0.value.admitted.started, bytes: $0.value.bytes)
                     }
             }

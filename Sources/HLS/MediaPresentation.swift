@@ -8,7 +8,7 @@ import NIOCore
 /// `SegmentTimeline` says how long each segment is, since they differ, and `$Number$` names it by its sequence number. Times count
 /// from 1970 (`availabilityStartTime`), so a stream that is published again goes on in the same MPD with another `Period`. All
 /// addresses are relative, so a session in the path of the MPD's own address is inherited by everything it names.
-struct MediaPresentation {
+public struct MediaPresentation {
     private let snapshot: PlaylistSnapshot
     /// Listed segments that belong together, in order.
     private let periods: [ArraySlice<Segment>]
@@ -56,6 +56,32 @@ struct MediaPresentation {
         write("UTCTiming", [("schemeIdUri", "urn:mpeg:dash:utc:http-iso:2014"), ("value", "time")], &text)
         text.writeString("</MPD>\n")
         return text
+    }
+
+    /// An MPD for a player that has it from elsewhere than the folder it is of, and reads it again at another address: players that
+    /// know `Location` do (ISO/IEC 23009-1 §5.3.1.2), others come back to where they had it from.
+    ///
+    /// - Parameters:
+    ///   - text: as `PlaylistSnapshot.mediaPlaylist` makes it.
+    ///   - folder: with a slash at its end; relative to where the player has the MPD from, as `location` is.
+    public static func pointing(_ text: ByteBuffer, to folder: String, readAgainAt location: String) -> ByteBuffer {
+        let view = text.readableBytesView
+        guard let start = view.firstRange(of: "<MPD".utf8)?.upperBound,
+            let end = view[start...].firstRange(of: ">\n".utf8)?.upperBound
+        else { return text }
+        let lines =
+            "<BaseURL>\(escaped(folder))</BaseURL>\n<Location>\(escaped(location))</Location>\n"
+        var pointing = ByteBuffer()
+        pointing.reserveCapacity(text.readableBytes + lines.utf8.count)
+        pointing.writeBytes(view[..<end])
+        pointing.writeString(lines)
+        pointing.writeBytes(view[end...])
+        return pointing
+    }
+
+    /// Text between tags.
+    private static func escaped(_ text: String) -> String {
+        text.replacing("&", with: "&amp;").replacing("<", with: "&lt;").replacing(">", with: "&gt;")
     }
 
     private var mpd: [(String, String)] {

@@ -2,9 +2,23 @@ import Basics
 import NIOCore
 import Synchronization
 
-/// What viewers of one stream were sent by this node since it was last asked, and how many RTMP connections play it. Counting
-/// takes no lock and may be done on any thread.
+/// What viewers of one stream were sent by this node since it was last asked, and how many connections play it all the time they
+/// last. Counting takes no lock and may be done on any thread.
 public final class DeliveryMeter: Sendable {
+    /// Connections that play a stream.
+    public struct Connections: Sendable, Hashable {
+        public var rtmp: Int
+        /// HTTP-FLV.
+        public var http: Int
+
+        public init(rtmp: Int = 0, http: Int = 0) {
+            self.rtmp = rtmp
+            self.http = http
+        }
+
+        public var all: Int { rtmp + http }
+    }
+
     /// A counter on a cache line of its own, so that event loops that deliver the same stream do not wait for each other.
     private struct Stripe: ~Copyable, Sendable {
         let bytes = Atomic<Int64>(0)
@@ -16,7 +30,8 @@ public final class DeliveryMeter: Sendable {
     private let stripe2 = Stripe()
     private let stripe3 = Stripe()
     private let rtmp = Atomic<Int64>(0)
-    private let playing = Atomic<Int>(0)
+    private let playingRTMP = Atomic<Int>(0)
+    private let playingHTTP = Atomic<Int>(0)
 
     public init() {}
 
@@ -27,7 +42,7 @@ public final class DeliveryMeter: Sendable {
         return Int((address &* 0x9E37_79B9_7F4A_7C15) >> 62)
     }
 
-    /// Bytes of playlists and segments; less than 0 for what was counted and not taken after all.
+    /// Bytes of playlists and segments, and of HTTP-FLV; less than 0 for what was counted and not taken after all.
     public func count(hls bytes: Int, stripe: Int) {
         let bytes = Int64(bytes)
         switch stripe {
@@ -43,11 +58,18 @@ public final class DeliveryMeter: Sendable {
     }
 
     /// RTMP connections that begin or stop to play.
-    public func countConnections(by change: Int) {
-        playing.wrappingAdd(change, ordering: .relaxed)
+    public func countConnections(rtmp change: Int) {
+        playingRTMP.wrappingAdd(change, ordering: .relaxed)
     }
 
-    public var connections: Int { playing.load(ordering: .relaxed) }
+    /// HTTP connections that begin or stop to play.
+    public func countConnections(http change: Int) {
+        playingHTTP.wrappingAdd(change, ordering: .relaxed)
+    }
+
+    public var connections: Connections {
+        Connections(rtmp: playingRTMP.load(ordering: .relaxed), http: playingHTTP.load(ordering: .relaxed))
+    }
 
     /// Bytes that were counted since the last call.
     fileprivate func take() -> (hls: Int64, rtmp: Int64) {
@@ -85,8 +107,8 @@ public final class DeliveryMeters: Sendable {
         }
     }
 
-    /// Streams that are delivered, and how many RTMP connections play each.
-    public var connections: [Stream: Int] {
+    /// Streams that are delivered, and how many connections play each.
+    public var connections: [Stream: DeliveryMeter.Connections] {
         meters.withLock { $0.mapValues(\.connections) }
     }
 

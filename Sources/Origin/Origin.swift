@@ -138,7 +138,7 @@ final class Origin: Sendable {
             playerLibrary: configuration.playerLibrary(logger: logger))
         let usage = UsageLog(store: store, meters: meters, server: configuration.server.publicHost, logger: logger)
         let viewers: UsageLog.ViewerCount = { address, connections in
-            // With tickets every viewer has a session, RTMP connections included; without there are none.
+            // With tickets every viewer has a session, connections included; without there are none.
             max(connections, admissions.viewerCount(app: address.app, stream: address.stream))
                 + playback.viewerCount(address)
         }

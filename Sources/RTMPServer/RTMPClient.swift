@@ -87,7 +87,7 @@ struct RTMPClient: Sendable {
             token: parameter("hdnea", of: name).map { "hdnea=\($0)" },
             path: "/\(spelled.app)/\(spelled.instance)/\(spelled.stream)", address: peer.address, app: stream.app,
             instance: stream.instance, video: stream.stream, pageURL: pageURL, referrerURL: swfURL,
-            serverAddress: peer.serverAddress)
+            serverAddress: peer.serverAddress, delivery: .rtmp)
     }
 }
 

@@ -58,7 +58,7 @@ struct RTMPPlay {
 
     mutating func begin(_ hub: StreamHub, _ subscriber: RTMPSubscriber, session: String) {
         running = Running(hub: hub, subscriber: subscriber, session: session)
-        hub.meter.countConnections(by: 1)
+        hub.meter.countConnections(rtmp: 1)
     }
 
     /// Tells what was sent since the last time.
@@ -75,7 +75,7 @@ struct RTMPPlay {
         guard let ended = running else { return nil }
         countSent(admissions)
         running = nil
-        ended.hub.meter.countConnections(by: -1)
+        ended.hub.meter.countConnections(rtmp: -1)
         ended.hub.detach(ended.subscriber)
         return ended
     }

@@ -1,5 +1,10 @@
 /// What is known of somebody who asks to watch, whatever the protocol: the input of every decision.
 public struct ViewerFacts: Sendable, Hashable {
+    /// How the viewer is sent the stream.
+    public enum Delivery: String, Sendable, Hashable {
+        case hls, dash, flv, rtmp
+    }
+
     public enum Place: Sendable, Hashable {
         /// There are no lists, or nobody has looked.
         case unasked
@@ -30,12 +35,14 @@ public struct ViewerFacts: Sendable, Hashable {
     public var referrerURL: String
     /// The address of this server that the viewer reached.
     public var serverAddress: String
+    /// No decision depends on it.
+    public var delivery: Delivery
 
     public init(
         key: String?, pass: String?, token: String? = nil, path: String = "", address: String,
         isAddressHidden: Bool = false,
         place: Place = .unasked, app: String, instance: String, video: String,
-        pageURL: String = "", referrerURL: String = "", serverAddress: String = ""
+        pageURL: String = "", referrerURL: String = "", serverAddress: String = "", delivery: Delivery = .hls
     ) {
         self.key = key
         self.pass = pass
@@ -50,5 +57,6 @@ public struct ViewerFacts: Sendable, Hashable {
         self.pageURL = pageURL
         self.referrerURL = referrerURL
         self.serverAddress = serverAddress
+        self.delivery = delivery
     }
 }

@@ -125,7 +125,7 @@ import Usher
         try await Scene.run { (scene: Scene) async throws in
             let node = Node(scene.store, scene.clock)
             let minute = UsageLog.minute(of: scene.clock.now)
-            node.show.countConnections(by: 1)
+            node.show.countConnections(rtmp: 1)
             // 22:13:20 on: 1 RTMP and 2 HLS viewers for 20 s, then a sleep of an hour.
             node.log.sample { $1 + 2 }
             for _ in 0..<4 {

@@ -198,7 +198,7 @@ struct UsageCommandTests {
     /// One RTMP and three HLS viewers of `show`, one HLS viewer of `paid_360p`.
     private func watch(_ api: TestAPI) -> [DeliveryMeter] {
         let meters = [meter(api, Self.show), meter(api, Self.paid), meter(api, Self.film)]
-        meters.first?.countConnections(by: 1)
+        meters.first?.countConnections(rtmp: 1)
         api.audience.set(3, of: Self.show)
         api.audience.set(1, of: Self.paid)
         return meters

@@ -22,6 +22,9 @@ import Testing
         try await eventually("an HLS viewer") {
             FileManager.default.contents(atPath: folder.file("web.ts"))?.isEmpty == false
         }
+        let file = folder.file("curl.flv")
+        let download = try ForeignProgram(["curl", "-sS", "-N", "-o", file, origin.flv("show")])
+        try await eventually("an HTTP-FLV viewer") { FileManager.default.contents(atPath: file)?.isEmpty == false }
         // A client that understands it is asked to come again, and does so by hanging up.
         let enhanced = try await RTMPPeer.connect(.play, port: origin.rtmpPort, stream: "show", isEnhanced: true)
 
@@ -36,6 +39,12 @@ import Testing
             let received = try await player.packets()
             expectSuffix(received, of: try await StreamPackets(file: source.path), untilEnd: false)
         }
+        let downloaded = try await download.result()
+        #expect(downloaded.status == 0, "\(downloaded.errors)")
+        expectSuffix(
+            try await StreamPackets(file: file), of: try await StreamPackets(file: source.path), untilEnd: false)
+        // No tag is cut off.
+        #expect(throws: Never.self) { try FLVFile(path: file) }
         try await eventually("the encoder's end") { !encoder.isRunning }
         web.kill()
     }

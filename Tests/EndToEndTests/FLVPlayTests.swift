@@ -105,6 +105,8 @@ import Testing
         try await eventually("media") { viewer.received.count > 1_000 }
         #expect(try await scene.remaining(ticket) == "0")
         #expect(try await scene.viewers() == 1)
+        let sessions = try await scene.account.succeed("sevu.sessions")["sessions"]?.arrayValue ?? []
+        #expect(sessions.map { $0.objectValue?.string("protocol") } == ["flv"])
         #expect(try await Curl.get(scene.origin.flv("paid") + ticket.query).status == 403)
         #expect(!viewer.isClosed)
 

@@ -1,5 +1,6 @@
 import ControlAPI
 import Foundation
+import RTMP
 import TestSupport
 import Testing
 
@@ -137,6 +138,84 @@ import Testing
         try await plays(browser)
         #expect(try await scene.attempts(ticket) == 1)
         try await again.stop()
+    }
+
+    @Test("A program of three renditions has a menu of them, and who chooses one gets it")
+    func qualities() async throws {
+        let origin = try await OriginProcess(Way.library.settings)
+        let account = try await origin.account()
+        var arguments = [
+            "ffmpeg", "-hide_banner", "-loglevel", "error", "-nostdin", "-re", "-f", "lavfi", "-i",
+            "testsrc2=size=256x144:rate=10",
+        ]
+        for height in [36, 72, 144] {
+            let name = "show_\(height)p"
+            try await account.openStream(name)
+            arguments += [
+                "-map", "0:v", "-s", "\(height * 16 / 9)x\(height)", "-c:v", "libx264", "-preset", "ultrafast", "-tune",
+                "zerolatency", "-threads", "1", "-pix_fmt", "yuv420p", "-b:v", "\(height)k", "-g", "5", "-f", "flv",
+                origin.rtmp(name),
+            ]
+        }
+        let encoder = try ForeignProgram(arguments)
+        try await eventually("the program: \(encoder.errors)") {
+            try await HTTPGet(origin.playlist("show")).text.components(separatedBy: "#EXT-X-STREAM-INF").count == 4
+        }
+        let browser = try PageBrowser(origin.page("show"))
+        try await plays(browser)
+        let menu = "document.getElementById('quality')"
+        #expect(try await browser.value("\(menu).hidden") == "false")
+        #expect(try await browser.value("[...\(menu).options].map((option) => option.text)") == "Auto,36p,72p,144p")
+        #expect(try await browser.value("\(menu).value") == "-1")
+        for (choice, width) in [("2", "256"), ("0", "64"), ("1", "128")] {
+            _ = try await browser.value("(\(menu).value = '\(choice)', \(menu).dispatchEvent(new Event('change')))")
+            try await browser.wait(for: "document.getElementById('video').videoWidth", toBe: width)
+            try await plays(browser)
+        }
+        encoder.kill()
+    }
+
+    @Test("What an encoder says beside audio and video comes to the page when it is due")
+    func timedMetadata() async throws {
+        let tags = try FLVFile(path: try await SourceMedia.h264AAC().path).tags
+        let origin = try await OriginProcess(Way.library.settings)
+        try await origin.account().openStream("show")
+        let peer = try await RTMPPeer.connect(.publish, port: origin.rtmpPort, stream: "show")
+        let publishing = Task {
+            let clock = ContinuousClock()
+            let began = clock.now
+            var next: Int64 = 0
+            for round in 0..<20 as Range<Int64> {
+                for tag in tags where round == 0 || !tag.isHeader {
+                    let time = tag.timestamp + round * 8_000
+                    try await clock.sleep(until: began + .milliseconds(time))
+                    if time >= next {
+                        next = time + 500
+                        let told = RTMPDataMessage(
+                            streamID: 1, name: "onTextData", values: [.object(["text": .string("\(time)")])])
+                        try await peer.send(.dataAMF0, timestamp: UInt32(time), body: told.body)
+                    }
+                    try await peer.send(tag.type, timestamp: UInt32(time), body: tag.body)
+                }
+            }
+        }
+        defer { publishing.cancel() }
+        try await eventually("a playlist") { try await origin.mediaPlaylist("show") != nil }
+        let browser = try PageBrowser(origin.page("show"))
+        try await plays(browser)
+        let cues =
+            "[...document.getElementById('video').textTracks].filter((track) => track.kind === 'metadata')"
+            + ".flatMap((track) => [...track.cues]).filter((cue) => cue.value && cue.value.info === 'onTextData')"
+        try await browser.wait(for: "\(cues).length >= 6", toBe: "true")
+        #expect(try await browser.value("\(cues).every((cue) => cue.value.key === 'TXXX')") == "true")
+        // Each within a frame of its place on the encoder's clock: none is before the part that it comes in.
+        let places = "\(cues).map((cue) => Math.round(cue.startTime * 1000 - Number(JSON.parse(cue.value.data).text)))"
+        let all = (try await browser.value(places) ?? "").split(separator: ",").compactMap { Int($0) }
+        #expect((all.max() ?? .max) - (all.min() ?? 0) <= 40, "\(all)")
+        let video = "document.getElementById('video')"
+        let due =
+            "\(cues).some((cue) => [...cue.track.activeCues].includes(cue) && Math.abs(cue.startTime - \(video).currentTime) < 1)"
+        try await browser.wait(for: due, toBe: "true")
     }
 
     @Test("The page is one for all, says nothing about tickets, and talks to this server alone")

@@ -71,6 +71,29 @@ import Testing
         withExtendedLifetime(again) {}
     }
 
+    @Test("HTTP-FLV counts to the byte as what goes over HTTP, and so do its viewers")
+    func flvCountsAsHTTP() async throws {
+        let origin = try await OriginProcess(OriginProcess.quick)
+        let account = try await origin.account()
+        let encoder = try await origin.publish("open", as: account)
+        func viewers() async throws -> [Int64?] {
+            let reply = try await account.succeed("vsn.viewercount", ["app": "demo-origin", "url": "open"])
+            let row = reply["data"]?.arrayValue?.first?.objectValue
+            return ["viewer_count_sum", "hls", "rtmp"].map { row?.integer($0) }
+        }
+        let folder = try Folder()
+        let player = try ForeignProgram(["curl", "-sS", "-N", "-o", folder.file("flv"), origin.flv("open")])
+        try await eventually("a viewer") { try await viewers() == [1, 1, 0] }
+        let detailed = try await account.succeed("viewer.livedetailed", ["app": "demo-origin", "url": "open"])
+        #expect(detailed["data"]?.arrayValue?.map { $0.objectValue?.string("vhost") } == ["hls"])
+        try await encoder.stop()
+        #expect(try await player.result().status == 0)
+        let bytes = Int64(FileManager.default.contents(atPath: folder.file("flv"))?.count ?? 0)
+        #expect(bytes > 5_000)
+        try await eventually("no viewer") { try await viewers() == [0, 0, 0] }
+        #expect(try await Told("open", account) == Told(all: bytes, hls: bytes, app: bytes))
+    }
+
     @Test("RTMP counts what goes out, and who watches is counted now and minute by minute")
     func rtmpAndViewers() async throws {
         let origin = try await OriginProcess(OriginProcess.quick)

@@ -46,4 +46,7 @@ public enum Places {
 
     /// hls.js, as `scripts/fetch-player` gets it.
     public static let player = repository + "/.build/player/hls.js"
+
+    /// Python packages that read playlists and MP4 files, as `scripts/fetch-readers` gets them.
+    public static let readers = repository + "/.build/readers"
 }

@@ -7,6 +7,8 @@ public struct MPDFile: Sendable {
         public var name: String
         public var attributes: [String: String]
         public var children: [Element] = []
+        /// What stands between its tags.
+        public var text = ""
 
         public func all(_ name: String) -> [Element] { children.filter { $0.name == name } }
         public func first(_ name: String) -> Element? { children.first { $0.name == name } }
@@ -36,6 +38,10 @@ public struct MPDFile: Sendable {
 
     public var isEnded: Bool { root.attributes["type"] == "static" }
     public var periods: [Element] { root.all("Period") }
+
+    /// The folder that its addresses are relative to, if that is not its own, and where it wants to be read again.
+    public var base: String? { root.first("BaseURL")?.text }
+    public var location: String? { root.first("Location")?.text }
 
     /// The segments of a type, of all periods one after the other.
     public func segments(_ type: String) -> [Segment] {
@@ -170,6 +176,10 @@ public struct MPDFile: Sendable {
             attributes: [String: String]
         ) {
             open.append(Element(name: name, attributes: attributes))
+        }
+
+        func parser(_ parser: XMLParser, foundCharacters text: String) {
+            if !open.isEmpty { open[open.count - 1].text += text }
         }
 
         func parser(_ parser: XMLParser, didEndElement: String, namespaceURI: String?, qualifiedName: String?) {

@@ -22,7 +22,7 @@ struct ListSessions: Command {
         fields: .list(key, app, video, address, limit),
         payload:
             "`total`, how many there are, and `sessions`, a list of rows with `session` (its name for `sevu.kick`), `key`, `pass`, "
-            + "`ip`, `app`, `appinst`, `video`, `protocol` (`hls` or `rtmp`), `since`, `bytes` (sent so far), all strings."
+            + "`ip`, `app`, `appinst`, `video`, `protocol` (`hls`, `dash`, `flv` or `rtmp`), `since`, `bytes` (sent so far), all strings."
     )
 
     private let key: String?
@@ -53,7 +53,7 @@ struct ListSessions: Command {
                 "session": .string(report.name), "key": .string(report.facts.key ?? ""),
                 "pass": .string(report.facts.pass ?? ""), "ip": .string(report.facts.address),
                 "app": .string(report.facts.app), "appinst": .string(report.facts.instance),
-                "video": .string(report.facts.video), "protocol": .string(report.isConnection ? "rtmp" : "hls"),
+                "video": .string(report.facts.video), "protocol": .string(report.facts.delivery.rawValue),
                 "since": .string(ReplyDate.text(report.started)), "bytes": .string(String(report.bytes)),
             ])
         }

@@ -16,8 +16,8 @@ private struct StreamViewers {
     /// Of the account's streams that are delivered here, by address.
     static func all(_ context: CommandContext) -> [StreamViewers] {
         context.environment.usage.streams(accountID: context.account.id).map { address, connections in
-            let all = max(connections, context.environment.viewers(address, connections))
-            return StreamViewers(address: address, rtmp: connections, hls: all - connections)
+            let all = max(connections.all, context.environment.viewers(address, connections.all))
+            return StreamViewers(address: address, rtmp: connections.rtmp, hls: all - connections.rtmp)
         }
     }
 
@@ -35,8 +35,8 @@ struct CountViewers: Command {
     static let description = CommandDescription(
         name: "vsn.viewercount", isMutating: false,
         text:
-            "Counts who watches streams now, over HLS and RTMP, with a ticket or without one. HLS viewers without a ticket are told "
-            + "apart by address, so those behind one proxy count as one.",
+            "Counts who watches streams now, over HTTP (`hls`: HLS, DASH and HTTP-FLV) and RTMP, with a ticket or without one. HLS "
+            + "and DASH viewers without a ticket are told apart by address, so those behind one proxy count as one.",
         fields: .list(UsageFields.apps, UsageFields.videos),
         payload:
             "`data`, a row for each `app` and `url` asked for, in their order, with `app`, `url`, `viewer_count_sum` and of it "

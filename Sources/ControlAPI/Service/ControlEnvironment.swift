@@ -82,7 +82,7 @@ public struct ControlEnvironment: Sendable {
     /// For bcrypt, which takes tens of milliseconds by design.
     public var threads: NIOThreadPool
     public var now: @Sendable () -> Date
-    /// All viewers of a stream, given how many of them are RTMP connections.
+    /// All viewers of a stream, given how many of them are connections that play it.
     public var viewers: UsageLog.ViewerCount
     /// The newest segment's sequence.
     public var lastSegment: @Sendable (StreamAddress) -> Int64?

@@ -35,6 +35,7 @@ final class FLVBody: StreamedBody, @unchecked Sendable {
     private var subscriber: RTMPSubscriber?
     private var session: String?
     private var counted: Int64 = 0
+    private var stripe = 0
     private var counting: RepeatedTask?
 
     private static let countInterval = TimeAmount.seconds(2)
@@ -89,14 +90,17 @@ final class FLVBody: StreamedBody, @unchecked Sendable {
             return
         }
         self.session = session
+        stripe = DeliveryMeter.stripe(of: loop)
         let subscriber = RTMPSubscriber(role: .viewer, channel: sink.channel, format: .flv, output: sink)
         subscriber.onEnd = { [weak self] ending in self?.ended(ending) }
         self.subscriber = subscriber
-        hub.meter.countConnections(by: 1)
+        hub.meter.countConnections(http: 1)
         log.log(.info, "viewer admitted", address: client, lines: 1_000, ["stream": "\(hub.address)"])
         // Version 1, which kinds there are, the header's length, and a tag before the first one that has none.
         let kinds: UInt8 = (hasVideo ? 1 : 0) | (hasAudio ? 4 : 0)
-        sink.write(ByteBuffer(bytes: Array("FLV".utf8) + [1, kinds, 0, 0, 0, 9, 0, 0, 0, 0]))
+        let header = ByteBuffer(bytes: Array("FLV".utf8) + [1, kinds, 0, 0, 0, 9, 0, 0, 0, 0])
+        count(header.readableBytes)
+        sink.write(header)
         counting = loop.scheduleRepeatedTask(initialDelay: Self.countInterval, delay: Self.countInterval) {
             [weak self] _ in self?.countSent()
         }
@@ -118,7 +122,7 @@ final class FLVBody: StreamedBody, @unchecked Sendable {
         if let subscriber {
             countSent()
             counting?.cancel()
-            hub.meter.countConnections(by: -1)
+            hub.meter.countConnections(http: -1)
             hub.detach(subscriber)
         }
         subscriber = nil
@@ -137,11 +141,16 @@ final class FLVBody: StreamedBody, @unchecked Sendable {
 
     /// Tells what was sent since the last time.
     private func countSent() {
-        guard let subscriber, let session else { return }
+        guard let subscriber else { return }
         let bytes = subscriber.statistics.bytes
-        admission.sent(Int(bytes - counted), session: session)
-        hub.meter.count(rtmp: bytes - counted)
+        count(Int(bytes - counted))
         counted = bytes
+    }
+
+    private func count(_ bytes: Int) {
+        guard let session else { return }
+        admission.sent(bytes, session: session)
+        hub.meter.count(hls: bytes, stripe: stripe)
     }
 
     private func close(_ session: String) {

@@ -86,9 +86,9 @@ struct PlaybackReply: Sendable {
     }
 
     /// A playlist made for one viewer, which is worth neither keeping nor compressing.
-    static func ownPlaylist(_ bytes: ByteBuffer) -> PlaybackReply {
+    static func ownPlaylist(_ bytes: ByteBuffer, _ form: PlaylistForm = .fragmentedMP4) -> PlaybackReply {
         var reply = PlaybackReply(.ok, bytes)
-        reply.add("Content-Type", "application/vnd.apple.mpegurl")
+        reply.add("Content-Type", form.contentType)
         reply.add("Cache-Control", CachePolicy.never.headerValue)
         return reply
     }

@@ -25,6 +25,8 @@ struct PlaybackRequest: Sendable {
     let head: RequestHead
     /// What is wanted of a playlist.
     let wish: PlaylistWish
+    /// An edge asks in the viewer's name.
+    let isOfEdge: Bool
     /// A proxy that is not in `http.trusted_proxies` says whom it asks for: `client` is the proxy, and who watches is not known.
     let isForwardedByStranger: Bool
     /// It came inside TLS.
@@ -49,6 +51,7 @@ struct PlaybackRequest: Sendable {
         // An edge asks whether, and not when.
         wish =
             path.resource.isPlaylist ? PlaylistWish(query: target.query, takesDirectives: edge == nil) : PlaylistWish()
+        isOfEdge = edge != nil
         isHead = edge?.isHead ?? (head.method == .head)
         let forwardedFor = edge?.forwardedFor ?? head.all(.forwardedFor)
         client = ClientAddress.resolve(peer: connection.client, forwardedFor: forwardedFor, trusted: trustedProxies)
@@ -83,7 +86,15 @@ struct PlaybackRequest: Sendable {
             key: ticket.key, pass: ticket.pass, token: ticket.token ?? ticket.cookie, path: path.masterPlaylist,
             address: client?.description ?? "",
             isAddressHidden: isForwardedByStranger && !trustsStrangers, app: address.app, instance: path.instance,
-            video: address.stream, pageURL: page, serverAddress: serverAddress)
+            video: address.stream, pageURL: page, serverAddress: serverAddress, delivery: delivery)
+    }
+
+    private var delivery: ViewerFacts.Delivery {
+        switch path.resource {
+        case .flv: .flv
+        case .mediaPlaylist(.dash): .dash
+        default: .hls
+        }
     }
 
     /// The page that embeds the player: browsers name it, or at least its site, in `Referer`, or else in `Origin`.

@@ -445,11 +445,17 @@ public final class PlaybackService: Sendable {
         }
         if form == .transportStream, !output.transportStream.hasAll(of: playlist.snapshot) { return .slow }
         let cache = isOpen ? publicPolicy(playlist, request) : .sessionPlaylist
+        let body = media(playlist, of: output, for: request)
+        return .reply(PlaybackReply.playlist(body, to: request, cache: cache, crossOrigin: crossOrigin).of(output))
+    }
+
+    private func media(_ playlist: PublishedPlaylist, of output: StreamOutput, for request: PlaybackRequest)
+        -> PlaylistBody
+    {
         let own = variant(request, output, playlist)
-        let body = playlist.media(self.form(of: request, output), own: own) {
+        return playlist.media(form(of: request, output), own: own) {
             outputs.variants(of: output.address.program).filter { $0.folder != own?.folder }
         }
-        return .reply(PlaybackReply.playlist(body, to: request, cache: cache, crossOrigin: crossOrigin).of(output))
     }
 
     /// The request names something that it cannot get by waiting.
@@ -470,7 +476,8 @@ public final class PlaybackService: Sendable {
     }
 
     /// `chunklist.m3u8`. On a protected stream it is given in a session's path only; asked for elsewhere, or in the
-    /// path of a session that is no more, it redirects to the path of one that is, if the ticket in the query is good.
+    /// path of a session that is no more, it redirects to the path of one that is, if the ticket in the query is good. The MPD of
+    /// DASH is given outside of sessions as well.
     private func media(
         _ form: PlaylistForm, of output: StreamOutput, for request: PlaybackRequest
     ) async throws -> PlaybackReply {
@@ -478,8 +485,11 @@ public final class PlaybackService: Sendable {
         let protection = try await admission.protection(of: output)
         guard let session = request.path.session, SessionID.isWellFormed(session) else {
             guard let id = try await admission.offer(request, address) else { return refused }
-            return try await admission.settingCookie(
-                redirect(to: id, of: output, for: request, protection), for: request, address, protection)
+            let reply =
+                form == .dash && !request.isOfEdge
+                ? try await manifest(of: output, for: request, offered: id, protection)
+                : redirect(to: id, of: output, for: request, protection)
+            return try await admission.settingCookie(reply, for: request, address, protection)
         }
         // Nobody waits here, nor is a use charged, before it is known that he may see what comes; and a request for
         // headers alone shows him nothing.
@@ -499,10 +509,39 @@ public final class PlaybackService: Sendable {
     private func redirect(
         to session: String, of output: StreamOutput, for request: PlaybackRequest, _ protection: Protection
     ) -> PlaybackReply {
+        PlaybackReply.redirect(to: mediaURI(session: session, of: output, for: request, protection))
+    }
+
+    /// The media playlist that is asked for, in a session.
+    private func mediaURI(
+        session: String, of output: StreamOutput, for request: PlaybackRequest, _ protection: Protection
+    ) -> String {
         let name = form(of: request, output).fileName
         let playlist = request.path.rendition.map { "r_\($0)/\(name)" } ?? name
-        return PlaybackReply.redirect(
-            to: admission.relativeURI(of: playlist, session: session, for: request, protection))
+        return admission.relativeURI(of: playlist, session: session, for: request, protection)
+    }
+
+    /// `manifest.mpd` outside of sessions. What it names is in a session, which begins with it and which the same viewer joins with
+    /// every reload: a redirect would do for players that resolve addresses against where it led, and ffmpeg does not.
+    /// - Parameter offered: the session to play in.
+    private func manifest(
+        of output: StreamOutput, for request: PlaybackRequest, offered: String, _ protection: Protection
+    ) async throws -> PlaybackReply {
+        guard let playlist = await firstPlaylist(of: output) else { return notReady(output) }
+        var session = offered
+        if !request.isHead {
+            guard let playing = try await admission.admit(request, output.address, session: offered) else {
+                return refused
+            }
+            session = playing
+        }
+        let location = mediaURI(session: session, of: output, for: request, protection)
+        let path = location.prefix { $0 != "?" }
+        let folder = String(path[...(path.lastIndex(of: "/") ?? path.startIndex)])
+        let bytes = MediaPresentation.pointing(
+            media(playlist, of: output, for: request).plain, to: folder, readAgainAt: location)
+        if !request.isHead { admission.viewers.sent(bytes.readableBytes, session: session) }
+        return PlaybackReply.ownPlaylist(bytes, .dash).of(output)
     }
 
     /// The playlist, waiting for the first one if there is none yet.

@@ -51,6 +51,8 @@ import Usher
         #expect(try verdict(await ask(player, "\(path)/chunklist.m3u8?key=k&pass=p", method: "OPTIONS")) == "204 0")
         #expect(try verdict(await ask(player, "\(folder)/playlist.m3u8?key=k&pass=p")) == "204 0")
         #expect(try verdict(await ask(player, "\(folder)/playlist.m3u8")) == "403 0")
+        // A copy of a session's MPD is none of this one's.
+        #expect(try verdict(await ask(player, "\(folder)/manifest.mpd?key=k&pass=p")) == "403 0")
         #expect(player.admission.now.charged == 0)
         #expect(try verdict(await ask(player, "\(path)/chunklist.m3u8?key=k&pass=p")) == "204 1")
         #expect(try verdict(await ask(player, "\(path)/chunklist.m3u8?key=k&pass=p", method: "GET")) == "204 1")

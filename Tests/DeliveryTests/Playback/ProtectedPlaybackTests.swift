@@ -2,6 +2,7 @@ import Basics
 import HTTPTypes
 import NIOHTTP1
 import NIOCore
+import TestSupport
 import Testing
 import Usher
 
@@ -51,6 +52,38 @@ import Usher
         // A reload of the page goes on in the running session.
         #expect(try await mediaURI(player) == "\(folder)/\(uri)")
         #expect(player.admission.now.charged == 1)
+    }
+
+    @Test(
+        "The MPD outside of sessions leads into one, which all its reloads go on in; an edge is told the way and charged nothing"
+    )
+    func manifest() async throws {
+        let player = await TestPlayer(isProtected: true)
+        _ = try await player.publish()
+        let address = "\(folder)/manifest.mpd?key=k&pass=p"
+        let head = try await player.get(address, method: .HEAD)
+        #expect(head.status == .ok && player.admission.now.charged == 0)
+        var sessions: Set<String> = []
+        for name in ["manifest.mpd", "manifest.mpd", "manifest_mpm4sav_mvtime.mpd"] {
+            let reply = try await player.get("\(folder)/\(name)?key=k&pass=p")
+            #expect(reply.status == .ok && reply.headers[.contentType] == "application/dash+xml")
+            #expect(reply.headers[.cacheControl] == "private, no-store" && reply.headers[.eTag] == nil)
+            let mpd = try #require(MPDFile(reply.text))
+            let base = try #require(mpd.base)
+            #expect(mpd.problems == [] && mpd.location == "\(base)manifest.mpd?key=k&pass=p")
+            // It is the session's own but for these two.
+            let own = try await player.get("\(folder)/\(mpd.location ?? "")")
+            let lines = reply.text.split(separator: "\n").filter {
+                !$0.hasPrefix("<BaseURL>") && !$0.hasPrefix("<Location>")
+            }
+            #expect(own.text.split(separator: "\n") == lines)
+            sessions.insert(base)
+        }
+        #expect(sessions.count == 1 && player.admission.now.charged == 1)
+        // In the folder of what is no session it leads out of that.
+        let odd = try await player.get("\(folder)/sess_x/manifest.mpd?key=k&pass=p")
+        #expect(MPDFile(odd.text)?.base == "../\(sessions.first ?? "")")
+        #expect(try await player.get("\(folder)/manifest.mpd?key=k&pass=wrong").status == .forbidden)
     }
 
     @Test("Who asks in his session for a stream that is off the air waits for it, and keeps the session")

@@ -24,6 +24,22 @@ struct SourceMedia: Sendable {
     static func h264EAC3MP4() async throws -> SourceMedia { try await eac3File.value }
     static func h264FLACMP4() async throws -> SourceMedia { try await flacFile.value }
 
+    /// Eight seconds at the rates of film and television, and of a smaller picture; two keyframes in 22 seconds.
+    static func film() async throws -> SourceMedia { try await filmFile.value }
+    static func television() async throws -> SourceMedia { try await televisionFile.value }
+    static func sports() async throws -> SourceMedia { try await sportsFile.value }
+    static func small() async throws -> SourceMedia { try await smallFile.value }
+    static func longGOPs() async throws -> SourceMedia { try await longGOPsFile.value }
+
+    private static let filmFile = making(
+        "film.flv", seconds: 8, rate: "24000/1001", picture: h264(keyframes: 24), sound: aac + ["-af", "atrim=end=7.9"])
+    private static let televisionFile = making(
+        "television.flv", seconds: 8, rate: "30000/1001", picture: h264(keyframes: 30), sound: aac)
+    private static let sportsFile = making(
+        "sports.flv", seconds: 8, rate: "60000/1001", picture: h264(keyframes: 60), sound: aac)
+    private static let smallFile = making("small.flv", seconds: 5, size: "160x90", picture: h264, sound: aac)
+    private static let longGOPsFile = making(
+        "long.flv", seconds: 22, size: "160x90", picture: h264(keyframes: 250), sound: aac)
     private static let h264AACFile = making("h264-aac.flv", seconds: 8, picture: h264, sound: aac)
     private static let audioFile = making("audio.flv", seconds: 5, picture: [], sound: aac)
     private static let videoFile = making("video.flv", seconds: 5, picture: h264, sound: [])
@@ -49,10 +65,13 @@ struct SourceMedia: Sendable {
         "flac.mp4", seconds: 5, picture: h264,
         sound: ["-c:a", "flac", "-ac", "2", "-sample_fmt", "s16", "-strict", "-2"])
 
-    private static let h264 = [
-        "-c:v", "libx264", "-preset", "veryfast", "-bf", "2", "-b_strategy", "0", "-g", "25", "-keyint_min", "25",
-        "-sc_threshold", "0", "-pix_fmt", "yuv420p", "-b:v", "200k",
-    ]
+    private static let h264 = h264(keyframes: 25)
+    private static func h264(keyframes: Int) -> [String] {
+        [
+            "-c:v", "libx264", "-preset", "veryfast", "-bf", "2", "-b_strategy", "0", "-g", "\(keyframes)",
+            "-keyint_min", "\(keyframes)", "-sc_threshold", "0", "-pix_fmt", "yuv420p", "-b:v", "200k",
+        ]
+    }
     private static let aac = ["-c:a", "aac", "-b:a", "64k"]
 
     /// Lives as long as the process; removed when that ends.
@@ -66,14 +85,14 @@ struct SourceMedia: Sendable {
         if let folder { try? FileManager.default.removeItem(atPath: folder.path) }
     }
 
-    private static func making(_ name: String, seconds: Int, picture: [String], sound: [String])
-        -> Task<SourceMedia, any Error>
-    {
+    private static func making(
+        _ name: String, seconds: Int, rate: String = "25", size: String = "320x180", picture: [String], sound: [String]
+    ) -> Task<SourceMedia, any Error> {
         Task {
             guard let folder else { throw ProgramFailure(description: "no folder for \(name)") }
             let path = folder.file(name)
             var arguments = ["ffmpeg", "-hide_banner", "-loglevel", "error", "-y"]
-            if !picture.isEmpty { arguments += ["-f", "lavfi", "-i", "testsrc2=size=320x180:rate=25"] }
+            if !picture.isEmpty { arguments += ["-f", "lavfi", "-i", "testsrc2=size=\(size):rate=\(rate)"] }
             if !sound.isEmpty { arguments += ["-f", "lavfi", "-i", "sine=frequency=440:sample_rate=44100"] }
             let made = try await ForeignProgram.run(arguments + ["-t", "\(seconds)"] + picture + sound + [path])
             guard made.status == 0 else { throw ProgramFailure(description: "\(name): \(made.errors)") }
