@@ -28,6 +28,11 @@ struct PartRule: Sendable {
         frames.breakTimeline()
     }
 
+    /// Parts are cut by another track from here on, whose frames have another length.
+    mutating func changeTrack() {
+        frames = FrameLength()
+    }
+
     /// Says what parts may last from here on: as many frames as come nearest to the goal, and a little more, because RTMP's
     /// milliseconds make frames longer and shorter than they are.
     mutating func fixTarget() {

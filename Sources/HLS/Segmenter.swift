@@ -481,7 +481,9 @@ public struct Segmenter: Sendable {
     private mutating func prepareWriter(for tracks: TrackSet, start: MediaTime) -> Bool {
         // After a discontinuity there is a writer with another origin; the initialization stays if the tracks do.
         if writer != nil, self.tracks == tracks, !discontinuityPending { return true }
-        if self.tracks.video?.codec != tracks.video?.codec || self.tracks.audio?.codec != tracks.audio?.codec {
+        if (self.tracks.video == nil) != (tracks.video == nil) {
+            partRule.changeTrack()
+        } else if self.tracks.video?.codec != tracks.video?.codec || self.tracks.audio?.codec != tracks.audio?.codec {
             partRule.breakTimeline()
         }
         leftOver = []

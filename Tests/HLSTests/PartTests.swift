@@ -46,6 +46,24 @@ import Testing
         }
     }
 
+    @Test("Where video joins audio, parts are as long as its frames from the first segment on")
+    func videoJoins() throws {
+        var segmenter = Segmenter()
+        let both = try SyntheticStream.tracks()
+        try segmenter.setTracks(TrackSet(audio: both.audio))
+        let units = units(rate: 25, seconds: 10, gop: 50)
+        let join = MediaTime(milliseconds: 4_000)
+        var segments = segmenter.append(units.filter { !$0.codec.isVideo && $0.decodeTime < join })
+        try segmenter.setTracks(both)
+        segments += segmenter.append(units.filter { $0.decodeTime >= join })
+        let joined = segments.filter { $0.tracks.video != nil }
+        #expect(segments.count > joined.count && joined.count >= 2)
+        for segment in joined {
+            let sum = segment.parts.reduce(MediaTime.zero) { $0 + $1.duration }
+            #expect(abs((sum - segment.duration).milliseconds) <= 1, "\(sum) of \(segment.duration)")
+        }
+    }
+
     @Test("A part is there with its last frame, and the next one is named before")
     func isThereWithItsLastFrame() throws {
         var segmenter = try segmenter()
