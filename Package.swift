@@ -12,6 +12,10 @@ let nioHTTPTypes: [Target.Dependency] = [
     .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
     .product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras"),
 ]
+let nioHTTP2: [Target.Dependency] = [
+    .product(name: "NIOHTTP2", package: "swift-nio-http2"),
+    .product(name: "NIOHPACK", package: "swift-nio-http2"),
+]
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let collections: Target.Dependency = .product(name: "DequeModule", package: "swift-collections")
@@ -34,6 +38,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
         .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.2"),
+        .package(url: "https://github.com/apple/swift-nio-http2", from: "1.46.0"),
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
@@ -90,7 +95,7 @@ let package = Package(
                 "CSpawn", "CZlib", "Basics", "Media", "HLS", "Usher", "Storage", "Live", "Admission", "TLS", crypto,
                 hummingbird,
                 hummingbirdCore, httpTypes, nio, nioHTTP, nioPosix, logging,
-            ] + nioHTTPTypes,
+            ] + nioHTTPTypes + nioHTTP2,
             // In the program itself, which is installed as one file.
             resources: [.embedInCode("Player/player.html")]),
         .target(name: "Settings", dependencies: ["Basics", "Usher", "Storage", configuration, nio, yams, logging]),
@@ -183,7 +188,7 @@ let package = Package(
                 "TestSupport", "StoreSupport",
                 "Basics", "Delivery", "Live", "Admission", "Storage", "HLS", "MPEGTS", "RTMP", "Usher", "Media",
                 hummingbird, httpTypes, nio, nioEmbedded, nioHTTP, nioPosix, logging,
-            ] + nioHTTPTypes,
+            ] + nioHTTPTypes + nioHTTP2,
             exclude: ["Fixtures"]),
         .testTarget(name: "SettingsTests", dependencies: ["Basics", "Settings", "Usher", "Storage", logging]),
         .testTarget(

@@ -7,7 +7,7 @@ DEMO_PACKAGES="ffmpeg nginx-light libnginx-mod-rtmp curl jq"
 # To run the tests: the demo's, and the programs that publish, play, receive pushes and sign.
 TEST_PACKAGES="$DEMO_PACKAGES php-cli php-curl ruby perl libwww-perl libjson-perl python3 python3-pip \
 rtmpdump gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad \
-gstreamer1.0-plugins-ugly gstreamer1.0-libav chromium unzip procps openssl fonts-dejavu-core"
+gstreamer1.0-plugins-ugly gstreamer1.0-libav chromium unzip procps openssl nghttp2-client fonts-dejavu-core"
 # To run scripts/try-obs: OBS Studio, a screen that nobody sees, OpenGL without a graphics card.
 OBS_PACKAGES="obs-studio xvfb libgl1-mesa-dri"
 

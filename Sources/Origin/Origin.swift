@@ -176,7 +176,7 @@ final class Origin: Sendable {
         logger.info("listening for HTTP", metadata: ["address": "\(http.host):\(listeners[0].port)"])
         if let https = configuration.https.listen {
             let own = try configuration.certificates(
-                of: configuration.https, group: "https", protocols: ["http/1.1"], logger: logger)
+                of: configuration.https, group: "https", protocols: ["h2", "http/1.1"], logger: logger)
             certificates.append(own)
             let tls = TLSEnvironment(
                 certificates: own, timeout: configuration.http.headerTimeout.timeAmount, holdsBack: true,

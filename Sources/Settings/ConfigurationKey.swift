@@ -381,8 +381,8 @@ extension ConfigurationKey {
         ConfigurationKey(
             "limits.bodies", \.limits.bodies, .bytes(4 << 20...1 << 40),
             """
-            What all API requests that are being read or answered may hold together, a quarter of it from one address (IPv6: \
-            one /64); beyond it they are answered 503.
+            What all API requests that are being read or answered may hold together, headers of HTTP/2 requests that wait \
+            among them, a quarter of it from one address (IPv6: one /64); beyond it they are answered 503.
             """),
     ]
 

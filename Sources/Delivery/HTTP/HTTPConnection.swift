@@ -26,6 +26,39 @@ public struct HTTPLimits: Sendable, Hashable {
     }
 }
 
+/// Whether a peer takes what waits for it: judged by what its kernel acknowledges, and never by how long all of it takes.
+struct SendProgress {
+    /// The least a peer has to take within `http.send_timeout`, in bytes, to count as going on; less when less waits. A peer
+    /// that takes single bytes would hold a segment for days.
+    static let least = 16 << 10
+    /// How often waiting bytes are looked at.
+    static let interval = TimeAmount.seconds(1)
+    /// How soon a stalled peer is closed when memory is short.
+    private static let pressedTimeout = TimeAmount.seconds(5)
+
+    /// Where the judgement began: when, what the peer had acknowledged, and what it has to take.
+    private var mark: (since: NIODeadline, acknowledged: Int64, needed: Int64)?
+
+    /// - Parameter acknowledged: bytes that the peer's kernel has acknowledged since the connection began.
+    mutating func measured(waiting: Int, acknowledged: Int64, now: NIODeadline) {
+        guard waiting > 0 else {
+            mark = nil
+            return
+        }
+        if let mark, acknowledged - mark.acknowledged < mark.needed { return }
+        mark = (now, acknowledged, Int64(min(waiting, Self.least)))
+    }
+
+    /// Something waited when it was measured last.
+    var isWaiting: Bool { mark != nil }
+
+    /// - Parameter isPressed: memory is short, so peers that hold some of it get less time.
+    func isStalled(_ limits: HTTPLimits, isPressed: Bool, now: NIODeadline) -> Bool {
+        let patience = isPressed ? min(limits.sendTimeout, Self.pressedTimeout) : limits.sendTimeout
+        return mark.map { now - $0.since >= patience } ?? false
+    }
+}
+
 /// What one HTTP/1 connection is doing and how long it may go on: a state machine without I/O and without a clock.
 ///
 /// One request is in progress at a time; the owner keeps what a pipelining client sends meanwhile. A response is judged
@@ -128,14 +161,7 @@ struct HTTPConnection {
         case lingering(until: NIODeadline)
     }
 
-    /// The least a peer has to take within `sendTimeout`, in bytes, to count as going on; less when less waits. A peer
-    /// that takes single bytes would hold a segment for days.
-    static let leastProgress = 16 << 10
-    /// How often waiting bytes are looked at.
-    private static let measureInterval = TimeAmount.seconds(1)
-    /// How soon a stalled peer is closed when memory is short.
-    private static let pressedSendTimeout = TimeAmount.seconds(5)
-    private static let lingerTime = TimeAmount.seconds(2)
+    static let lingerTime = TimeAmount.seconds(2)
     /// How long a peer that has ended its side waits before it is asked whether it is still there. Most answers come earlier.
     static let probeDelay = TimeAmount.milliseconds(200)
 
@@ -152,8 +178,7 @@ struct HTTPConnection {
     private var inputEnd: NIODeadline?
     /// When the request in progress came, until the peer has been asked during it whether it is still there.
     private var unprobed: NIODeadline?
-    /// Where the judgement of progress began: when, what the peer had acknowledged, and what it has to take.
-    private var mark: (since: NIODeadline, acknowledged: Int64, needed: Int64)?
+    private var progress = SendProgress()
 
     init(limits: HTTPLimits, now: NIODeadline) {
         self.limits = limits
@@ -291,21 +316,19 @@ struct HTTPConnection {
     mutating func measured(waiting: Int, acknowledged: Int64, now: NIODeadline) {
         self.waiting = waiting
         lastMeasure = now
+        progress.measured(waiting: waiting, acknowledged: acknowledged, now: now)
         guard waiting > 0 else {
-            mark = nil
             if case .finishing = ending { ending = .lingering(until: now + HTTPConnection.lingerTime) }
             // Idle begins when the last response has gone out.
             if case .idle = reading { reading = .idle(since: now) }
             return
         }
-        if let mark, acknowledged - mark.acknowledged < mark.needed { return }
-        mark = (now, acknowledged, Int64(min(waiting, HTTPConnection.leastProgress)))
     }
 
     /// When `timeUp` is to be asked next.
     var deadline: NIODeadline? {
         if case .lingering(let until) = ending { return until }
-        let progress = waiting > 0 ? lastMeasure + min(HTTPConnection.measureInterval, limits.sendTimeout) : nil
+        let progress = waiting > 0 ? lastMeasure + min(SendProgress.interval, limits.sendTimeout) : nil
         let request: NIODeadline? =
             switch reading {
             case _ where isEnding: nil
@@ -325,8 +348,7 @@ struct HTTPConnection {
     /// - Parameter isPressed: memory is short, so peers that hold some of it get less time.
     func timeUp(isPressed: Bool, now: NIODeadline) -> TimeUp {
         if case .lingering(let until) = ending { return now >= until ? .close : .nothing }
-        let patience = isPressed ? min(limits.sendTimeout, HTTPConnection.pressedSendTimeout) : limits.sendTimeout
-        if let mark, now - mark.since >= patience { return .closeStalled }
+        if progress.isStalled(limits, isPressed: isPressed, now: now) { return .closeStalled }
         guard !isEnding else { return .nothing }
         if let probeTime, now >= probeTime { return .probe }
         switch reading {

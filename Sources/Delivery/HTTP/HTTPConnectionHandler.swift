@@ -15,7 +15,7 @@ import TLS
 /// Most connections are those of players, who ask for nothing else: `HTTPInputHandler` reads their requests. At the first request
 /// that is for Hummingbird the codec and Hummingbird's own handler are put around this one, and all that follows on the connection
 /// goes through them.
-final class HTTPConnectionHandler: ChannelDuplexHandler {
+final class HTTPConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler, ReplyReceiver, StreamedResponse {
     typealias InboundIn = HTTPServerRequestPart
     typealias InboundOut = HTTPRequestPart
     typealias OutboundIn = HTTPResponsePart
@@ -28,19 +28,7 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
         case end
     }
 
-    /// What all connections of a listener share.
-    struct Shared: Sendable {
-        var limits: HTTPLimits
-        var memory: HTTPMemory
-        /// nil: everything goes to Hummingbird.
-        var playback: PlaybackService?
-        var dates: HTTPDates
-        var log: LogLimiter
-        /// Puts the HTTP codec and Hummingbird around the connection's handler.
-        var addCodec: @Sendable (any Channel) -> Void
-    }
-
-    private let shared: Shared
+    private let shared: HTTPShared
     private let gate: ConnectionGateHandler?
     /// nil: the connection is plain.
     private let tls: TLSStream?
@@ -58,22 +46,18 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
     private var isReadOpen = false
     /// Both ends, and what was asked for last, once a player has asked for something.
     private var player: PlaybackConnection?
-    private var executor: EventLoopExecutor?
-    /// The player's request that waits for what its stream brings next.
-    private var heldRequest: (request: PlaybackService.Held, id: UInt64)?
+    /// The request that is being answered.
+    private var exchange: HTTPExchange?
     /// The response whose body is written as it comes.
     private var streamed: (body: any StreamedBody, sink: HTTPBodySink)?
-    private var network: IPNetwork?
-    /// Bytes of the request's body that are counted.
-    private var bodyBytes = 0
     private var written = WrittenBodies()
     private var delivered: DeliveredBodies?
-    private var timer: (task: Scheduled<Void>, deadline: NIODeadline)?
+    private var timer = DeadlineTimer()
 
     /// - Parameters:
     ///   - gate: holds the connection's place; nil: there are no limits.
     ///   - tls: what encrypts the connection; nil: nothing.
-    init(_ shared: Shared, gate: ConnectionGateHandler?, tls: TLSStream? = nil) {
+    init(_ shared: HTTPShared, gate: ConnectionGateHandler?, tls: TLSStream? = nil) {
         self.shared = shared
         self.gate = gate
         self.tls = tls
@@ -123,6 +107,23 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
         shared.addCodec(context.channel)
     }
 
+    /// The client speaks HTTP/2: other handlers take the places of this one and of the one under the decoder, which gives them what
+    /// has come.
+    func becomeHTTP2() {
+        guard let context, let input else { return }
+        let channel = context.channel
+        let pipeline = context.pipeline.syncOperations
+        // First this one: the others begin to write as soon as they are there.
+        pipeline.removeHandler(self, promise: nil)
+        do {
+            try pipeline.addHandlers(
+                HTTP2Connection.handlers(shared, gate: gate, isSecure: tls != nil), position: .after(input))
+            pipeline.removeHandler(input, promise: nil)
+        } catch {
+            channel.close(promise: nil)
+        }
+    }
+
     /// A request of a player, complete with its head.
     func requestCame(_ head: RequestHead) {
         guard let context else { return }
@@ -139,7 +140,7 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
 
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
-        network = address.map { IPNetwork.ofCustomer($0) }
+        exchange = HTTPExchange(shared, on: context.eventLoop, for: address)
         delivered = DeliveredBodies(on: context.eventLoop)
         machine = HTTPConnection(limits: shared.limits, now: .now())
         arm()
@@ -158,13 +159,10 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
         context = nil
         input = nil
         items.removeAll()
-        timer?.task.cancel()
-        timer = nil
-        if let (request, id) = heldRequest { request.letGo(id) }
-        heldRequest = nil
+        timer.cancel()
+        exchange?.leave()
         streamed?.body.cancel()
         streamed = nil
-        giveBackBody()
         written.taken(waiting: 0, in: shared.memory)
         delivered?.ended(waiting: machine.waiting)
     }
@@ -310,61 +308,27 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
             reject(rejection)
         } else if playbackHead != nil {
             // Nothing that players ask for has a body.
-        } else if shared.memory.takeBody(bytes.readableBytes, after: bodyBytes, of: network) {
-            bodyBytes += bytes.readableBytes
+        } else if exchange?.take(bytes.readableBytes) ?? false {
             giveOn(.body(bytes), context)
         } else {
-            bodyBytes = 0
             reject(.overloaded)
         }
-    }
-
-    private func giveBackBody() {
-        shared.memory.giveBackBody(bodyBytes, of: network)
-        bodyBytes = 0
     }
 
     // MARK: Responses to players
 
     private func answer(_ head: RequestHead, _ context: ChannelHandlerContext) {
-        guard let playback = shared.playback else { return }
-        var connection = player ?? readAddresses(context)
-        let answer = playback.answer(head, over: &connection)
+        var connection = player ?? PlaybackConnection(context, isSecure: tls != nil)
+        let reply = exchange?.answer(head, over: &connection, to: self)
         player = connection
-        carryOut(answer, context)
+        if let reply { send(reply) }
     }
 
-    private func carryOut(_ answer: PlaybackService.Answer, _ context: ChannelHandlerContext) {
-        switch answer {
-        case .now(let reply):
-            send(reply)
-        case .held(let request):
-            let handler = NIOLoopBound(self, eventLoop: context.eventLoop)
-            let id = request.wait(on: context.eventLoop) {
-                handler.value.heldRequest = nil
-                if let context = handler.value.context { handler.value.carryOut(request.answer(), context) }
-            }
-            heldRequest = id.map { (request, $0) }
-        case .later(let work):
-            let handler = NIOLoopBound(self, eventLoop: context.eventLoop)
-            let executor = executor ?? EventLoopExecutor(context.eventLoop)
-            self.executor = executor
-            // The task runs here and now until it has something to wait for.
-            Task.immediate(executorPreference: executor) {
-                let reply = await work()
-                handler.value.send(reply)
-            }
-        }
+    func send(_ reply: PlaybackReply) {
+        send(reply, closes: false)
     }
 
-    private func readAddresses(_ context: ChannelHandlerContext) -> PlaybackConnection {
-        PlaybackConnection(
-            client: address,
-            server: context.localAddress?.ipAddress.flatMap { IPAddress($0)?.description } ?? "",
-            isSecure: tls != nil)
-    }
-
-    private func send(_ reply: PlaybackReply, closes: Bool = false) {
+    private func send(_ reply: PlaybackReply, closes: Bool) {
         guard let context, let input, !machine.isEnding else {
             reply.stream?.cancel()
             return
@@ -479,7 +443,7 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
             written.add(buffer, of: nil, isCounted: false)
             context.write(wrapOutboundOut(.body(.byteBuffer(buffer))), promise: promise)
         case .end(let trailers):
-            giveBackBody()
+            exchange?.giveBack()
             context.write(wrapOutboundOut(.end(trailers.map { HTTPHeaders($0) })), promise: promise)
             if machine.responseEnded(now: .now()) { finish() }
         }
@@ -531,25 +495,19 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
     /// Answers the request in progress, or the one that has not become one, in its handler's place, and ends the connection.
     private func reject(_ rejection: HTTPConnection.Rejection) {
         guard let context else { return }
-        note(rejection.sentence)
+        shared.note(rejection.sentence, of: address)
         guard machine.canReject else {
             context.close(promise: nil)
             return
         }
-        var reply = PlaybackReply(
-            HTTPResponseStatus(statusCode: Int(rejection.status)), ByteBuffer(string: rejection.sentence + "\n"))
-        reply.add("Content-Type", "text/plain; charset=utf-8")
-        reply.add("Cache-Control", CachePolicy.never.headerValue)
-        if rejection.status == 503 { reply.add("Retry-After", "5") }
-        reply.finish(isHead: false)
-        send(reply, closes: true)
+        send(PlaybackReply(rejection), closes: true)
         // Its handler waits for the rest of the body, which does not come.
         if hasCodec { context.fireErrorCaught(HTTPParserError.invalidEOFState) }
     }
 
     /// Ends a connection that is past help.
     func end(_ reason: String) {
-        note(reason)
+        shared.note(reason, of: address)
         context?.close(promise: nil)
     }
 
@@ -557,7 +515,7 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
     private func finish() {
         guard let context else { return }
         items.removeAll()
-        giveBackBody()
+        exchange?.giveBack()
         context.flush()
         context.close(mode: .output, promise: nil)
         measure()
@@ -565,24 +523,15 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
         arm()
     }
 
-    private func note(_ reason: String) {
-        shared.log.log(.info, "HTTP connection closed", reason, address: address?.description ?? "unknown", lines: 5)
-    }
-
     // MARK: Time
 
     func arm() {
         guard let context, let deadline = machine.deadline else { return }
-        if let timer {
-            guard deadline < timer.deadline else { return }
-            timer.task.cancel()
-        }
-        let task = context.eventLoop.assumeIsolated().scheduleTask(deadline: deadline) { self.timeUp() }
-        timer = (task, deadline)
+        timer.arm(deadline, on: context.eventLoop) { self.timeUp() }
     }
 
     private func timeUp() {
-        timer = nil
+        timer.wentOff()
         guard let context else { return }
         if machine.waiting > 0 { measure() }
         switch machine.timeUp(isPressed: shared.memory.isPressed, now: .now()) {

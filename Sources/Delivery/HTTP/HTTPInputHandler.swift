@@ -3,7 +3,9 @@ import NIOCore
 /// Reads a client's bytes as they are wanted: the requests of players it takes apart itself, all else it gives to the decoder
 /// above, piece by piece. What a pipelining client sends before its turn is kept as bytes and never as parsed requests, which
 /// take twenty times their room, and stops the socket from being read.
-final class HTTPInputHandler: ChannelDuplexHandler {
+///
+/// A connection may begin with HTTP/2's preface (RFC 9113 §3.4), by prior knowledge or because TLS has agreed on it.
+final class HTTPInputHandler: ChannelDuplexHandler, RemovableChannelHandler {
     typealias InboundIn = ByteBuffer
     typealias InboundOut = ByteBuffer
     typealias OutboundIn = IOData
@@ -13,6 +15,8 @@ final class HTTPInputHandler: ChannelDuplexHandler {
     private static let sliceLength = 1_024
     /// The socket is not read while anything is kept; beyond this, which only its end can bring, the peer is mad.
     private static let maximumKept = 1 << 20
+    /// As far as it reads like a request's head; the rest is for who takes it.
+    private static let preface = Array("PRI * HTTP/2.0\r\n\r\n".utf8)
 
     private let connection: HTTPConnectionHandler
     private var context: ChannelHandlerContext?
@@ -21,6 +25,8 @@ final class HTTPInputHandler: ChannelDuplexHandler {
     /// How much of it is known to hold no whole head; not zero: the rest of a head has to come.
     private var searched = 0
     private var hasEnded = false
+    /// No request has come.
+    private var isFresh = true
     private var isReadWanted = false
     private(set) var isFeeding = false
 
@@ -34,7 +40,12 @@ final class HTTPInputHandler: ChannelDuplexHandler {
 
     func handlerRemoved(context: ChannelHandlerContext) {
         self.context = nil
+        let rest = kept
         kept = ByteBuffer()
+        // Those who have taken this one's place go on with it.
+        guard rest.readableBytes > 0, context.channel.isActive else { return }
+        context.fireChannelRead(wrapInboundOut(rest))
+        context.fireChannelReadComplete()
     }
 
     /// Sends bytes past the encoder.
@@ -129,9 +140,14 @@ final class HTTPInputHandler: ChannelDuplexHandler {
             case .incomplete:
                 return false
             case .head(let head) where connection.takes(head):
+                isFresh = false
                 _ = takeKept(head.length)
                 connection.requestCame(head)
                 return true
+            case .other where isFresh && kept.readableBytesView.starts(with: HTTPInputHandler.preface):
+                searched = 0
+                connection.becomeHTTP2()
+                return false
             case .head, .other:
                 connection.addCodec()
             }

@@ -52,9 +52,22 @@ public final class HTTPListener: Sendable {
             response.headers[.date] = dates.text()
             try await writer.write(response: response.head, body: response.body)
         }
-        let shared = HTTPConnectionHandler.Shared(
-            limits: limits, memory: memory, playback: playback, dates: dates, log: log
-        ) { child.serve($0, logger: logger) }
+        let shared = HTTPShared(
+            limits: limits, memory: memory, playback: playback, dates: dates, log: log,
+            respond: { head, body, channel in
+                let context = ConnectionRequestContext(source: .init(channel: channel, logger: logger))
+                let request = Request(head: head, body: RequestBody(buffer: body))
+                do {
+                    var response = try await responder.respond(to: request, context: context)
+                    response.headers[.date] = dates.text()
+                    let collected = CollectedBody()
+                    try await response.body.write(collected)
+                    return (response.head, collected.bytes)
+                } catch {
+                    return (HTTPResponse(status: .internalServerError), ByteBuffer())
+                }
+            },
+            addCodec: { child.serve($0, logger: logger) })
         let connections = HTTPConnections()
         let channel = try await ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 1_024)
@@ -171,6 +184,19 @@ private struct HTTPChild: HTTPChannelHandler {
     func handle(value: Value, logger: Logger) async {
         await handleHTTP(asyncChannel: value, logger: logger)
     }
+}
+
+/// A response's body, gathered: those that Hummingbird makes here are small.
+private final class CollectedBody: ResponseBodyWriter, Sendable {
+    private let all = Mutex(ByteBuffer())
+
+    var bytes: ByteBuffer { all.withLock { $0 } }
+
+    func write(_ buffer: ByteBuffer) async throws {
+        _ = all.withLock { $0.writeImmutableBuffer(buffer) }
+    }
+
+    func finish(_ trailingHeaders: HTTPFields?) async throws {}
 }
 
 /// The text of the `Date` field, made once a second.

@@ -17,51 +17,62 @@ protocol StreamedBody: Sendable {
     func cancel()
 }
 
+/// A response whose body is written as it comes.
+protocol StreamedResponse: AnyObject {
+    /// More may be written for the client.
+    var takesStreamed: Bool { get }
+    func streamedWrite(_ bytes: ByteBuffer, promise: EventLoopPromise<Void>?)
+    func streamedFlush()
+    /// Nothing more comes.
+    func streamedEnded(isWhole: Bool)
+}
+
 /// Where a streamed body goes: one response of a connection, on whose event loop it stays.
 ///
 /// `@unchecked Sendable`: everything is called on that event loop, which all who hold it go back to.
 final class HTTPBodySink: SubscriberOutput, @unchecked Sendable {
     let channel: any Channel
-    private weak var connection: HTTPConnectionHandler?
+    private weak var response: (any StreamedResponse)?
     private let isChunked: Bool
 
-    init(_ connection: HTTPConnectionHandler, channel: any Channel, isChunked: Bool) {
-        self.connection = connection
+    /// - Parameter isChunked: the body goes out in chunks of HTTP/1.1, which tell its end.
+    init(_ response: any StreamedResponse, channel: any Channel, isChunked: Bool) {
+        self.response = response
         self.channel = channel
         self.isChunked = isChunked
     }
 
-    var isWritable: Bool { connection?.takesStreamed ?? false }
+    var isWritable: Bool { response?.takesStreamed ?? false }
 
     /// - Parameter bytes: whoever made their storage counts it for as long as anybody holds it.
     func write(_ bytes: ByteBuffer, promise: EventLoopPromise<Void>? = nil) {
-        guard let connection else {
+        guard let response else {
             promise?.fail(ChannelError.ioOnClosedChannel)
             return
         }
         guard isChunked, bytes.readableBytes > 0 else {
-            connection.streamedWrite(bytes, promise: promise)
+            response.streamedWrite(bytes, promise: promise)
             return
         }
         // RFC 9112 §7.1.
-        connection.streamedWrite(
+        response.streamedWrite(
             ByteBuffer(string: "\(String(bytes.readableBytes, radix: 16))\r\n"), promise: nil)
-        connection.streamedWrite(bytes, promise: promise)
-        connection.streamedWrite(ByteBuffer(staticString: "\r\n"), promise: nil)
+        response.streamedWrite(bytes, promise: promise)
+        response.streamedWrite(ByteBuffer(staticString: "\r\n"), promise: nil)
     }
 
     func flush() {
-        connection?.streamedFlush()
+        response?.streamedFlush()
     }
 
     /// The body is complete.
     func end() {
-        if isChunked { connection?.streamedWrite(ByteBuffer(staticString: "0\r\n\r\n"), promise: nil) }
-        connection?.streamedEnded(isWhole: true)
+        if isChunked { response?.streamedWrite(ByteBuffer(staticString: "0\r\n\r\n"), promise: nil) }
+        response?.streamedEnded(isWhole: true)
     }
 
     /// The body is not complete, and nothing more comes: the client is to notice.
     func cut() {
-        connection?.streamedEnded(isWhole: false)
+        response?.streamedEnded(isWhole: false)
     }
 }

@@ -1,6 +1,7 @@
 import Basics
 import HLS
 import NIOCore
+import NIOHPACK
 import Synchronization
 
 /// One snapshot of a stream as viewers get it. Immutable; what it is in text is made when the first viewer asks for it.
@@ -160,6 +161,7 @@ final class SharedResponses: Sendable {
     }
 
     private let made = Mutex<[Key: (second: Int64, bytes: ByteBuffer)]>([:])
+    private let heads = Mutex<[Key: (second: Int64, fields: HPACKHeaders)]>([:])
 
     /// - Parameter second: of its date.
     func response(_ key: Key, second: Int64, _ make: () -> ByteBuffer) -> ByteBuffer {
@@ -168,5 +170,13 @@ final class SharedResponses: Sendable {
         let bytes = make()
         made.withLock { $0[key] = (second, bytes) }
         return bytes
+    }
+    /// The head alone, for a connection of HTTP/2.
+    func fields(_ key: Key, second: Int64, _ make: () -> HPACKHeaders) -> HPACKHeaders {
+        let last = heads.withLock { $0[key] }
+        if let last, last.second == second { return last.fields }
+        let fields = make()
+        heads.withLock { $0[key] = (second, fields) }
+        return fields
     }
 }

@@ -2,6 +2,7 @@ import Basics
 import HLS
 import Live
 import NIOCore
+import NIOHPACK
 import NIOHTTP1
 
 /// A response that is the same for many: which one, and what stands in it.
@@ -36,6 +37,8 @@ struct PlaybackReply: Sendable {
     var meter: DeliveryMeter?
     /// Whoever made the body's storage counts it for as long as anybody holds it, as with segments.
     var isCounted = false
+    /// Long, and watched later than what is short: on a connection of many responses others go first.
+    var isBulk = false
 
     /// A playlist, compressed where asked for, or 304.
     static func playlist(
@@ -130,6 +133,7 @@ struct PlaybackReply: Sendable {
             reply.add("Content-Type", file.contentType)
             reply.add("Cache-Control", cache.headerValue)
             reply.isCounted = file.isCounted
+            reply.isBulk = request.path.resource.isSegment
         }
         reply.addRangeFields(of: file)
         return reply
@@ -213,6 +217,7 @@ struct PlaybackReply: Sendable {
         self.body = body
         ownHead = ByteBuffer()
         shared = response
+        if case .file(let file) = response.content { isCounted = file.isCounted }
     }
 
     /// The status line and the fields, each with its line end, as they go out; those of the connection come behind them.
@@ -243,6 +248,14 @@ struct PlaybackReply: Sendable {
                 if let body { bytes.writeImmutableBuffer(body) }
                 return bytes
             }
+        }
+    }
+
+    /// The head on a connection of HTTP/2; of what is shared it is made once a second for all.
+    func fields(_ date: HTTPDates.Now) -> HPACKHeaders {
+        guard let shared else { return Self.fields(of: ownHead, status: status, date: date.text) }
+        return shared.responses.fields(shared.key, second: date.second) {
+            Self.fields(of: head, status: status, date: date.text)
         }
     }
 

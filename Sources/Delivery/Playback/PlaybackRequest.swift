@@ -161,6 +161,14 @@ extension PlaybackPath.Resource {
         case .file, .thumbnail, .page, .time, .flv: false
         }
     }
+
+    /// Not a part of one, and not what a decoder begins with.
+    var isSegment: Bool {
+        switch self {
+        case .file(.segment), .file(.trackSegment): true
+        default: false
+        }
+    }
 }
 
 /// A request's target in its two parts (RFC 9112 §3.2).

@@ -18,7 +18,8 @@ final class PageBrowser: Sendable {
     private let requests: FileHandle
     private let state = Mutex(State())
 
-    init(_ address: String, size: String = "800,450") throws {
+    /// - Parameter options: further ones of Chromium.
+    init(_ address: String, size: String = "800,450", options: [String] = []) throws {
         folder = try Folder()
         let fifo = folder.file("requests")
         guard mkfifo(fifo, 0o600) == 0, FileManager.default.createFile(atPath: folder.file("answers"), contents: nil),
@@ -33,8 +34,8 @@ final class PageBrowser: Sendable {
                 "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run", "--disable-background-networking",
                 "--disable-component-update", "--disable-sync", "--autoplay-policy=no-user-gesture-required",
                 "--mute-audio", "--window-size=\(size)", "--user-data-dir=\(folder.file("profile"))",
-                "--remote-debugging-pipe", address,
-            ], environment: ["HOME": folder.path], directory: folder.path)
+                "--remote-debugging-pipe",
+            ] + options + [address], environment: ["HOME": folder.path], directory: folder.path)
     }
 
     deinit {
