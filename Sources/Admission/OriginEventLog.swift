@@ -32,11 +32,18 @@ public final class OriginEventLog: StageObserver {
     public func hubOpened(_ hub: StreamHub) async {}
 
     public func published(_ hub: StreamHub, by publisher: Publisher, isReturn: Bool) async {
-        record(.publish, hub.address, hub.accountID, publisher.info, isAuthenticated: true)
+        record(.publish, hub.address, hub.accountID, publisher.info, role: publisher.role, isAuthenticated: true)
+    }
+
+    /// The other encoder comes on air: a row like the one of its coming, which says why.
+    public func switched(_ hub: StreamHub, to publisher: Publisher, because cause: SwitchCause) async {
+        record(
+            .publish, hub.address, hub.accountID, publisher.info, role: publisher.role, switched: cause,
+            isAuthenticated: true)
     }
 
     public func unpublished(_ hub: StreamHub, last publisher: Publisher) async {
-        record(.unpublish, hub.address, hub.accountID, publisher.info, isAuthenticated: true)
+        record(.unpublish, hub.address, hub.accountID, publisher.info, role: publisher.role, isAuthenticated: true)
     }
 
     /// A refusal is logged for the account that owns the app; for an app of nobody there is nobody to tell. Returns at once.
@@ -51,10 +58,13 @@ public final class OriginEventLog: StageObserver {
     /// - Parameter accountID: 0: looked up by the app.
     private func record(
         _ kind: OriginEvent.Kind, _ stream: StreamAddress, _ accountID: AccountID, _ info: PublisherInfo,
-        _ refusal: PublishRefusal? = nil, isAuthenticated: Bool
+        _ refusal: PublishRefusal? = nil, role: EncoderRole = .primary, switched cause: SwitchCause? = nil,
+        isAuthenticated: Bool
     ) {
         let moment = now()
         var metadata = ["software": info.software, "protocol": info.transport]
+        if role != .primary || cause != nil { metadata["encoder"] = role.rawValue }
+        if let cause { metadata["on_air"] = cause.rawValue }
         if let refusal { metadata["error"] = refusal.message }
         let event = OriginEvent(
             accountID: accountID, date: moment.date, kind: kind, app: stream.app, instance: stream.instance,

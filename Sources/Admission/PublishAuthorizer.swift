@@ -12,11 +12,13 @@ public struct PublishAuthorizer: Sendable {
     let failures: FailureLimit
     /// Encoders that were refused for want of a login.
     let wantedLogins: WantedLogins
+    private let backupSuffix: String
     private let logger: Logger
 
+    /// - Parameter backupSuffix: what backup encoders add to the stream's name; empty: there are none.
     public init(
         store: any Store, secret: ServerSecret, passwords: PasswordChecker, failures: FailureLimit, logger: Logger,
-        wantedLogins: WantedLogins = WantedLogins()
+        wantedLogins: WantedLogins = WantedLogins(), backupSuffix: String = ""
     ) {
         self.store = store
         self.secret = secret
@@ -24,9 +26,12 @@ public struct PublishAuthorizer: Sendable {
         self.failures = failures
         self.logger = logger
         self.wantedLogins = wantedLogins
+        self.backupSuffix = backupSuffix
     }
 
-    /// - Parameter address: the encoder's, without port.
+    /// - Parameters:
+    ///   - stream: as the encoder names it.
+    ///   - address: the encoder's, without port.
     public func authorize(_ stream: StreamAddress, _ credentials: PublishCredentials, from address: String) async
         -> Result<PublishGrant, PublishRefusal>
     {
@@ -46,11 +51,12 @@ public struct PublishAuthorizer: Sendable {
         }
     }
 
-    private func decide(_ stream: StreamAddress, _ credentials: PublishCredentials, _ address: String)
+    private func decide(_ named: StreamAddress, _ credentials: PublishCredentials, _ address: String)
         async throws(PublishRefusal) -> PublishGrant
     {
-        if let fault = stream.fault { throw .invalidName(fault: fault) }
-        guard stream == stream.forPlayback else { throw .playbackName }
+        if let fault = named.fault { throw .invalidName(fault: fault) }
+        guard named == named.forPlayback else { throw .playbackName }
+        let (stream, role) = encoder(named)
         let account: Account
         let users: [StreamUser]
         let settings: [StreamSettings]
@@ -71,10 +77,20 @@ public struct PublishAuthorizer: Sendable {
         guard !users.isEmpty else { throw .unknownStream }
         let user = try await verify(credentials, users, address)
         return PublishGrant(
-            accountID: account.id, user: user,
+            accountID: account.id, stream: stream, role: role, user: user,
             settings: StreamGrantSettings(
                 reconnectWindow: settings.inForce(\.reconnectWindow),
                 endsOnUnpublish: settings.inForce(\.endsOnUnpublish)))
+    }
+
+    /// Which stream an encoder publishes, and as which of its encoders: who may publish a stream may be its backup.
+    private func encoder(_ named: StreamAddress) -> (stream: StreamAddress, role: EncoderRole) {
+        guard !backupSuffix.isEmpty, named.stream.hasSuffix(backupSuffix), named.stream != backupSuffix else {
+            return (named, .primary)
+        }
+        var stream = named
+        stream.stream.removeLast(backupSuffix.count)
+        return (stream, .backup)
     }
 
     /// - Returns: the user's name; empty where publishing is open.

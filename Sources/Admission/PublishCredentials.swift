@@ -1,4 +1,5 @@
 import Basics
+import Live
 
 /// What an encoder shows to be let in.
 public struct PublishCredentials: Sendable {
@@ -27,6 +28,9 @@ public struct ChallengedUser: Sendable, Hashable {
 /// What a publisher is let in with.
 public struct PublishGrant: Sendable {
     public var accountID: AccountID
+    /// What it publishes: of a backup encoder the stream that it is the backup of.
+    public var stream: StreamAddress
+    public var role: EncoderRole
     /// Empty where none was asked for.
     public var user: String
     public var settings: StreamGrantSettings

@@ -87,7 +87,7 @@ final class Origin: Sendable {
         let authorizer = PublishAuthorizer(
             store: store, secret: secret,
             passwords: PasswordChecker(threads: threads, acceptsHash: configuration.compat.acceptPasswordHash),
-            failures: failedLogins, logger: logger)
+            failures: failedLogins, logger: logger, backupSuffix: configuration.live.backupSuffix)
         let rtmp = RTMPEnvironment(
             configuration: configuration.rtmpServer, stage: stage, memory: memory, admissions: admissions,
             authorizer: authorizer,

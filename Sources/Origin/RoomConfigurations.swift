@@ -107,7 +107,8 @@ extension PlayhouseConfiguration {
             maximumMessage: rtmp.maxMessage,
             hub: HubSettings(
                 reconnectWindow: live.reconnectWindow, takeoverAfter: live.takeoverAfter,
-                latency: live.latency, ring: WriteRing.Limits(bytes: live.gopBytes),
+                backupAfter: live.backupAfter, primaryAfter: live.primaryAfter, latency: live.latency,
+                ring: WriteRing.Limits(bytes: live.gopBytes),
                 slowViewerTimeout: live.slowViewerTimeout))
     }
 }

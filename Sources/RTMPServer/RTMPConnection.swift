@@ -336,12 +336,13 @@ final class RTMPConnection: ChannelDuplexHandler, @unchecked Sendable {
             case .success(let grant):
                 // An encoder that hung up while it was being let in would leave a stream that nobody sends.
                 guard await self.isThere() else { return }
-                let publisher = Publisher(info: client.publisher(grant.user, at: self.peer)) { [weak self] ending in
+                let info = client.publisher(grant.user, at: self.peer)
+                let publisher = Publisher(info: info, role: grant.role) { [weak self] ending in
                     self?.onLoop { $0.dismiss(use, ending) }
                 }
                 do throws(StreamHub.Rejection) {
                     let publication = try await environment.stage.publish(
-                        stream, accountID: grant.accountID,
+                        grant.stream, accountID: grant.accountID,
                         settings: environment.configuration.hubSettings(grant.settings), publisher: publisher,
                         on: self.eventLoop)
                     self.eventLoop.execute { self.begin(publication, use) }

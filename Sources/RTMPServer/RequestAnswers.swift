@@ -1,6 +1,7 @@
 import Admission
 import Basics
 import Live
+import Logging
 import RTMP
 import Storage
 import Usher
@@ -64,22 +65,34 @@ extension RTMPEnvironment {
     func logAccepted(_ publication: Publication, from address: String) {
         logger.info(
             "publisher accepted",
-            metadata: [
-                "stream": "\(publication.hub.address)", "address": "\(address)",
-                "user": "\(publication.publisher.info.user)", "software": "\(publication.publisher.info.software)",
-            ])
+            metadata: metadata(
+                publication, address,
+                [
+                    "user": "\(publication.publisher.info.user)",
+                    "software": "\(publication.publisher.info.software)",
+                ]))
     }
 
     func logEnded(_ publication: Publication, isOrderly: Bool, from address: String) {
         logger.info(
             isOrderly ? "publisher ended" : "publisher's connection ended",
-            metadata: ["stream": "\(publication.hub.address)", "address": "\(address)"])
+            metadata: metadata(publication, address))
     }
 
     func logDismissed(_ publication: Publication, _ ending: PublisherEnding, from address: String) {
         logger.info(
             "publisher dismissed: \(ending)",
-            metadata: ["stream": "\(publication.hub.address)", "address": "\(address)"])
+            metadata: metadata(publication, address))
+    }
+
+    private func metadata(
+        _ publication: Publication, _ address: String, _ more: Logger.Metadata = [:]
+    ) -> Logger.Metadata {
+        var metadata = more
+        metadata["stream"] = "\(publication.hub.address)"
+        metadata["address"] = "\(address)"
+        if publication.publisher.role == .backup { metadata["encoder"] = "backup" }
+        return metadata
     }
 }
 

@@ -193,6 +193,24 @@ extension ConfigurationKey {
             second takes its place and viewers stay.
             """),
         ConfigurationKey(
+            "live.backup_suffix", \.live.backupSuffix, .nameSuffixOrEmpty,
+            """
+            A second encoder that publishes the stream's name with this behind it is the stream's backup: viewers of the stream \
+            get what it sends while the primary encoder is away. Empty: there are no backups, and such a name is a stream of its own.
+            """),
+        ConfigurationKey(
+            "live.backup_after", \.live.backupAfter, .duration(.seconds(1) ... .seconds(60)),
+            """
+            The encoder on air counts as gone when it has sent no audio or video for this long while the stream's other encoder \
+            has; that one goes on air. A connection that ends does so at once.
+            """),
+        ConfigurationKey(
+            "live.primary_after", \.live.primaryAfter, .duration(.zero ... .seconds(3600)),
+            """
+            A primary encoder that is back is on air again, from a keyframe on, when it has sent for this long without a break of \
+            half of live.backup_after.
+            """),
+        ConfigurationKey(
             "live.reconnect_window", \.live.reconnectWindow, .duration(.zero ... .seconds(1800)),
             """
             How long viewers and pushes wait for an encoder whose connection broke before the stream ends. A stream's own \

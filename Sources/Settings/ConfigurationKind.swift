@@ -149,6 +149,20 @@ extension ConfigurationKind<String> {
             }, print: { $0 })
     }
 
+    /// What is put behind a stream's name, or nothing. It is no name of a rendition (`_360p`).
+    static var nameSuffixOrEmpty: Self {
+        .scalar(
+            type: "suffix",
+            expectation: "1 to 32 letters, digits and -_.~ that are no rendition's such as _360p, or \"\"",
+            parse: { text in
+                if text.isEmpty { return text }
+                guard text.utf8.count <= 32, StreamAddress.isValidName("a" + text),
+                    VideoName.source(of: "a" + text) == nil
+                else { return nil }
+                return text
+            }, print: { $0 })
+    }
+
     /// The value of `Access-Control-Allow-Origin`: `*`, one origin, or nothing.
     static var corsOrigin: Self {
         .scalar(

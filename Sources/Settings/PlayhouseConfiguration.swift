@@ -143,6 +143,12 @@ extension PlayhouseConfiguration {
     public struct Live: Sendable, Hashable {
         /// Silence of the first publisher after which a second one takes over.
         public var takeoverAfter = Duration.seconds(5)
+        /// What backup encoders add to the stream's name; empty: there are none.
+        public var backupSuffix = "_backup"
+        /// Silence of the encoder on air after which the stream's other encoder goes on air instead.
+        public var backupAfter = Duration.seconds(3)
+        /// How long the primary encoder must have sent without a break before it is on air again.
+        public var primaryAfter = Duration.seconds(10)
         /// How long a dropped encoder may take to return; stream settings override it.
         public var reconnectWindow = Duration.seconds(30)
         /// How long frames may be gathered before they are sent to many viewers at once.

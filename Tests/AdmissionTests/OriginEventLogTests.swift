@@ -3,6 +3,7 @@ import Foundation
 import Live
 import Logging
 import NIOCore
+import NIOPosix
 import Storage
 import Testing
 
@@ -54,6 +55,33 @@ import Testing
             await log.flush()
             found = try await rows(scene)
             #expect(found.count == 4)
+        }
+    }
+
+    @Test("Of two encoders the events say which one came, and which is on air and why")
+    func encoders() async throws {
+        try await Scene.run { scene in
+            let log = log(scene)
+            let stage = Stage(memory: MemoryBudget(ceiling: 1 << 30), logger: Logger(label: "test"))
+            await stage.add(log)
+            var publications: [Publication] = []
+            for role in [EncoderRole.primary, .backup] {
+                publications.append(
+                    try await stage.publish(
+                        address(), accountID: 7, settings: HubSettings(),
+                        publisher: Publisher(info: info(), role: role) { _ in },
+                        on: MultiThreadedEventLoopGroup.singleton.any()))
+            }
+            publications[0].end(isOrderly: false)
+            var found: [OriginEvent] = []
+            while found.count < 3 {
+                await Task.yield()
+                await log.flush()
+                found = try await rows(scene).sorted { $0.id < $1.id }
+            }
+            #expect(found.map(\.kind) == [.publish, .publish, .publish] && found.allSatisfy { $0.stream == "show" })
+            #expect(found.map { $0.metadata["encoder"] } == [nil, "backup", "backup"])
+            #expect(found.map { $0.metadata["on_air"] } == [nil, nil, "the other encoder's connection broke"])
         }
     }
 

@@ -22,6 +22,7 @@ private struct Logins: Sendable {
     /// Stream `show` with user `ann`, stream `open` with a user who needs no login; account 7 suspended where asked for.
     static func run(
         perMinute: Int = 0, challengeApps: [String] = [], isSuspended: Bool = false,
+        backupSuffix: String = "",
         _ body: @Sendable (Logins) async throws -> Void
     ) async throws {
         try await Scene.run { scene in
@@ -45,7 +46,7 @@ private struct Logins: Sendable {
             let failures = FailureLimit(perMinute: perMinute, clock: { clock.both.steady })
             let authorizer = PublishAuthorizer(
                 store: scene.store, secret: secret, passwords: PasswordChecker(threads: .singleton, acceptsHash: false),
-                failures: failures, logger: Logger(label: "test"))
+                failures: failures, logger: Logger(label: "test"), backupSuffix: backupSuffix)
             try await body(
                 Logins(
                     scene: scene, failures: failures, authorizer: authorizer,
@@ -132,6 +133,33 @@ private struct Logins: Sendable {
                     passwordHash: try Password.hash("looking-glass", cost: 4), created: logins.scene.clock.now))
             #expect(await logins.refusal(user: "bob", pass: "looking-glass") == .wrongCredentials)
             #expect(await logins.user("other", user: "bob", pass: "looking-glass") == "bob")
+        }
+    }
+
+    @Test("Who may publish a stream may be its backup, and nobody else; renditions have backups as well")
+    func backups() async throws {
+        try await Logins.run(backupSuffix: "_backup") { logins in
+            for stream in ["open", "open_backup", "_backup", "open_360p", "open_backup_360p"] {
+                _ = try await logins.scene.store.insertStreamUser(
+                    StreamUser(
+                        accountID: 7, app: "demo-origin", stream: stream, user: "cam",
+                        passwordHash: try Password.hash("secret", cost: 4), created: logins.scene.clock.now))
+            }
+            for (named, stream, role) in [
+                ("open", "open", EncoderRole.primary), ("open_backup", "open", .backup),
+                ("open_backup_backup", "open_backup", .backup), ("_backup", "_backup", .primary),
+                ("open_360p_backup", "open_360p", .backup), ("open_backup_360p", "open_backup_360p", .primary),
+            ] {
+                let grant = try await logins.publish(named, user: "cam", pass: "secret").get()
+                #expect(grant.stream == StreamAddress(app: "demo-origin", instance: "live", stream: stream))
+                #expect(grant.role == role, "\(named)")
+            }
+            #expect(await logins.user("show_backup", user: "ann", pass: "wonderland") == "ann")
+            #expect(await logins.refusal("show_backup") == .missingCredentials)
+            #expect(await logins.refusal("other_backup") == .unknownStream)
+        }
+        try await Logins.run { logins in
+            #expect(await logins.refusal("show_backup", user: "ann", pass: "wonderland") == .unknownStream)
         }
     }
 

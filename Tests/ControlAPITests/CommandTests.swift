@@ -5,6 +5,7 @@ import Media
 import NIOCore
 import RTMP
 import Storage
+import TestSupport
 import Testing
 import Usher
 
@@ -485,6 +486,26 @@ struct CommandTests {
             #expect(try await api.call("stream.active", ["app": "demo-origin", "inst": "x"])["streams"] == [])
             // What stands behind a slash is no part of an app.
             #expect(try await api.call("stream.active", ["app": "demo-origin/live", "inst": "live"])["code"] == 7)
+        }
+    }
+
+    @Test("A stream's two encoders are told apart, and are one stream; which of them comes on air is an event")
+    func twoEncoders() async throws {
+        try await TestAPI.run { (api: TestAPI) async throws in
+            let primary = try await api.publish("mystream")
+            _ = try await api.publish("mystream", role: .backup)
+            let stream: [String: JSONValue] = ["app": "demo-origin", "inst": "live", "stream": "mystream"]
+            func encoders() async throws -> [[JSONValue?]] {
+                let details = try await api.call("stream.details", JSONObject(stream.map { .init($0.key, $0.value) }))
+                return (details["stream"]?["encoders"]?.arrayValue ?? []).map {
+                    [$0["role"], $0["on_air"], $0["user"]]
+                }
+            }
+            #expect(try await encoders() == [["primary", true, "alice"], ["backup", false, "alice"]])
+            primary.end(isOrderly: false)
+            try await eventually("the backup on air") { try await encoders() == [["backup", true, "alice"]] }
+            let list = try await api.call("stream.active", ["app": "demo-origin", "inst": "live"])
+            #expect(list["streams"]?.arrayValue?.map { $0["state"] } == ["live"])
         }
     }
 

@@ -428,8 +428,8 @@ private struct History {
             for loop in fanouts.indices where fanouts[loop] != nil { mail[loop].append(.end) }
         case .discontinuity: packagerTimes.removeAll()
         case .tracksChanged(let tracks): packagerTracks = tracks
-        case .sample(let sample): checkPackager(sample)
-        case .accept, .reject, .disconnect, .publisherLost, .wantKeyframe, .notUnderstood: break
+        case .sample(let sample, _): checkPackager(sample)
+        case .accept, .reject, .disconnect, .publisherLost, .switched, .wantKeyframe, .notUnderstood: break
         }
     }
 

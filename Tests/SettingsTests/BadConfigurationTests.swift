@@ -101,6 +101,22 @@ import Testing
             yaml: "hls.segment_duration: 31\n",
             messages: ["c.yaml:1: hls.segment_duration: expected a duration from 0.5 to 30 s, found \"31\""]),
         Case(
+            yaml: "live.backup_suffix: _360p\n",
+            messages: [
+                """
+                c.yaml:1: live.backup_suffix: expected 1 to 32 letters, digits and -_.~ that are no rendition's such as _360p, or \
+                "", found "_360p"
+                """
+            ]),
+        Case(
+            yaml: "live.backup_suffix: /b\n",
+            messages: [
+                """
+                c.yaml:1: live.backup_suffix: expected 1 to 32 letters, digits and -_.~ that are no rendition's such as _360p, or \
+                "", found "/b"
+                """
+            ]),
+        Case(
             yaml: "live.latency: -1\n",
             messages: ["c.yaml:1: live.latency: expected a duration from 0 to 2000 ms, found \"-1\""]),
         Case(

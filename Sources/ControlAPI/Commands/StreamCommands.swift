@@ -58,7 +58,8 @@ struct StreamDetails: Command {
             "`stream` with `name`, `app`, `inst`, `type`, `state` (`live`, `recovering`), `isRecording`, "
             + "`connect_time`, `publish_time`, `encoder`, `codec`, `width`, `height`, `frame_rate`, "
             + "`bitrate`, `metadata`, `transcoders`, `transcoder_count`, `last_chunk_id`, `viewers`, "
-            + "`bytes_in`, `pushpublish`."
+            + "`bytes_in`, `pushpublish`, `encoders` (those connected, the one on air first, each with `role` "
+            + "(`primary`, `backup`), `on_air` and what `encoder` has)."
     )
 
     private let address: StreamAddress
@@ -146,16 +147,27 @@ enum StreamRow {
             "type": "live", "state": .string(report.state.rawValue), "isRecording": "false",
             "connect_time": .string(ReplyDate.slashed(report.publisher.connected)),
             "publish_time": .string(ReplyDate.slashed(report.published)),
-            "encoder": [
-                "address": .string(report.publisher.address), "software": .string(report.publisher.software),
-                "protocol": .string(report.publisher.transport), "user": .string(report.publisher.user),
-            ],
+            "encoder": .object(encoder(report.publisher)),
+            "encoders": .array(
+                report.encoders.map { connected in
+                    var row = encoder(connected.info)
+                    row["role"] = .string(connected.role.rawValue)
+                    row["on_air"] = .bool(connected.isOnAir)
+                    return .object(row)
+                }),
             "codec": codec(report.tracks), "width": .int(resolution?.width ?? 0),
             "height": .int(resolution?.height ?? 0), "frame_rate": .double(frameRate), "bitrate": .int(report.bitrate),
             "metadata": report.metadata.map(json) ?? .object([:]), "transcoders": [], "transcoder_count": 0,
             "last_chunk_id": .integer(environment.lastSegment(address) ?? 0),
             "viewers": .int(environment.viewers(address, report.viewers)),
             "bytes_in": .integer(report.bytesReceived), "pushpublish": .array(pushes.map { .object(row($0)) }),
+        ]
+    }
+
+    private static func encoder(_ publisher: PublisherInfo) -> JSONObject {
+        [
+            "address": .string(publisher.address), "software": .string(publisher.software),
+            "protocol": .string(publisher.transport), "user": .string(publisher.user),
         ]
     }
 

@@ -5,8 +5,9 @@ import RTMP
 
 /// One stream as a pure machine: events and the time they come at go in, actions come out.
 ///
-/// It decides who may publish, which tracks a publisher has and where its samples lie in time, what is kept for subscribers
-/// and when it is written, and when the stream is over. `StreamHub` owns its event loop and carries the actions out.
+/// It decides who may publish, which of its two encoders is on air, which tracks a publisher has and where its samples lie in
+/// time, what is kept for subscribers and when it is written, and when the stream is over. `StreamHub` owns
+/// its event loop and carries the actions out.
 struct HubMachine {
     enum Timer: Hashable {
         /// What is gathered goes out.
@@ -48,9 +49,12 @@ struct HubMachine {
         case disconnect(Publisher, PublisherEnding)
         /// For packagers.
         case tracksChanged(TrackSet)
-        case sample(StreamSample)
+        /// - Parameter age: milliseconds since it came.
+        case sample(StreamSample, age: Int64)
         case discontinuity
         case publisherLost
+        /// Of the stream's two encoders this one is on air now.
+        case switched(to: Publisher, SwitchCause)
         /// For subscribers; nothing before `oldest` is kept any longer.
         case deliver(MergedWrite, oldest: Int64)
         /// A subscriber has nothing to start on.
@@ -74,6 +78,7 @@ struct HubMachine {
 
         struct Live {
             let publisher: Publisher
+            let since: NIODeadline
             /// It has sent something.
             var hasSent = false
             /// What is left of its predecessor's time to return, in case this one sends nothing.
@@ -90,6 +95,8 @@ struct HubMachine {
 
     private let settings: HubSettings
     private var state = State.vacant
+    /// The stream's other encoder. There is one only while the stream is live.
+    private var standby: StandbyEncoder?
     private var timeline = Timeline()
     private var watch = TrackWatch()
     private var headers = JoinHeaders()
@@ -116,7 +123,7 @@ struct HubMachine {
     var tracks: TrackSet { watch.tracks }
     var ring: WriteRing { backlog.ring }
     /// What it holds in memory, by capacity.
-    var heldBytes: Int { backlog.heldBytes + headers.heldBytes }
+    var heldBytes: Int { backlog.heldBytes + headers.heldBytes + (standby?.heldBytes ?? 0) }
 
     var isEnded: Bool {
         if case .ended = state { true } else { false }
@@ -136,6 +143,12 @@ struct HubMachine {
         case .recovering(let publisher, _): publisher
         case .vacant, .ended: nil
         }
+    }
+
+    /// The encoders that are connected, the one on air first.
+    var publishers: [Publisher] {
+        guard case .live(let live) = state else { return [] }
+        return [live.publisher] + (standby.map { [$0.publisher] } ?? [])
     }
 
     /// The encoder's metadata, unless it is too large to report.
@@ -181,7 +194,9 @@ struct HubMachine {
             count(role, by: -1)
             backlog.unsubscribe()
         case .close(let ending):
-            if case .live(let live) = state, let ending { actions.append(.disconnect(live.publisher, ending)) }
+            if let ending {
+                for publisher in publishers { actions.append(.disconnect(publisher, ending)) }
+            }
             finish(at: moment, into: &actions)
         }
     }
@@ -200,13 +215,18 @@ struct HubMachine {
         switch state {
         case .vacant:
             published = moment.wallClock
+        case .live(let current) where current.publisher.role != publisher.role:
+            standBy(publisher, beside: current, at: moment, into: &actions)
+            return
         case .live(let current):
-            let silence = settings.takeoverAfter(of: current.publisher.info, by: publisher.info)
-            guard moment.now - current.lastSample >= TimeAmount(silence) else {
-                actions.append(.reject(.busy))
+            guard replace(current.publisher, lastSample: current.lastSample, by: publisher, at: moment, into: &actions)
+            else { return }
+            if standby?.isReady(at: moment.now, longestGap: longestGap) == true {
+                actions.append(.accept)
+                switchOver(.reconnected, at: moment, into: &actions)
+                standby = StandbyEncoder(publisher, lastSample: moment.now)
                 return
             }
-            actions.append(.disconnect(current.publisher, .takenOver))
             startOver(at: moment, into: &actions)
         case .recovering(_, let until):
             inherited = until
@@ -216,8 +236,23 @@ struct HubMachine {
             actions.append(.reject(.ended))
             return
         }
-        state = .live(.init(publisher: publisher, inherited: inherited, lastSample: moment.now))
+        state = .live(.init(publisher: publisher, since: moment.now, inherited: inherited, lastSample: moment.now))
         actions.append(.accept)
+    }
+
+    /// Sends a publisher away whose place another one of the same role takes.
+    /// - Returns: false when it is not silent enough for that.
+    private func replace(
+        _ current: Publisher, lastSample: NIODeadline, by publisher: Publisher, at moment: Moment,
+        into actions: inout [Action]
+    ) -> Bool {
+        let silence = settings.takeoverAfter(of: current.info, by: publisher.info)
+        guard moment.now - lastSample >= TimeAmount(silence) else {
+            actions.append(.reject(.busy))
+            return false
+        }
+        actions.append(.disconnect(current, .takenOver))
+        return true
     }
 
     /// Keeps viewers and pushes, and makes ready for another encoder: its own headers, its own clock.
@@ -234,17 +269,22 @@ struct HubMachine {
     private mutating func unpublish(
         _ id: UInt64, isOrderly: Bool, at moment: Moment, into actions: inout [Action]
     ) {
+        if standby?.publisher.id == id { standby = nil }
         guard case .live(let live) = state, live.publisher.id == id else { return }
         flush(at: moment, into: &actions)
-        var until = moment.now + TimeAmount(settings.reconnectWindow)
+        var until: NIODeadline?
         if !live.hasSent {
             // It vanished while it was being let in: it does not prolong what its predecessor left, which may be nothing.
-            guard let inherited = live.inherited, inherited > moment.now else {
-                finish(at: moment, into: &actions)
-                return
-            }
-            until = inherited
-        } else if settings.reconnectWindow <= .zero || (isOrderly && settings.endsOnUnpublish) {
+            until = live.inherited.flatMap { $0 > moment.now ? $0 : nil }
+        } else if settings.reconnectWindow > .zero, !(isOrderly && settings.endsOnUnpublish) {
+            until = moment.now + TimeAmount(settings.reconnectWindow)
+        }
+        if standby != nil {
+            switchOver(isOrderly ? .ended : .lost, inherited: until, at: moment, into: &actions)
+            standby = nil
+            return
+        }
+        guard let until else {
             finish(at: moment, into: &actions)
             return
         }
@@ -258,10 +298,83 @@ struct HubMachine {
         flush(at: moment, into: &actions)
         let last = currentPublisher
         state = .ended
+        standby = nil
         backlog.removeAll()
         headers = JoinHeaders()
         actions.append(.cancelTimer(.recovery))
         actions.append(.ended(last: last))
+    }
+
+    // MARK: Two encoders
+
+    /// The silence after which the encoder on air counts as gone.
+    private var backupAfter: TimeAmount { TimeAmount(settings.backupAfter) }
+    /// Without a frame for longer the other encoder is not steady.
+    private var longestGap: TimeAmount { .nanoseconds(backupAfter.nanoseconds / 2) }
+
+    /// The other encoder comes. It is kept ready, unless the one on air is gone and nobody knows.
+    private mutating func standBy(
+        _ publisher: Publisher, beside live: State.Live, at moment: Moment, into actions: inout [Action]
+    ) {
+        if let former = standby {
+            guard replace(former.publisher, lastSample: former.lastSample, by: publisher, at: moment, into: &actions)
+            else { return }
+        }
+        standby = StandbyEncoder(publisher, lastSample: moment.now)
+        actions.append(.accept)
+        if silence(of: live, at: moment.now) >= backupAfter { switchOver(.silent, at: moment, into: &actions) }
+    }
+
+    /// How long the encoder on air has sent no access unit.
+    private func silence(of live: State.Live, at now: NIODeadline) -> TimeAmount {
+        now - max(live.since, timeline.lastArrival)
+    }
+
+    /// A sample of the encoder that is not on air: only now something may be there to go on with.
+    private mutating func keep(
+        _ sample: StreamSample, from id: UInt64, at moment: Moment, into actions: inout [Action]
+    ) {
+        guard standby?.publisher.id == id, case .live(let live) = state else { return }
+        bytesReceived &+= Int64(sample.byteCount)
+        let circumstances = StandbyEncoder.Circumstances(
+            now: moment.now, lastOnAir: timeline.lastArrival,
+            longestGap: longestGap, limit: settings.ring.bytes,
+            pressure: moment.pressure)
+        let mayStart = standby?.take(sample, circumstances) ?? false
+        let steadiness = standby?.steadiness(at: moment.now) ?? .zero
+        // The silence is believed if this one was heard all the time: it may be the server that was busy.
+        if min(silence(of: live, at: moment.now), steadiness) >= backupAfter {
+            switchOver(.silent, at: moment, into: &actions)
+        } else if mayStart, standby?.publisher.role == .primary, steadiness >= TimeAmount(settings.primaryAfter) {
+            switchOver(.recovered, at: moment, into: &actions)
+        }
+    }
+
+    /// Puts the other encoder on air, and the one before in its place.
+    /// - Parameter inherited: when the stream would end if it had no other encoder.
+    private mutating func switchOver(
+        _ cause: SwitchCause, inherited: NIODeadline? = nil, at moment: Moment, into actions: inout [Action]
+    ) {
+        guard case .live(let former) = state, let successor = standby else { return }
+        // With a predecessor that is well, nothing is missing at the newest keyframe, and nothing is shown twice.
+        let isSeamless = cause == .recovered && silence(of: former, at: moment.now) <= .milliseconds(500)
+        var (joined, kept) = successor.continuation(fromNewest: isSeamless)
+        // What it sent before it fell silent itself is the past.
+        if !successor.isReady(at: moment.now, longestGap: longestGap) { kept = [] }
+        let formerHeaders = headers
+        startOver(at: moment, into: &actions)
+        timeline.switchOver(
+            latest: successor.latest?.time, arrival: successor.latest?.arrival ?? moment.now)
+        standby = StandbyEncoder(former.publisher, lastSample: former.lastSample, headers: formerHeaders)
+        state = .live(
+            .init(
+                publisher: successor.publisher, since: moment.now, hasSent: !kept.isEmpty, inherited: inherited,
+                lastSample: successor.lastSample))
+        actions.append(.switched(to: successor.publisher, cause))
+        if kept.isEmpty { actions.append(.wantKeyframe(successor.publisher)) }
+        for header in joined { pass(header, arrival: moment.now, at: moment, into: &actions) }
+        for sample in kept { pass(sample.sample, arrival: sample.arrival, at: moment, into: &actions) }
+        flush(at: moment, into: &actions)
     }
 
     // MARK: Samples
@@ -269,7 +382,19 @@ struct HubMachine {
     private mutating func receive(
         _ sample: StreamSample, from id: UInt64, at moment: Moment, into actions: inout [Action]
     ) {
-        guard note(sample, from: id, at: moment) else { return }
+        guard note(sample, from: id, at: moment) else {
+            keep(sample, from: id, at: moment, into: &actions)
+            return
+        }
+        rate.add(
+            bytes: sample.byteCount, isFrame: sample.isVideoFrame && sample.track.isDefault, now: MediaTime(moment.now))
+        pass(sample, arrival: moment.now, at: moment, into: &actions)
+    }
+
+    /// Gives a sample of the encoder on air its place, and passes it on.
+    private mutating func pass(
+        _ sample: StreamSample, arrival: NIODeadline, at moment: Moment, into actions: inout [Action]
+    ) {
         if case .unreadable(let reason, _) = sample.content, !hasSaidNotUnderstood {
             // It passes through untouched; only packagers miss it. Each one said would flood the log.
             hasSaidNotUnderstood = true
@@ -278,18 +403,19 @@ struct HubMachine {
         var verdict = Timeline.Verdict.continuous
         var time = timeline.presentTime(for: sample.time)
         if case .accessUnit = sample.content {
-            let placement = timeline.place(sample.time, of: sample.track, now: moment.now)
+            let placement = timeline.place(sample.time, of: sample.track, now: arrival)
             verdict = placement.verdict
             time = placement.time
         }
+        guard verdict != .early else { return }
         if verdict == .jump { actions.append(.discontinuity) }
         var sample = sample
         sample.move(to: time)
         headers.observe(sample)
         if let changed = watch.observe(sample) { actions.append(.tracksChanged(changed)) }
-        rate.add(
-            bytes: sample.byteCount, isFrame: sample.isVideoFrame && sample.track.isDefault, now: MediaTime(moment.now))
-        if verdict != .straggler { actions.append(.sample(sample)) }
+        if verdict != .straggler {
+            actions.append(.sample(sample, age: (moment.now - arrival).nanoseconds / 1_000_000))
+        }
         guard isDecodable(sample) else { return }
         if let write = backlog.append(sample, joinHeaders: joinHeaders(for: sample), pressure: moment.pressure) {
             deliver(write, into: &actions)

@@ -12,11 +12,21 @@ public struct HubReport: Sendable {
         case recovering
     }
 
+    /// One of the stream's encoders that is connected.
+    public struct Encoder: Sendable {
+        public var role: EncoderRole
+        public var info: PublisherInfo
+        /// Viewers get what it sends; the other one is kept ready.
+        public var isOnAir: Bool
+    }
+
     public var address: StreamAddress
     public var state: State
     /// The publisher, or the last one while recovering.
     public var publisher: PublisherInfo
     public var published: Date
+    /// The one on air first. Empty while recovering.
+    public var encoders: [Encoder]
     public var tracks: TrackSet
     /// The encoder's own metadata.
     public var metadata: AMFValue?
@@ -28,5 +38,6 @@ public struct HubReport: Sendable {
     public var frameRate: Double
     /// RTMP viewers.
     public var viewers: Int
+    /// Of both encoders.
     public var bytesReceived: Int64
 }

@@ -8,6 +8,10 @@ public struct HubSettings: Sendable, Hashable {
     public var endsOnUnpublish: Bool
     /// The silence after which another publisher may take over.
     public var takeoverAfter: Duration
+    /// The silence of the encoder on air after which the stream's other encoder, which sends, goes on air instead.
+    public var backupAfter: Duration
+    /// How long the primary must have sent without a break before it is on air again.
+    public var primaryAfter: Duration
     /// The most that messages are gathered for many subscribers (`live.latency`).
     public var latency: Duration
     public var ring: WriteRing.Limits
@@ -18,12 +22,15 @@ public struct HubSettings: Sendable, Hashable {
 
     public init(
         reconnectWindow: Duration = .seconds(30), endsOnUnpublish: Bool = true, takeoverAfter: Duration = .seconds(5),
+        backupAfter: Duration = .seconds(3), primaryAfter: Duration = .seconds(10),
         latency: Duration = .milliseconds(100), ring: WriteRing.Limits = WriteRing.Limits(),
         slowViewerTimeout: Duration = .seconds(20)
     ) {
         self.reconnectWindow = reconnectWindow
         self.endsOnUnpublish = endsOnUnpublish
         self.takeoverAfter = takeoverAfter
+        self.backupAfter = backupAfter
+        self.primaryAfter = primaryAfter
         self.latency = latency
         self.ring = ring
         self.slowViewerTimeout = slowViewerTimeout

@@ -32,6 +32,26 @@ extension PublisherInfo {
     }
 }
 
+/// Which of a stream's two encoders a publisher is. Viewers see one stream whichever is on air.
+public enum EncoderRole: String, Sendable, Hashable, CaseIterable {
+    /// On air whenever it is well.
+    case primary
+    /// On air while the primary is not.
+    case backup
+}
+
+/// Why the other one of a stream's two encoders is on air now.
+public enum SwitchCause: String, Sendable, Hashable {
+    /// The one before said that it is done.
+    case ended = "the other encoder ended"
+    case lost = "the other encoder's connection broke"
+    /// The one before has sent no access unit for `HubSettings.backupAfter`.
+    case silent = "the other encoder sends nothing"
+    /// The one before has connected anew, and has to prove itself first.
+    case reconnected = "the other encoder connected anew"
+    case recovered = "the primary encoder is back and stable"
+}
+
 /// Why a publisher is sent away.
 public enum PublisherEnding: Sendable, Hashable {
     /// Another publisher took the stream over.
@@ -48,6 +68,7 @@ public final class Publisher: Sendable {
 
     public let id: UInt64
     public let info: PublisherInfo
+    public let role: EncoderRole
     private let tellConnection: @Sendable (PublisherEnding) -> Void
     private let sentAway = Mutex<PublisherEnding?>(nil)
     /// Asks the encoder for a keyframe of a video track; may be called from anywhere.
@@ -57,11 +78,12 @@ public final class Publisher: Sendable {
     ///   - disconnect: sends the connection away; called from any thread, more than once if need be.
     ///   - wantsKeyframe: passes a wish for a keyframe on. Does nothing by default: RTMP has no message for it.
     public init(
-        info: PublisherInfo, disconnect: @escaping @Sendable (PublisherEnding) -> Void,
+        info: PublisherInfo, role: EncoderRole = .primary, disconnect: @escaping @Sendable (PublisherEnding) -> Void,
         wantsKeyframe: @escaping @Sendable (TrackID) -> Void = { _ in }
     ) {
         self.id = Publisher.lastID.wrappingAdd(1, ordering: .relaxed).newValue
         self.info = info
+        self.role = role
         tellConnection = disconnect
         self.wantsKeyframe = wantsKeyframe
     }

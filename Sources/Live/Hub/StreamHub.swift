@@ -35,6 +35,8 @@ public final class StreamHub: @unchecked Sendable {
     private let logger: Logger
     /// Called once, on the event loop, when nothing more will come.
     private let onEnd: @Sendable (StreamHub, Publisher?) -> Void
+    /// Called on the event loop when the other one of the stream's two encoders is on air.
+    private let onSwitch: @Sendable (StreamHub, Publisher, SwitchCause) -> Void
 
     private var machine: HubMachine
     private var packagers: [any StreamPackager] = []
@@ -56,6 +58,7 @@ public final class StreamHub: @unchecked Sendable {
     init(
         address: StreamAddress, accountID: AccountID, settings: HubSettings, meter: DeliveryMeter = DeliveryMeter(),
         eventLoop: any EventLoop, memory: MemoryBudget, loads: LoopLoads = LoopLoads(), logger: Logger,
+        onSwitch: @escaping @Sendable (StreamHub, Publisher, SwitchCause) -> Void = { _, _, _ in },
         onEnd: @escaping @Sendable (StreamHub, Publisher?) -> Void
     ) {
         self.address = address
@@ -67,6 +70,7 @@ public final class StreamHub: @unchecked Sendable {
         self.loads = loads
         self.logger = logger
         self.onEnd = onEnd
+        self.onSwitch = onSwitch
         machine = HubMachine(settings: settings)
     }
 
@@ -85,7 +89,7 @@ public final class StreamHub: @unchecked Sendable {
 
     // MARK: Publishing
 
-    /// A publisher comes, or comes back, or takes over one that has fallen silent.
+    /// A publisher comes, or comes back, or takes over one that has fallen silent, or stands by as the stream's other encoder.
     func begin(_ publisher: Publisher) throws(Rejection) {
         rejection = nil
         handle(.publish(publisher))
@@ -206,8 +210,12 @@ public final class StreamHub: @unchecked Sendable {
         let rates = machine.rates(now: .now())
         return HubReport(
             address: address, state: machine.isLive ? .live : .recovering, publisher: publisher.info,
-            published: Date(timeIntervalSince1970: Double(machine.published) / 1_000), tracks: machine.tracks,
-            metadata: machine.metadata, metadataBody: machine.metadataBody, bitrate: rates.bitsPerSecond,
+            published: Date(timeIntervalSince1970: Double(machine.published) / 1_000),
+            encoders: machine.publishers.enumerated().map { index, publisher in
+                .init(role: publisher.role, info: publisher.info, isOnAir: index == 0)
+            },
+            tracks: machine.tracks, metadata: machine.metadata, metadataBody: machine.metadataBody,
+            bitrate: rates.bitsPerSecond,
             frameRate: rates.framesPerSecond,
             viewers: machine.viewerCount, bytesReceived: machine.bytesReceived)
     }
@@ -254,8 +262,8 @@ public final class StreamHub: @unchecked Sendable {
 
     private func carryOut(_ action: HubMachine.Action) {
         switch action {
-        case .sample(let sample):
-            for packager in packagers { packager.receive(sample, wallClock: wallClock) }
+        case .sample(let sample, let age):
+            for packager in packagers { packager.receive(sample, wallClock: wallClock - age) }
         case .deliver(let write, let oldest):
             deliver(write, oldest: oldest)
         case .setTimer(let timer, let delay):
@@ -271,6 +279,14 @@ public final class StreamHub: @unchecked Sendable {
             logger.info(
                 "publisher lost, waiting for it to return",
                 metadata: ["stream": "\(address)", "seconds": "\(settings.reconnectWindow.components.seconds)"])
+        case .switched(let publisher, let cause):
+            logger.log(
+                level: publisher.role == .primary ? .info : .warning, "\(publisher.role.rawValue) encoder on air",
+                metadata: [
+                    "stream": "\(address)", "address": "\(publisher.info.address)", "user": "\(publisher.info.user)",
+                    "reason": "\(cause.rawValue)",
+                ])
+            onSwitch(self, publisher, cause)
         case .accept:
             break
         case .reject(let reason):

@@ -4,7 +4,9 @@ import NIOCore
 /// Places a publisher's timestamps on the stream's timeline, and is the only judge of jumps in time.
 ///
 /// The first publisher's timestamps are carried as received. When a publisher returns or is taken over, all tracks get one
-/// common offset, so that the timeline goes on by the time that passed and their distance is kept.
+/// common offset, so that the timeline goes on by the time that passed and their distance is kept. So they do when a stream's
+/// other encoder takes it on: by its own clock if both run alike, else by when what it sent came, and in any case behind what
+/// viewers have.
 ///
 /// Only access units move the timeline: metadata and sequence headers take its present time, whatever their own says,
 /// for encoders send them with timestamp 0 in the middle of a stream. An access unit continues the timeline when it is
@@ -18,6 +20,8 @@ public struct Timeline: Sendable {
         case jump
         /// Another track has jumped already and this unit is from before; it fits nowhere any more.
         case straggler
+        /// From before the unit that the stream's other encoder began with; viewers have that time already.
+        case early
     }
 
     public struct Placement: Sendable, Equatable {
@@ -29,6 +33,8 @@ public struct Timeline: Sendable {
     public static let jump = MediaTime(milliseconds: 3_000)
     /// The least step from one publisher's last unit to the next one's first.
     static let smallestGap = MediaTime(milliseconds: 20)
+    /// Two encoders' clocks run alike when they are no further apart than networks and encoders can be late.
+    static let likeness = MediaTime(milliseconds: 500)
 
     private struct Track {
         let id: TrackID
@@ -46,16 +52,39 @@ public struct Timeline: Sendable {
     private var latest: MediaTime?
     /// The furthest time since the timeline's start: where the next publisher goes on.
     private var end: MediaTime?
-    private var lastArrival = NIODeadline.uptimeNanoseconds(0)
+    /// When the latest unit came.
+    private(set) var lastArrival = NIODeadline.uptimeNanoseconds(0)
     private var tracks: [Track] = []
     private var left: Left?
-    private var isRebasing = false
+    private var rebasing: Rebasing?
+    /// Where the stream's other encoder began, for tracks that it has not sent since.
+    private var start: MediaTime?
+
+    /// What the next access unit's place is taken from.
+    private enum Rebasing {
+        case newPublisher
+        case otherEncoder(keepsClock: Bool)
+    }
 
     public init() {}
 
     /// A new publisher takes the stream on: its first access unit sets the new offset.
     public mutating func rebase() {
-        isRebasing = end != nil
+        if end != nil { rebasing = .newPublisher }
+    }
+
+    /// The stream's other encoder takes it on. What it sends from here on may have come before the latest unit did.
+    /// - Parameters:
+    ///   - timestamp: of its latest unit.
+    ///   - arrival: when that came.
+    mutating func switchOver(latest timestamp: MediaTime?, arrival: NIODeadline) {
+        guard end != nil else { return }
+        var keepsClock = false
+        if let timestamp, let latest {
+            let apart = timestamp - (latest - offset) - MediaTime(nanoseconds: (arrival - lastArrival).nanoseconds)
+            keepsClock = apart <= Timeline.likeness && apart >= MediaTime.zero - Timeline.likeness
+        }
+        rebasing = .otherEncoder(keepsClock: keepsClock)
     }
 
     /// The time for what does not move the timeline. Before the first access unit its own timestamp is as good as any.
@@ -68,12 +97,14 @@ public struct Timeline: Sendable {
     ///   - timestamp: the publisher's own, unwrapped.
     ///   - now: when it arrived.
     public mutating func place(_ timestamp: MediaTime, of id: TrackID, now: NIODeadline) -> Placement {
-        if isRebasing, let end {
-            isRebasing = false
-            let elapsed = MediaTime(nanoseconds: (now - lastArrival).nanoseconds)
-            offset = end + max(elapsed, Timeline.smallestGap) - timestamp
+        if let rebasing, let end {
+            self.rebasing = nil
+            var time = end + MediaTime(nanoseconds: (now - lastArrival).nanoseconds)
+            if case .otherEncoder(keepsClock: true) = rebasing { time = timestamp + offset }
+            time = max(time, end + Timeline.smallestGap)
+            offset = time - timestamp
             startAnew()
-            let time = timestamp + offset
+            if case .otherEncoder = rebasing { start = time }
             record(time, of: id, now: now)
             return Placement(time: time, verdict: .jump)
         }
@@ -82,13 +113,14 @@ public struct Timeline: Sendable {
         // No muxer takes a track that goes back; what an encoder turns around by less than a jump stands still.
         if verdict == .continuous, let own = own(id), time < own { time = own }
         if verdict == .jump { startAnew(leftBy: id) }
-        if verdict != .straggler { record(time, of: id, now: now) }
+        if verdict != .straggler, verdict != .early { record(time, of: id, now: now) }
         return Placement(time: time, verdict: verdict)
     }
 
     private func judge(_ time: MediaTime, of id: TrackID) -> Verdict {
         guard let latest else { return .continuous }
         guard let own = own(id) else {
+            if let start, time < start, Timeline.near(time, start) { return .early }
             // Only tracks that have not followed are taken for stragglers: if the one that jumped comes back, its jump was
             // a single wrong timestamp, and waiting for it to be right again would be waiting for ever.
             guard let left, left.tracks.contains(id) else { return .continuous }
@@ -110,6 +142,7 @@ public struct Timeline: Sendable {
         }
         tracks.removeAll(keepingCapacity: true)
         end = nil
+        start = nil
     }
 
     private mutating func record(_ time: MediaTime, of id: TrackID, now: NIODeadline) {

@@ -66,10 +66,13 @@ public actor Stage {
             address: address, accountID: accountID, settings: settings,
             meter: meters.meter(of: .init(accountID: accountID, address: address)), eventLoop: eventLoop,
             memory: memory,
-            logger: logger
-        ) { hub, last in
-            Task { await self.closed(hub, last: last) }
-        }
+            logger: logger,
+            onSwitch: { hub, publisher, cause in
+                Task { await self.switched(hub, to: publisher, because: cause) }
+            },
+            onEnd: { hub, last in
+                Task { await self.closed(hub, last: last) }
+            })
         hubs[address] = hub
         for observer in observers {
             await observer.hubOpened(hub)
@@ -90,6 +93,12 @@ public actor Stage {
         } catch {
             // The event loop is gone: the process ends.
             return .ended
+        }
+    }
+
+    private func switched(_ hub: StreamHub, to publisher: Publisher, because cause: SwitchCause) async {
+        for observer in observers {
+            await observer.switched(hub, to: publisher, because: cause)
         }
     }
 

@@ -22,10 +22,10 @@ struct MediaPacket: Hashable, Sendable {
     }
 
     /// Writes an FLV file of a few seconds with B-frames and sound.
-    static func makeFile(in folder: Folder, seconds: Int) async throws -> String {
-        let path = folder.file("source.flv")
+    static func makeFile(in folder: Folder, seconds: Int, size: String = "128x72") async throws -> String {
+        let path = folder.file("\(size).flv")
         let result = try await ForeignProgram.run([
-            "ffmpeg", "-v", "error", "-f", "lavfi", "-i", "testsrc2=size=128x72:rate=25", "-f", "lavfi", "-i",
+            "ffmpeg", "-v", "error", "-f", "lavfi", "-i", "testsrc2=size=\(size):rate=25", "-f", "lavfi", "-i",
             "sine=frequency=440:sample_rate=44100", "-t", "\(seconds)", "-c:v", "libx264", "-preset", "veryfast", "-bf",
             "2", "-g", "25", "-pix_fmt", "yuv420p", "-c:a", "aac", "-b:a", "48k", "-f", "flv", path,
         ])
