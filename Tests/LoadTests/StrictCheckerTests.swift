@@ -310,6 +310,22 @@ struct Wrong: Sendable, CustomTestStringConvertible {
         #expect(checker.playlist("chunklist.m3u8")?.isEnded == true)
     }
 
+    @Test("An answer that overtakes another one is no fault, whatever of a segment the older one has")
+    func overtaken() {
+        for (older, newer) in [(37, 41), (38, 41), (39, 40), (39, 45)] {
+            var server = SyntheticServer()
+            server.more = [
+                StrictExchange(
+                    .playlist("chunklist.m3u8", .init()), sent: Self.sentBefore(older), received: Wrong.after(newer),
+                    body: SyntheticServer().text(older, isEnded: false))
+            ]
+            // That it is late is said, and nothing else.
+            #expect(violations(server).map(\.rule) == [.answeredLate], "\(older) behind \(newer)")
+        }
+    }
+
+    private static func sentBefore(_ step: Int) -> NIODeadline { SyntheticServer.time(step) + .milliseconds(10) }
+
     @Test("A server that does one thing wrong is blamed for that", arguments: Wrong.all)
     func oneThingIsWrong(_ wrong: Wrong) {
         let found = violations(wrong.server())

@@ -341,10 +341,12 @@ struct PlaylistHistory: Sendable {
         if segment.discontinuity != before.discontinuity {
             found(.discontinuity, "of segment \(number), from \(before.discontinuity) to \(segment.discontinuity)")
         }
+        // An older playlist may come behind a newer one; where it may not, `wentBack` is found.
+        let isOlder = segment.isOpen && !before.isOpen
         let isSame =
             segment.isDiscontinuity == before.isDiscontinuity && segment.map == before.map
             && segment.date == before.date
-            && (before.isOpen || (segment.uri == before.uri && segment.duration == before.duration))
+            && (before.isOpen || isOlder || (segment.uri == before.uri && segment.duration == before.duration))
         if !isSame { found(.segmentChanged, "segment \(number)") }
         if segment.parts.isEmpty, !before.parts.isEmpty {
             guard let index = playlist.segments.firstIndex(where: { $0.sequence == number }) else { return }
@@ -354,14 +356,13 @@ struct PlaylistHistory: Sendable {
             }
             return
         }
-        // An older playlist may come behind a newer one.
         let shared = min(segment.parts.count, before.parts.count)
         if segment.parts.prefix(shared) != before.parts.prefix(shared)
             || (!segment.isOpen && segment.parts.count < shared)
         {
             found(.partChanged, "of segment \(number)")
         }
-        if !before.isOpen, !before.parts.isEmpty, segment.parts.count != before.parts.count {
+        if !before.isOpen, !isOlder, !before.parts.isEmpty, segment.parts.count != before.parts.count {
             found(.partChanged, "segment \(number) had \(before.parts.count) and has \(segment.parts.count)")
         }
     }
