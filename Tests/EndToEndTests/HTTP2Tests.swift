@@ -412,8 +412,10 @@ import Testing
                 opening + HTTP2Bytes.frame(.headers, flags: 1, stream: 1, HTTP2Bytes.block("GET", path)), nil
             ),
             (
+                // A response that does not end keeps the connection from being idle.
                 "half a header behind a ping",
-                opening + HTTP2Bytes.get("/demo-origin/play/show/part_99_99.m4s", stream: 1)
+                HTTP2Bytes.opening(window: 1 << 30) + HTTP2Bytes.room(1 << 30)
+                    + HTTP2Bytes.get("/demo-origin/play/show.flv", stream: 1)
                     + HTTP2Bytes.frame(.ping, [UInt8](repeating: 1, count: 8))
                     + HTTP2Bytes.frame(.headers, flags: 1, stream: 3, HTTP2Bytes.block("GET", path)), nil
             ),
