@@ -50,6 +50,8 @@ public final class TLSStream: ChannelDuplexHandler {
     /// Bytes that were written and not encrypted yet.
     public private(set) var waiting = 0
     private var isPumping = false
+    /// The channel takes bytes again, which the handlers above were not told.
+    private var owesWritability = false
     private var network: IPNetwork?
     private var hasHandshake = false
     private var counted = 0
@@ -221,8 +223,9 @@ public final class TLSStream: ChannelDuplexHandler {
 
     public func channelWritabilityChanged(context: ChannelHandlerContext) {
         if context.channel.isWritable { pump() }
-        // Handlers above may write again when what they wrote before has gone.
-        if !context.channel.isWritable || pending.isEmpty { context.fireChannelWritabilityChanged() }
+        // Handlers above may write again when what they wrote before has gone. Where that is within `pump`, it says so at its end.
+        owesWritability = context.channel.isWritable && !pending.isEmpty
+        if !owesWritability { context.fireChannelWritabilityChanged() }
     }
 
     private var mayEncrypt: Bool {
@@ -242,6 +245,10 @@ public final class TLSStream: ChannelDuplexHandler {
         guard self.context != nil else { return }
         count(Self.heldBytes + (pending.isEmpty ? 0 : Self.encryptedBytes))
         if pending.isEmpty, case .closingOutput(let promise) = phase { finish(promise, context) }
+        if owesWritability, pending.isEmpty {
+            owesWritability = false
+            self.context?.fireChannelWritabilityChanged()
+        }
     }
 
     /// - Returns: how much it was; nil when nothing waits.
