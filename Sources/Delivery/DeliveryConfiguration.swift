@@ -10,6 +10,8 @@ public struct DeliveryConfiguration: Sendable, Hashable {
     public var segmenter: SegmenterConfiguration
     /// Streams, as `app/stream`, whose playlists list MPEG-TS unless something else is asked for. None by default.
     public var transportStreams: [WildcardPattern]
+    /// `hls.audio_only`: master playlists have a variant of audio alone. False by default.
+    public var listsAudioAlone: Bool
     /// Proxies whose `X-Forwarded-For` is believed. None by default: anybody can write that header.
     public var trustedProxies: [IPNetwork]
     /// Viewers of protected streams who come through a proxy that is not trusted are refused: otherwise all of them are one
@@ -42,7 +44,7 @@ public struct DeliveryConfiguration: Sendable, Hashable {
 
     public init(
         segmenter: SegmenterConfiguration = SegmenterConfiguration(), transportStreams: [WildcardPattern] = [],
-        trustedProxies: [IPNetwork] = [],
+        listsAudioAlone: Bool = false, trustedProxies: [IPNetwork] = [],
         requiresTrustedProxy: Bool = false,
         allowedOrigins: [String] = ["*"], linger: Int = 60, maximumOutputs: Int = 1_000, holdTargets: Int = 3,
         maximumHeld: Int = 100_000, viewerIdleTime: Int = 30, maximumCountedViewers: Int = 100_000,
@@ -50,6 +52,7 @@ public struct DeliveryConfiguration: Sendable, Hashable {
     ) {
         self.segmenter = segmenter
         self.transportStreams = transportStreams
+        self.listsAudioAlone = listsAudioAlone
         self.trustedProxies = trustedProxies
         self.requiresTrustedProxy = requiresTrustedProxy
         self.allowedOrigins = allowedOrigins

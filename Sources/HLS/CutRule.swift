@@ -18,6 +18,8 @@ struct CutRule {
         var frameLength = MediaTime.zero
         /// Bytes of the segment with the unit in it.
         var bytes: Int
+        /// Audio alone whose cuts are those of the program's video.
+        var follows = false
     }
 
     /// An encoder's two seconds are sometimes 1.999 s in RTMP's milliseconds; waiting for the next keyframe would double
@@ -54,8 +56,8 @@ struct CutRule {
 
     func cuts(_ facts: Facts) -> Bool {
         if facts.bytes > maximumBytes { return true }
-        guard facts.hasVideo else { return facts.elapsed >= audioDuration }
         let isOverlong = facts.elapsed >= maximumDuration || facts.elapsed + facts.frameLength > longest
+        guard facts.hasVideo else { return facts.follows ? isOverlong : facts.elapsed >= audioDuration }
         if facts.isVideo {
             // A segment that did not start with a keyframe ends at the next one, so that the one after it does.
             return isOverlong || facts.isKeyframe && (facts.elapsed >= keyframeDuration || !facts.startsWithKeyframe)

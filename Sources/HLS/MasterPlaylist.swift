@@ -5,35 +5,50 @@ import NIOCore
 /// The text of a master playlist (RFC 8216 §4.3.4): the variants of one stream, the preferred one first.
 public struct MasterPlaylist: Sendable, Hashable {
     public var renditions: [Rendition]
+    /// What variants with an `audioGroup` are played with.
+    public var audio: [AudioRendition]
     /// Every segment of every rendition starts with a keyframe, as far as is known.
     public var hasIndependentSegments: Bool
 
-    public init(renditions: [Rendition], hasIndependentSegments: Bool) {
+    public init(renditions: [Rendition], audio: [AudioRendition] = [], hasIndependentSegments: Bool) {
         self.renditions = renditions
+        self.audio = audio
         self.hasIndependentSegments = hasIndependentSegments
     }
 
     public func rendered() -> ByteBuffer {
         var text = ByteBuffer()
-        for (piece, rendition) in zip(pieces, renditions) {
-            text.writeString(piece)
-            text.writeString("\(PlaylistText.uri(rendition.uri))\n")
+        for piece in pieces {
+            text.writeString(piece.text)
+            text.writeString(PlaylistText.uri(piece.uri))
         }
+        text.writeString("\n")
         return text
     }
 
-    /// What stands before the address of each rendition, from the end of the address before it on.
-    public var pieces: [String] {
-        var head = "#EXTM3U\n#EXT-X-VERSION:3\n" + (hasIndependentSegments ? "#EXT-X-INDEPENDENT-SEGMENTS\n" : "")
+    /// The addresses of all media playlists, and what stands before each from the end of the one before it on. The last one ends
+    /// with the line.
+    public var pieces: [(text: String, uri: String)] {
+        // `AUDIO` is of version 4.
+        var head =
+            "#EXTM3U\n#EXT-X-VERSION:\(audio.isEmpty ? 3 : 4)\n"
+            + (hasIndependentSegments ? "#EXT-X-INDEPENDENT-SEGMENTS\n" : "")
         for channel in captionChannels {
             let name = PlaylistText.quoted(channel)
             head +=
                 "#EXT-X-MEDIA:TYPE=CLOSED-CAPTIONS,GROUP-ID=\"cc\",NAME=\(name),INSTREAM-ID=\(name),AUTOSELECT=YES\n"
         }
-        return renditions.enumerated().map { index, rendition in
-            let attributes = (Self.attributes(of: rendition) + captions(of: rendition)).joined(separator: ",")
-            return "\(index == 0 ? head : "")#EXT-X-STREAM-INF:\(attributes)\n"
+        var pieces: [(text: String, uri: String)] = []
+        for rendition in audio {
+            pieces.append(("\(head)#EXT-X-MEDIA:\(Self.attributes(of: rendition)),URI=\"", rendition.uri))
+            head = "\"\n"
         }
+        for rendition in renditions {
+            let attributes = (Self.attributes(of: rendition) + captions(of: rendition)).joined(separator: ",")
+            pieces.append(("\(head)#EXT-X-STREAM-INF:\(attributes)\n", rendition.uri))
+            head = "\n"
+        }
+        return pieces
     }
 
     /// The channels that any rendition has: one group for all of them.
@@ -52,6 +67,18 @@ public struct MasterPlaylist: Sendable, Hashable {
         if case .channels = rendition.captions { return ["CLOSED-CAPTIONS=\"cc\""] }
         let withVideo = renditions.filter { $0.resolution != nil }
         return withVideo.isEmpty || withVideo.contains { $0.captions != .none } ? [] : ["CLOSED-CAPTIONS=NONE"]
+    }
+
+    private static func attributes(of rendition: AudioRendition) -> String {
+        var attributes = [
+            "TYPE=AUDIO", "GROUP-ID=\(PlaylistText.quoted(rendition.group))",
+            "NAME=\(PlaylistText.quoted(rendition.name))",
+        ]
+        if let language = rendition.language { attributes.append("LANGUAGE=\(PlaylistText.quoted(language))") }
+        if rendition.isDefault { attributes.append("DEFAULT=YES") }
+        attributes.append("AUTOSELECT=YES")
+        if let channels = rendition.channels { attributes.append("CHANNELS=\"\(channels)\"") }
+        return attributes.joined(separator: ",")
     }
 
     private static func attributes(of rendition: Rendition) -> [String] {
@@ -74,6 +101,7 @@ public struct MasterPlaylist: Sendable, Hashable {
         if let range = rendition.videoRange {
             attributes.append("VIDEO-RANGE=\(range.rawValue)")
         }
+        if let group = rendition.audioGroup { attributes.append("AUDIO=\(PlaylistText.quoted(group))") }
         return attributes
     }
 }
@@ -95,6 +123,8 @@ public struct Rendition: Sendable, Hashable {
     public var videoRange: VideoColor.Range?
     /// `CLOSED-CAPTIONS`. What is not known is not said: a player then looks for captions itself.
     public var captions: Captions
+    /// `AUDIO`: the group whose renditions it is played with; nil: its audio is in it.
+    public var audioGroup: String?
 
     public init(
         uri: String, peakBandwidth: Int, averageBandwidth: Int? = nil, codecs: [String],
@@ -109,6 +139,30 @@ public struct Rendition: Sendable, Hashable {
         self.frameRate = frameRate
         self.videoRange = videoRange
         self.captions = captions
+    }
+}
+
+/// An audio track with a playlist of its own, for players to choose (`EXT-X-MEDIA`, RFC 8216 §4.3.4.1).
+public struct AudioRendition: Sendable, Hashable {
+    public var group: String
+    /// What viewers are shown, one of its kind in the group.
+    public var name: String
+    /// An RFC 5646 tag, if known.
+    public var language: String?
+    /// It is played unless the viewer or his settings want another; one of the group.
+    public var isDefault: Bool
+    public var channels: Int?
+    public var uri: String
+
+    public init(
+        group: String, name: String, language: String? = nil, isDefault: Bool, channels: Int? = nil, uri: String
+    ) {
+        self.group = group
+        self.name = name
+        self.language = language
+        self.isDefault = isDefault
+        self.channels = channels
+        self.uri = uri
     }
 }
 

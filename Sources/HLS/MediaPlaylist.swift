@@ -4,16 +4,44 @@ import Media
 import NIOCore
 
 /// A form of a media playlist.
-public enum PlaylistForm: Sendable, Hashable, CaseIterable {
+public enum PlaylistForm: Sendable, Hashable {
     /// Fragmented MP4, with parts.
     case fragmentedMP4
     /// That, without the segments that a player has who asks for a delta (RFC 8216bis §6.2.5.1); in full while there is
     /// nothing to skip.
     case delta
+    /// One track of that alone: audio for those who watch nothing, and each track for players that may choose among several.
+    case track(TrackID)
+    /// That, without the segments that the player has.
+    case trackDelta(TrackID)
     /// MPEG-TS, for old players: no parts.
     case transportStream
     /// The MPD of MPEG-DASH, which names the tracks of the segments one by one.
     case dash
+
+    /// The track that is all of it.
+    public var track: TrackID? {
+        switch self {
+        case .track(let track), .trackDelta(let track): track
+        case .fragmentedMP4, .delta, .transportStream, .dash: nil
+        }
+    }
+
+    var isDelta: Bool {
+        switch self {
+        case .delta, .trackDelta: true
+        case .fragmentedMP4, .track, .transportStream, .dash: false
+        }
+    }
+
+    /// The same for a player that has the older segments.
+    public var asDelta: PlaylistForm {
+        switch self {
+        case .fragmentedMP4: .delta
+        case .track(let track): .trackDelta(track)
+        case .delta, .trackDelta, .transportStream, .dash: self
+        }
+    }
 }
 
 /// The text of a media playlist (RFC 8216bis §4.4.2 to §4.4.5). All URIs are relative, so a session in the path of the
@@ -46,29 +74,28 @@ struct MediaPlaylist {
     func rendered() -> ByteBuffer {
         var text = ByteBuffer()
         text.reserveCapacity(512 + snapshot.listed.count * 160)
-        let skipped = form == .delta && listsParts ? skippedSegments : 0
+        let skipped = form.isDelta && listsParts ? skippedSegments : 0
         writeHead(&text, skipped: skipped)
         if skipped > 0 { text.writeString("#EXT-X-SKIP:SKIPPED-SEGMENTS=\(skipped)\n") }
-        var initialization: InitializationFile?
+        var map: MediaFileName?
         let firstWithParts = firstSegmentWithParts
         for (index, segment) in snapshot.listed.enumerated() {
             guard index >= skipped else {
-                initialization = segment.initialization
+                map = name(of: segment.initialization)
                 continue
             }
             start(
-                of: segment.isDiscontinuity, segment.initialization, after: &initialization, segment.programDateTime,
-                &text)
+                of: segment.isDiscontinuity, segment.initialization, after: &map, segment.programDateTime, &text)
             if index >= firstWithParts { for part in segment.parts { write(part, &text) } }
-            let container: SegmentContainer = form == .transportStream ? .transportStream : .fragmentedMP4
-            text.writeString("#EXTINF:\(PlaylistText.seconds(segment.duration)),\n\(segment.name(in: container))\n")
+            if let track = form.track, segment.length(track) == 0 { text.writeString("#EXT-X-GAP\n") }
+            text.writeString("#EXTINF:\(PlaylistText.seconds(segment.duration)),\n\(name(of: segment))\n")
         }
         if let open {
             if let file = open.initialization, !open.parts.isEmpty {
-                start(of: open.isDiscontinuity, file, after: &initialization, open.programDateTime, &text)
+                start(of: open.isDiscontinuity, file, after: &map, open.programDateTime, &text)
             }
             for part in open.parts { write(part, &text) }
-            text.writeString("#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"\(open.hint)\"\n")
+            text.writeString("#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"\(open.hint.of(form.track))\"\n")
             for report in reports { write(report, &text) }
         }
         if snapshot.isEnded { text.writeString("#EXT-X-ENDLIST\n") }
@@ -86,6 +113,8 @@ struct MediaPlaylist {
         switch form {
         case .transportStream: 3
         case .fragmentedMP4, .delta, .dash: listsParts ? 9 : 7
+        // `EXT-X-GAP`.
+        case .track, .trackDelta: listsParts ? 9 : 8
         }
     }
 
@@ -103,25 +132,41 @@ struct MediaPlaylist {
         if let number = snapshot.listed.first?.discontinuitySequence, number > 0 {
             text.writeString("#EXT-X-DISCONTINUITY-SEQUENCE:\(number)\n")
         }
-        if snapshot.hasIndependentSegments { text.writeString("#EXT-X-INDEPENDENT-SEGMENTS\n") }
+        if form.track?.kind == .audio || snapshot.hasIndependentSegments {
+            text.writeString("#EXT-X-INDEPENDENT-SEGMENTS\n")
+        }
     }
 
     /// What stands before a segment's parts and its address.
     private func start(
-        of isDiscontinuity: Bool, _ file: InitializationFile, after last: inout InitializationFile?, _ date: Int64,
+        of isDiscontinuity: Bool, _ file: InitializationFile, after map: inout MediaFileName?, _ date: Int64,
         _ text: inout ByteBuffer
     ) {
         if isDiscontinuity { text.writeString("#EXT-X-DISCONTINUITY\n") }
-        if form != .transportStream, file.name != last?.name {
-            last = file
-            text.writeString("#EXT-X-MAP:URI=\"\(file.name)\"\n")
+        if form != .transportStream, let name = name(of: file), name != map {
+            map = name
+            text.writeString("#EXT-X-MAP:URI=\"\(name)\"\n")
         }
         text.writeString("#EXT-X-PROGRAM-DATE-TIME:\(PlaylistText.date(date))\n")
     }
 
+    /// nil where the track that is listed is missing.
+    private func name(of file: InitializationFile) -> MediaFileName? {
+        guard let track = form.track else { return file.name }
+        return file.name(of: track)
+    }
+
+    private func name(of segment: Segment) -> MediaFileName {
+        if let track = form.track { return .trackSegment(track, segment.sequence) }
+        return segment.name(in: form == .transportStream ? .transportStream : .fragmentedMP4)
+    }
+
     private func write(_ part: Part, _ text: inout ByteBuffer) {
-        text.writeString("#EXT-X-PART:DURATION=\(PlaylistText.seconds(part.duration)),URI=\"\(part.name)\"")
-        text.writeString(part.isIndependent ? ",INDEPENDENT=YES\n" : "\n")
+        let (duration, name) = (PlaylistText.seconds(part.duration), part.name.of(form.track))
+        text.writeString("#EXT-X-PART:DURATION=\(duration),URI=\"\(name)\"")
+        if part.isIndependent || form.track?.kind == .audio { text.writeString(",INDEPENDENT=YES") }
+        if let track = form.track, part.span(track) == nil { text.writeString(",GAP=YES") }
+        text.writeString("\n")
     }
 
     private func write(_ report: Report, _ text: inout ByteBuffer) {
@@ -174,8 +219,8 @@ public struct PlaylistSnapshot: Sendable {
         public let parts: [Part]
 
         /// When a track begins and ends in the parts that are finished.
-        func span(_ kind: TrackID.Kind) -> TrackSpan? {
-            parts.compactMap { $0.span(kind) }.reduce(nil) { $0?.joined(with: $1) ?? $1 }
+        func span(_ track: TrackID) -> TrackSpan? {
+            parts.compactMap { $0.span(track) }.reduce(nil) { $0?.joined(with: $1) ?? $1 }
         }
 
         /// The part that comes next.
@@ -204,8 +249,14 @@ public struct PlaylistSnapshot: Sendable {
         _ form: PlaylistForm = .fragmentedMP4, reports: [(uri: String, snapshot: PlaylistSnapshot)] = []
     ) -> ByteBuffer {
         form == .dash
-            ? MediaPresentation(self).rendered()
+            ? Self.presentation([PresentationMember(snapshot: self)])
             : MediaPlaylist(self, form: form, reports: reports.map(MediaPlaylist.Report.init)).rendered()
+    }
+
+    /// The MPD of a program.
+    /// - Parameter members: its renditions; the others go by the first.
+    public static func presentation(_ members: [PresentationMember]) -> ByteBuffer {
+        MediaPresentation(members)?.rendered() ?? ByteBuffer()
     }
 
     /// A segment, part or initialization file as fragmented MP4, listed or not long gone from the list.
@@ -215,8 +266,10 @@ public struct PlaylistSnapshot: Sendable {
             return segment(sequence).map { PlaylistFile($0) }
         case .segment(_, .transportStream):
             return nil
-        case .trackSegment(let kind, let sequence):
-            return segment(sequence).flatMap { PlaylistFile($0, track: kind) }
+        case .trackSegment(let track, let sequence):
+            return segment(sequence).flatMap { PlaylistFile($0, track: track) }
+        case .trackPart(let track, let life, let number):
+            return part(life: life, number: number).flatMap { PlaylistFile($0, track: track) }
         case .initialization, .trackInitialization:
             if let file = open?.initialization?.file(name) { return PlaylistFile(file) }
             return segments.lazy.compactMap { $0.initialization.file(name) }.first.map { PlaylistFile($0) }
@@ -283,16 +336,34 @@ public struct PlaylistSnapshot: Sendable {
         listed.allSatisfy(\.startsWithKeyframe)
     }
 
+    /// Whether any listed segment has something of a track.
+    public func has(_ track: TrackID) -> Bool {
+        listed.contains { $0.tracks[track] != nil }
+    }
+
     /// The listed segments as a variant of a master playlist, with bit rates and frame rate as measured.
-    public func rendition(uri: String) -> Rendition {
-        Rendition(
+    /// - Parameter track: what it consists of; nil: of the default tracks.
+    public func rendition(uri: String, of track: TrackID? = nil) -> Rendition {
+        let length: (Segment) -> Int = { segment in
+            track.map(segment.length) ?? segment.bytes.readableBytes
+        }
+        let video = track == nil || track == .video ? tracks.video : nil
+        return Rendition(
             uri: uri,
-            peakBandwidth: BandwidthMeter.peak(of: listed, targetDuration: targetDuration),
-            averageBandwidth: BandwidthMeter.average(of: listed),
-            codecs: tracks.codecStrings,
-            resolution: tracks.video?.resolution,
-            frameRate: tracks.video == nil ? nil : BandwidthMeter.frameRate(of: listed),
-            videoRange: tracks.video?.color.range,
-            captions: listed.last?.captions ?? .unknown)
+            peakBandwidth: BandwidthMeter.peak(of: listed, targetDuration: targetDuration, length: length),
+            averageBandwidth: BandwidthMeter.average(of: listed, length: length),
+            codecs: track.map { [tracks[$0]?.codecString].compactMap(\.self) } ?? tracks.codecStrings,
+            resolution: video?.resolution,
+            frameRate: video == nil ? nil : BandwidthMeter.frameRate(of: listed),
+            videoRange: video?.color.range,
+            captions: video == nil ? .unknown : listed.last?.captions ?? .unknown)
+    }
+}
+
+extension MediaFileName {
+    /// The same of one track, if there is one.
+    fileprivate func of(_ track: TrackID?) -> MediaFileName {
+        guard let track, case .part(let life, let number) = self else { return self }
+        return .trackPart(track, life: life, number: number)
     }
 }

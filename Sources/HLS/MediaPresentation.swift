@@ -8,27 +8,21 @@ import NIOCore
 /// `SegmentTimeline` says how long each segment is, since they differ, and `$Number$` names it by its sequence number. Times count
 /// from 1970 (`availabilityStartTime`), so a stream that is published again goes on in the same MPD with another `Period`. All
 /// addresses are relative, so a session in the path of the MPD's own address is inherited by everything it names.
+///
+/// Of a program all renditions are listed, those with video as `Representation`s of one `AdaptationSet`, for players to go from one to
+/// another. Periods, numbers and times are those of the first one; another is listed in a period as far as it has the same segments at
+/// the same times.
 public struct MediaPresentation {
     private let snapshot: PlaylistSnapshot
-    /// Listed segments that belong together, in order.
+    /// Listed segments of the first rendition that belong together, in order.
     private let periods: [ArraySlice<Segment>]
-    /// The segment that is being written, once something of it can be played.
-    private let open: PlaylistSnapshot.OpenSegment?
+    private let members: [PresentationMember]
 
-    init(_ snapshot: PlaylistSnapshot) {
+    /// - Parameter members: the first one first; never empty.
+    init?(_ members: [PresentationMember]) {
+        guard let snapshot = members.first?.snapshot else { return nil }
         self.snapshot = snapshot
-        let last = snapshot.listed.last
-        open = snapshot.open.flatMap { open in
-            guard let last, open.sequence == last.sequence + 1, !open.isDiscontinuity,
-                open.initialization?.name == last.initialization.name,
-                [TrackID.Kind.video, .audio].allSatisfy({ (open.span($0) == nil) == (last.span($0) == nil) }),
-                [TrackID.Kind.video, .audio].allSatisfy({ kind in
-                    guard let span = open.span(kind), let before = last.span(kind) else { return true }
-                    return span.presentationStart > before.presentationStart
-                })
-            else { return nil }
-            return open
-        }
+        self.members = members
         var periods: [ArraySlice<Segment>] = []
         for (index, segment) in snapshot.listed.enumerated() {
             if let last = periods.last?.last, last.period == segment.period {
@@ -122,8 +116,8 @@ public struct MediaPresentation {
     /// When the last segment ends, since 1970.
     private var end: MediaTime {
         guard let segment = snapshot.listed.last else { return .zero }
-        let ends = [TrackID.Kind.video, .audio].compactMap { kind -> MediaTime? in
-            guard let span = segment.span(kind), let origin = segment.period.origin(kind) else { return nil }
+        let ends = [TrackID.video, .audio].compactMap { track -> MediaTime? in
+            guard let span = segment.span(track), let origin = segment.period.origin(track) else { return nil }
             let ticks = span.presentationStart.addingSaturated(span.duration).addingSaturated(-origin)
             return MediaTime(ticks: ticks, timescale: span.timescale)
         }
@@ -133,111 +127,88 @@ public struct MediaPresentation {
     private func write(_ segments: ArraySlice<Segment>, _ text: inout ByteBuffer) {
         guard let first = segments.first else { return }
         let start = MediaTime(milliseconds: first.period.start)
+        let isNewest = segments.endIndex == snapshot.listed.endIndex
         var attributes = [("id", "p\(first.period.firstSequence)"), ("start", Self.duration(start))]
-        if snapshot.isEnded, segments.endIndex == snapshot.listed.endIndex {
+        if snapshot.isEnded, isNewest {
             attributes.append(("duration", Self.duration(max(end - start, MediaTime(milliseconds: 1)))))
         }
         write("Period", attributes, closes: false, &text)
-        for kind in [TrackID.Kind.video, .audio] {
-            let configuration = kind == .video ? first.tracks.video : first.tracks.audio
-            guard let configuration, let origin = first.period.origin(kind), first.span(kind) != nil else { continue }
-            write(configuration, kind, origin: origin, segments, &text)
+        let shown = members.filter { !$0.isAudioAlone }
+        let video = shown.compactMap { PresentedTrack(.video, of: $0, beside: segments, isNewest: isNewest) }
+        if !video.isEmpty { write(video, set: 1, &text) }
+        // Audio is listed once, whichever rendition of the video is played.
+        let audio =
+            shown.lazy.map { member in
+                (member.snapshot.listed.last?.tracks.list ?? []).map(\.id).filter { $0.kind == .audio }.compactMap {
+                    PresentedTrack($0, of: member, beside: segments, isNewest: isNewest)
+                }
+            }.first { !$0.isEmpty } ?? []
+        for track in audio { write([track], set: 2 + Int(track.id.number), &text) }
+        for (index, member) in members.enumerated() where member.isAudioAlone {
+            guard let track = PresentedTrack(.audio, of: member, beside: segments, isNewest: isNewest) else { continue }
+            write([track], set: 300 + index, &text)
         }
         text.writeString("</Period>\n")
     }
 
-    /// One track.
-    private func write(
-        _ configuration: CodecConfiguration, _ kind: TrackID.Kind, origin: Int64, _ segments: ArraySlice<Segment>,
-        _ text: inout ByteBuffer
-    ) {
-        guard let first = segments.first, let timescale = first.span(kind)?.timescale else { return }
+    /// What a player chooses one of.
+    private func write(_ tracks: [PresentedTrack], set: Int, _ text: inout ByteBuffer) {
+        guard let track = tracks.first else { return }
         var attributes = [
-            ("id", kind == .video ? "1" : "2"), ("contentType", "\(kind)"), ("mimeType", "\(kind)/mp4"),
+            ("id", String(set)), ("contentType", "\(track.id.kind)"), ("mimeType", "\(track.id.kind)/mp4"),
             ("segmentAlignment", "true"),
         ]
-        if kind == .audio || segments.allSatisfy(\.startsWithKeyframe) { attributes.append(("startWithSAP", "1")) }
+        if let language = track.language { attributes.append(("lang", language)) }
+        if tracks.allSatisfy(\.beginsWithKeyframes) { attributes.append(("startWithSAP", "1")) }
         write("AdaptationSet", attributes, closes: false, &text)
+        // Where there are several, each says all of its own: players take what stands above in different ways.
+        if members.count == 1 { writeTemplate(of: track, &text) }
+        for track in tracks { writeRepresentation(track, &text) }
+        text.writeString("</AdaptationSet>\n")
+    }
+
+    private func writeTemplate(of track: PresentedTrack, _ text: inout ByteBuffer) {
         var template = [
-            ("timescale", String(timescale)), ("presentationTimeOffset", String(origin)),
-            ("initialization", first.initialization.name(of: kind)), ("media", "\(kind)_$Number$.m4s"),
-            ("startNumber", String(first.sequence)),
+            ("timescale", String(track.timescale)), ("presentationTimeOffset", String(track.origin)),
+            ("initialization", track.folder + track.initialization),
+            ("media", "\(track.folder)\(track.id.fileName)_$Number$.m4s"), ("startNumber", String(track.first)),
         ]
-        if snapshot.open != nil, segments.endIndex == snapshot.listed.endIndex, let last = segments.last {
+        if let offset = track.availability {
             // A segment may be asked for when its first part is there, and comes as it is written.
-            let offset = last.duration - snapshot.partTarget
             template.append(("availabilityTimeOffset", PlaylistText.seconds(offset)))
             template.append(("availabilityTimeComplete", "false"))
         }
         write("SegmentTemplate", template, closes: false, &text)
-        writeTimeline(of: kind, segments, &text)
-        text.writeString("</SegmentTemplate>\n")
-        writeRepresentation(configuration, kind, Array(segments), &text)
-        text.writeString("</AdaptationSet>\n")
-    }
-
-    private func writeTimeline(of kind: TrackID.Kind, _ segments: ArraySlice<Segment>, _ text: inout ByteBuffer) {
-        var entries: [(start: Int64, duration: Int64, count: Int)] = []
-        var end: Int64?
-        var spans = segments.compactMap { $0.span(kind) }
-        if segments.endIndex == snapshot.listed.endIndex, let last = spans.last, let span = open?.span(kind) {
-            // How long it becomes nobody knows: as long as the one before it, as far as is known.
-            let end = span.decodeStart.addingSaturated(max(last.duration, span.duration))
-            spans.append(
-                TrackSpan(
-                    timescale: span.timescale, decodeStart: span.decodeStart,
-                    presentationStart: span.presentationStart, decodeEnd: end))
-        }
-        for (index, span) in spans.enumerated() {
-            var duration = span.duration
-            // The last frame of a segment may be thought longer than the next one lets it be.
-            if index + 1 < spans.count {
-                let distance = spans[index + 1].presentationStart - span.presentationStart
-                if distance > 0, distance < duration { duration = distance }
-            }
-            duration = max(1, duration)
-            if end == span.presentationStart, entries.last?.duration == duration {
-                entries[entries.count - 1].count += 1
-            } else {
-                entries.append((span.presentationStart, duration, 1))
-            }
-            end = span.presentationStart.addingSaturated(duration)
-        }
         text.writeString("<SegmentTimeline>\n")
-        for entry in entries {
+        for entry in track.timeline {
             var attributes = [("t", String(entry.start)), ("d", String(entry.duration))]
             if entry.count > 1 { attributes.append(("r", String(entry.count - 1))) }
             write("S", attributes, &text)
         }
-        text.writeString("</SegmentTimeline>\n")
+        text.writeString("</SegmentTimeline>\n</SegmentTemplate>\n")
     }
 
-    private func writeRepresentation(
-        _ configuration: CodecConfiguration, _ kind: TrackID.Kind, _ segments: [Segment], _ text: inout ByteBuffer
-    ) {
-        let bandwidth = BandwidthMeter.peak(of: segments, targetDuration: snapshot.targetDuration) {
-            $0.length(kind)
-        }
+    private func writeRepresentation(_ track: PresentedTrack, _ text: inout ByteBuffer) {
         var attributes = [
-            ("id", "\(kind)"), ("codecs", configuration.codecString), ("bandwidth", String(max(1, bandwidth))),
+            ("id", track.name), ("codecs", track.configuration.codecString),
+            ("bandwidth", String(max(1, track.bandwidth))),
         ]
-        if let size = configuration.resolution, size.width > 0, size.height > 0 {
+        if let size = track.configuration.resolution, size.width > 0, size.height > 0 {
             attributes += [("width", String(size.width)), ("height", String(size.height))]
         }
-        if kind == .video, let rate = BandwidthMeter.frameRate(of: segments) {
+        if track.id.kind == .video, let rate = BandwidthMeter.frameRate(of: track.segments) {
             attributes.append(("frameRate", Self.rate(rate)))
         }
-        guard kind == .audio, let (sampleRate, channels) = configuration.sound else {
-            write("Representation", attributes, &text)
-            return
-        }
-        attributes.append(("audioSamplingRate", String(sampleRate)))
+        let isAudio = track.id.kind == .audio
+        if isAudio, let rate = track.configuration.sampleRate { attributes.append(("audioSamplingRate", String(rate))) }
+        let channels = isAudio ? track.configuration.channels : nil
+        guard channels != nil || members.count > 1 else { return write("Representation", attributes, &text) }
         write("Representation", attributes, closes: false, &text)
-        write(
-            "AudioChannelConfiguration",
-            [
-                ("schemeIdUri", "urn:mpeg:dash:23003:3:audio_channel_configuration:2011"), ("value", String(channels)),
-            ], &text)
+        if let channels {
+            let scheme = "urn:mpeg:dash:23003:3:audio_channel_configuration:2011"
+            write("AudioChannelConfiguration", [("schemeIdUri", scheme), ("value", String(channels))], &text)
+        }
+        if members.count > 1 { writeTemplate(of: track, &text) }
         text.writeString("</Representation>\n")
     }
 
@@ -263,30 +234,5 @@ public struct MediaPresentation {
         let thousands = (bounded * 1.001).rounded()
         if abs(thousands / 1.001 - bounded) < 1e-6 { return "\(Int64(thousands) * 1_000)/1001" }
         return "\(Int64((bounded * 1_000).rounded()))/1000"
-    }
-}
-
-extension InitializationFile {
-    /// The name of the file of one track.
-    fileprivate func name(of kind: TrackID.Kind) -> String {
-        let file = ofTracks.first {
-            if case .trackInitialization(kind, _) = $0.name { true } else { false }
-        }
-        return (file ?? self).name.description
-    }
-}
-
-extension CodecConfiguration {
-    /// Sample rate and number of channels.
-    fileprivate var sound: (rate: Int, channels: Int)? {
-        switch self {
-        case .aac(let value): (value.outputSampleRate, value.channels)
-        case .mp3(let value): (value.sampleRate, value.channels)
-        case .opus(let value): (OpusConfiguration.sampleRate, value.channels)
-        case .ac3(let value): (value.sampleRate, value.channels)
-        case .eac3(let value): (value.sampleRate, value.channels)
-        case .flac(let value): (value.sampleRate, value.channels)
-        case .avc, .hevc, .av1, .vp9: nil
-        }
     }
 }

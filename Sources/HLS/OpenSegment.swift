@@ -128,8 +128,8 @@ struct OpenSegment {
     }
 
     /// When the track begins and ends in its parts; nil when they have nothing of it.
-    func span(_ kind: TrackID.Kind) -> TrackSpan? {
-        parts.compactMap { $0.span(kind) }.reduce(nil) { $0?.joined(with: $1) ?? $1 }
+    func span(_ track: TrackID) -> TrackSpan? {
+        parts.compactMap { $0.span(track) }.reduce(nil) { $0?.joined(with: $1) ?? $1 }
     }
 
     /// What the segment leaves to the next one.

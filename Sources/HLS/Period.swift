@@ -14,11 +14,11 @@ public struct Period: Sendable, Hashable {
     let videoOrigin: Int64?
     let audioOrigin: Int64?
 
-    func origin(_ kind: TrackID.Kind) -> Int64? {
-        switch kind {
+    func origin(_ track: TrackID) -> Int64? {
+        switch track {
         case .video: videoOrigin
         case .audio: audioOrigin
-        case .data: nil
+        default: nil
         }
     }
 }
@@ -53,9 +53,9 @@ struct PeriodRule: Sendable {
         }
         self.period = period
         (self.sequence, self.video, self.audio) = (sequence, video, audio)
-        for (kind, span) in [(TrackID.Kind.video, video), (.audio, audio)] {
+        for (track, span) in [(TrackID.video, video), (.audio, audio)] {
             guard let span else { continue }
-            end = max(end, Self.date(of: span.decodeEnd, kind, span.timescale, in: period) ?? end)
+            end = max(end, Self.date(of: span.decodeEnd, track, span.timescale, in: period) ?? end)
         }
         return period
     }
@@ -99,9 +99,9 @@ struct PeriodRule: Sendable {
 
     /// When a moment of a track happened by the period's clock.
     private static func date(
-        of ticks: Int64, _ kind: TrackID.Kind, _ timescale: Int64, in period: Period
+        of ticks: Int64, _ track: TrackID, _ timescale: Int64, in period: Period
     ) -> Int64? {
-        guard let origin = period.origin(kind) else { return nil }
+        guard let origin = period.origin(track) else { return nil }
         let position = MediaTime(ticks: ticks.addingSaturated(-origin), timescale: timescale)
         return period.start.addingSaturated(position.milliseconds)
     }

@@ -90,6 +90,8 @@ extension PlaylistSnapshot {
 
     /// Whether a part that is not there is the one that comes next.
     public func isHint(_ name: MediaFileName) -> Bool {
-        open?.hint == name
+        guard let open else { return false }
+        if case .trackPart(_, let life, let number) = name { return open.hint == .part(life: life, number: number) }
+        return open.hint == name
     }
 }

@@ -27,6 +27,8 @@ public final class ProgramPlan: Sendable {
         /// The newest cuts, oldest first, with consecutive numbers.
         var cuts: [Cut] = []
         var members = 0
+        /// Of them, those with video.
+        var videoMembers = 0
         var targetDuration: Int?
         var minimumTarget = 0
     }
@@ -63,6 +65,25 @@ public final class ProgramPlan: Sendable {
     /// A rendition has ended.
     public func leave() {
         state.withLock { $0.members -= 1 }
+    }
+
+    /// A rendition has begun with video.
+    func announceVideo() {
+        state.withLock { $0.videoMembers += 1 }
+    }
+
+    /// A rendition with video has ended.
+    func withdrawVideo() {
+        state.withLock { $0.videoMembers -= 1 }
+    }
+
+    /// Whether it is for renditions with video to say where the program is cut, as far as audio alone is concerned: they have been
+    /// cut lately, and by the same clock.
+    func isLed(at time: MediaTime, within distance: MediaTime) -> Bool {
+        state.withLock { state in
+            guard state.videoMembers > 0, let newest = state.cuts.last else { return false }
+            return max(time - newest.time, newest.time - time) <= distance
+        }
     }
 
     /// Several renditions are published.

@@ -46,7 +46,7 @@ public final class Segment: Sendable {
     /// All parts, however long they are.
     let fragments: [Part]
     private let storage: CountedStorage
-    private let ofTracks = Mutex<[TrackID.Kind: ByteBuffer]>([:])
+    private let ofTracks = Mutex<[TrackID: ByteBuffer]>([:])
 
     /// A strong entity tag with its quotation marks. Date and size are part of it, so that a name reused by mistake
     /// after a lost counter still gets another tag.
@@ -118,29 +118,36 @@ public final class Segment: Sendable {
     }
 
     /// When a track begins and ends in it; nil when it has nothing of it.
-    func span(_ kind: TrackID.Kind) -> TrackSpan? {
-        fragments.compactMap { $0.span(kind) }.reduce(nil) { $0?.joined(with: $1) ?? $1 }
+    func span(_ track: TrackID) -> TrackSpan? {
+        fragments.compactMap { $0.span(track) }.reduce(nil) { $0?.joined(with: $1) ?? $1 }
     }
 
     /// Bytes of one track's fragments.
-    func length(_ kind: TrackID.Kind) -> Int {
-        fragments.reduce(0) { $0 + ($1.fragment(kind)?.readableBytes ?? 0) }
+    func length(_ track: TrackID) -> Int {
+        fragments.reduce(0) { $0 + ($1.fragment(track)?.readableBytes ?? 0) }
+    }
+
+    /// Bytes of all tracks.
+    var totalLength: Int {
+        fragments.reduce(bytes.readableBytes) { sum, part in
+            part.alternatives.reduce(sum) { $0 + $1.bytes.readableBytes }
+        }
     }
 
     /// What it has of one track as a file of its own; nil when it has nothing.
     ///
     /// The fragments are joined for the first who asks and kept as long as the segment: that is one copy for all viewers, and one
     /// buffer to write for each of them, where slices of what there is would be ten.
-    func file(of kind: TrackID.Kind) -> ByteBuffer? {
-        let length = length(kind)
+    func file(of track: TrackID) -> ByteBuffer? {
+        let length = length(track)
         guard length > 0 else { return nil }
-        guard length < bytes.readableBytes else { return bytes }
-        if let known = ofTracks.withLock({ $0[kind] }) { return known }
+        guard length < bytes.readableBytes || !track.isDefault else { return bytes }
+        if let known = ofTracks.withLock({ $0[track] }) { return known }
         // Outside the lock: two that come at once both join them, which does less harm than one that waits.
-        let joined = storage.keep(joining: fragments.lazy.compactMap { $0.fragment(kind) })
+        let joined = storage.keep(joining: fragments.lazy.compactMap { $0.fragment(track) })
         return ofTracks.withLock { files in
-            let first = files[kind] ?? joined
-            files[kind] = first
+            let first = files[track] ?? joined
+            files[track] = first
             return first
         }
     }
@@ -211,8 +218,8 @@ public struct InitializationFile: Sendable, Hashable {
     public let bytes: ByteBuffer
     /// A strong entity tag with its quotation marks.
     public let entityTag: String
-    /// The same for players that fetch each track by itself, as DASH has it.
-    let ofTracks: [InitializationFile]
+    /// The same for players that fetch each track by itself, as those of DASH do.
+    private(set) var ofTracks: [InitializationFile]
 
     /// - Parameters:
     ///   - sequence: of the first segment that uses it.
@@ -225,7 +232,7 @@ public struct InitializationFile: Sendable, Hashable {
             track[TrackID(kind)] = configuration
             // What can be written for all tracks can be for each.
             guard let bytes = try? InitializationSegment.make(tracks: track) else { continue }
-            ofTracks.append(InitializationFile(name: .trackInitialization(kind, sequence), bytes: bytes))
+            ofTracks.append(InitializationFile(name: .trackInitialization(TrackID(kind), sequence), bytes: bytes))
         }
         self.init(name: .initialization(sequence), bytes: bytes, ofTracks: ofTracks)
     }
@@ -235,6 +242,23 @@ public struct InitializationFile: Sendable, Hashable {
         self.bytes = bytes
         self.ofTracks = ofTracks
         entityTag = bytes.withUnsafeReadableBytes { EntityHash.tag(of: $0) }
+    }
+
+    /// The same with those of audio tracks besides the default one.
+    func with(_ alternatives: [InitializationFile]) -> InitializationFile {
+        var file = self
+        file.ofTracks = ofTracks.filter { $0.track?.isDefault ?? false } + alternatives
+        return file
+    }
+
+    /// The track that it is of alone.
+    var track: TrackID? {
+        if case .trackInitialization(let track, _) = name { track } else { nil }
+    }
+
+    /// The name of the file of one track.
+    func name(of track: TrackID) -> MediaFileName? {
+        ofTracks.first { $0.track == track }?.name
     }
 
     /// That file itself, or the one of a track, if the name is theirs.
@@ -266,11 +290,19 @@ public struct PlaylistFile: Sendable {
     }
 
     /// What a segment has of one track.
-    init?(_ segment: Segment, track kind: TrackID.Kind) {
-        guard let file = segment.file(of: kind) else { return nil }
+    init?(_ segment: Segment, track: TrackID) {
+        guard let file = segment.file(of: track) else { return nil }
         bytes = file
-        entityTag = "\(segment.entityTag.dropLast())-\(kind)\""
-        (contentType, isCounted) = (kind == .video ? "video/mp4" : "audio/mp4", true)
+        entityTag = "\(segment.entityTag.dropLast())-\(track.fileName)\""
+        (contentType, isCounted) = (track.contentType, true)
+    }
+
+    /// What a part has of one track.
+    init?(_ part: Part, track: TrackID) {
+        guard let fragment = part.fragment(track) else { return nil }
+        bytes = fragment
+        entityTag = "\(part.entityTag.dropLast())-\(track.fileName)\""
+        (contentType, isCounted) = (track.contentType, true)
     }
 
     init(_ part: Part) {
@@ -280,8 +312,14 @@ public struct PlaylistFile: Sendable {
 
     init(_ initialization: InitializationFile) {
         (bytes, entityTag) = (initialization.bytes, initialization.entityTag)
-        var isAudio = false
-        if case .trackInitialization(.audio, _) = initialization.name { isAudio = true }
-        (contentType, isCounted) = (isAudio ? "audio/mp4" : SegmentContainer.fragmentedMP4.contentType, false)
+        contentType = initialization.track?.contentType ?? SegmentContainer.fragmentedMP4.contentType
+        isCounted = false
+    }
+}
+
+extension TrackID {
+    /// The `Content-Type` of its files.
+    public var contentType: String {
+        kind == .audio ? "audio/mp4" : SegmentContainer.fragmentedMP4.contentType
     }
 }

@@ -44,7 +44,7 @@ public struct SegmentWindow: Sendable {
         if listed.isEmpty { targetDuration = segment.targetDuration }
         listed.append(segment)
         longestPlaylists.append(.zero)
-        bytes += segment.bytes.readableBytes
+        bytes += segment.totalLength
         listedDuration += segment.duration
         publishedDuration += segment.duration
         while let first = listed.first, mayRemove(first, keeping: extent) { retireFirst() }
@@ -101,7 +101,7 @@ public struct SegmentWindow: Sendable {
     }
 
     private mutating func dropFirstRetained() {
-        bytes -= retained.removeFirst().bytes.readableBytes
+        bytes -= retained.removeFirst().totalLength
         expiries.removeFirst()
     }
 }

@@ -17,6 +17,9 @@ import NIOCore
 /// * Other tracks or another configuration take effect at the next keyframe, with a discontinuity and another
 ///   initialization file. `discontinuity()` ends the segment at once; what a jump in time is, the caller decides.
 ///
+/// Audio tracks besides the default one go along (`AlternativeTracks`). Audio alone, beside renditions of its program that have video,
+/// is cut where those are.
+///
 /// What cannot be used (audio before the first keyframe, an access unit whose NAL units contradict themselves) is left out
 /// and counted.
 public struct Segmenter: Sendable {
@@ -62,6 +65,9 @@ public struct Segmenter: Sendable {
     /// Nothing has been finished yet in this life.
     private var isFresh = true
     private var periodRule = PeriodRule()
+    private var alternatives = AlternativeTracks()
+    /// It has said so to the program.
+    private var isLeading = false
     private let storage: CountedStorage
     private var captions = CaptionDetector(nil)
     /// Timed metadata that goes into the next part.
@@ -121,7 +127,10 @@ public struct Segmenter: Sendable {
     ///
     /// - Throws: when fragmented MP4 does not take these tracks; the ones before stay in force.
     public mutating func setTracks(_ tracks: TrackSet) throws(SegmenterError) {
-        guard !isEnded, tracks != wanted else { return }
+        guard !isEnded else { return }
+        alternatives.set(tracks)
+        let tracks = tracks.defaults
+        guard tracks != wanted else { return }
         if !tracks.isEmpty {
             do {
                 _ = try InitializationSegment.make(tracks: tracks)
@@ -134,11 +143,15 @@ public struct Segmenter: Sendable {
         noteTrackChanges()
     }
 
-    /// Takes the next access unit of either track, in the order of arrival.
+    /// Takes the next access unit of any track, in the order of arrival.
     ///
     /// - Parameter now: Unix milliseconds.
     /// - Returns: the segment this access unit has finished, if it has. That it has finished a part, `nextPart` tells.
     public mutating func append(_ unit: AccessUnit, now: Int64) -> Segment? {
+        if !unit.track.isDefault {
+            if open == nil || !alternatives.append(unit) { discardedUnits &+= 1 }
+            return nil
+        }
         guard !isEnded, plan.hasNumbers, wants(unit), isWellFormed(unit),
             unit.payload.readableBytes <= configuration.maximumSegmentBytes
         else {
@@ -186,6 +199,7 @@ public struct Segmenter: Sendable {
         guard !isEnded else { return nil }
         let last = close(next: nil, changesTracks: false)
         isEnded = true
+        if isLeading { plan.withdrawVideo() }
         writer = nil
         scratch = ByteBuffer()
         dropMetadata()
@@ -289,7 +303,7 @@ public struct Segmenter: Sendable {
             // Events before the first fragment belong to it.
             videoLength: written.video == nil ? 0 : written.audioStart,
             entityTag: "\"\(nextPart)-\(date)-\(String(scratch.readableBytes, radix: 16))\"",
-            videoSpan: written.videoSpan, audioSpan: written.audioSpan)
+            videoSpan: written.videoSpan, audioSpan: written.audioSpan, alternatives: alternatives.write(into: storage))
         segment.add(part, payloads: (written.video, written.audio), nextStart: nextStart)
         open = segment
         // A part that was far larger than the others is no measure for them.
@@ -348,7 +362,9 @@ public struct Segmenter: Sendable {
             startsWithKeyframe: open?.startsWithKeyframe ?? true,
             sinceLastVideo: position - lastVideo,
             frameLength: partRule.frameLength,
-            bytes: (open?.length ?? 0) + (writer?.pendingBytes ?? 0) + unit.payload.readableBytes)
+            bytes: (open?.length ?? 0) + (writer?.pendingBytes ?? 0) + unit.payload.readableBytes,
+            follows: tracks.video == nil
+                && plan.isLed(at: unit.decodeTime, within: configuration.maximumSegmentDuration))
         return isPlanned == true || cutRule.cuts(facts) ? tracks : nil
     }
 
@@ -372,9 +388,14 @@ public struct Segmenter: Sendable {
     private mutating func begin(with unit: AccessUnit, tracks: TrackSet, now: Int64) {
         // Players may have seen the playlist of an earlier publication.
         if lastSequence == nil ? floor != nil : !isFresh && self.tracks != tracks { discontinuityPending = true }
-        guard prepareWriter(for: tracks, start: unit.decodeTime), let start = takeNumbers(at: unit.decodeTime) else {
-            return
+        guard let isAnew = prepareWriter(for: tracks, start: unit.decodeTime),
+            let start = takeNumbers(at: unit.decodeTime)
+        else { return }
+        if (tracks.video != nil) != isLeading {
+            isLeading.toggle()
+            if isLeading { plan.announceVideo() } else { plan.withdrawVideo() }
         }
+        alternatives.begin(start.position.media, origin: origin, isAnew: isAnew)
         let initialization = initialization(of: start.position.media)
         if start.isDiscontinuity { clock.reset() }
         open = OpenSegment(
@@ -448,7 +469,8 @@ public struct Segmenter: Sendable {
             partTarget: partRule.target ?? configuration.partDuration,
             period: period, storage: storage,
             // Audio may go on for a while before it is known that no video comes.
-            duration: min(max(duration, MediaTime(milliseconds: 1)), cutRule.longest), segment, tracks: tracks,
+            duration: min(max(duration, MediaTime(milliseconds: 1)), cutRule.longest), segment,
+            tracks: alternatives.inUse.reduce(into: tracks) { $0[$1.id] = $1.configuration },
             captions: captions.captions)
     }
 
@@ -468,6 +490,7 @@ public struct Segmenter: Sendable {
         scratch.clear()
         _ = writer?.write(into: &scratch)
         scratch.clear()
+        alternatives.drop()
         unused = ProgramPlan.Start(position: segment.position, isDiscontinuity: segment.isDiscontinuity)
         discardedUnits &+= Int64(segment.units)
     }
@@ -477,10 +500,11 @@ public struct Segmenter: Sendable {
         audioChanged = tracks.audio != wanted.audio
     }
 
-    /// False when nothing can be written for these tracks; then the access unit finds no segment.
-    private mutating func prepareWriter(for tracks: TrackSet, start: MediaTime) -> Bool {
+    /// - Returns: whether there is another writer than before; nil when nothing can be written for these tracks, and then the
+    ///   access unit finds no segment.
+    private mutating func prepareWriter(for tracks: TrackSet, start: MediaTime) -> Bool? {
         // After a discontinuity there is a writer with another origin; the initialization stays if the tracks do.
-        if writer != nil, self.tracks == tracks, !discontinuityPending { return true }
+        if writer != nil, self.tracks == tracks, !discontinuityPending { return false }
         if (self.tracks.video == nil) != (tracks.video == nil) {
             partRule.changeTrack()
         } else if self.tracks.video?.codec != tracks.video?.codec || self.tracks.audio?.codec != tracks.audio?.codec {
@@ -498,13 +522,18 @@ public struct Segmenter: Sendable {
             self.tracks = TrackSet()
         }
         noteTrackChanges()
-        return writer != nil
+        return writer == nil ? nil : true
     }
 
     /// The initialization of the segment with this number, which names it if it is another than before.
     private mutating func initialization(of sequence: Int64) -> InitializationFile {
-        if let initialization, initialization.bytes == initializationBytes { return initialization }
-        let file = InitializationFile(sequence, tracks: tracks, bytes: initializationBytes)
+        var file =
+            if let initialization, initialization.bytes == initializationBytes {
+                initialization
+            } else {
+                InitializationFile(sequence, tracks: tracks, bytes: initializationBytes)
+            }
+        file = file.with(alternatives.initializations)
         initialization = file
         return file
     }

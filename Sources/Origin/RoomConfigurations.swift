@@ -34,7 +34,7 @@ extension PlayhouseConfiguration {
                 window: hls.window,
                 maximumSegmentDuration: MediaTime(milliseconds: Int64(hls.segmentMaxDuration.wholeMilliseconds)),
                 maximumSegmentBytes: hls.segmentMaxBytes),
-            transportStreams: hls.mpegts,
+            transportStreams: hls.mpegts, listsAudioAlone: hls.audioOnly,
             trustedProxies: http.trustedProxies, requiresTrustedProxy: usher.requireTrustedProxy,
             allowedOrigins: hls.corsOrigin.isEmpty ? [] : [hls.corsOrigin],
             thumbnails: ThumbnailConfiguration(

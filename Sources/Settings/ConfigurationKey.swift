@@ -242,6 +242,12 @@ extension ConfigurationKey {
             list fragmented MP4 unless they are asked for format=ts.
             """),
         ConfigurationKey(
+            "hls.audio_only", \.hls.audioOnly, .flag,
+            """
+            Master playlists list the audio alone as another variant, for players that go on listening where the network is too slow for \
+            video, or in the background. Without it a player gets it with only=audio.
+            """),
+        ConfigurationKey(
             "hls.segment_max_duration", \.hls.segmentMaxDuration, .duration(.seconds(1) ... .seconds(60)),
             "A segment ends here even without a keyframe. Less than three times hls.segment_duration counts as that."),
         ConfigurationKey(

@@ -168,6 +168,7 @@ extension PlayhouseConfiguration {
         public var partDuration = Duration.milliseconds(200)
         /// Streams, as `app/stream`, that are given as MPEG-TS by default.
         public var mpegts: [WildcardPattern] = []
+        public var audioOnly = false
         /// A segment without a keyframe is cut here all the same.
         public var segmentMaxDuration = Duration.seconds(30)
         public var segmentMaxBytes = 32 << 20

@@ -1,3 +1,5 @@
+import Basics
+
 /// How names of streams and paths of files compare (docs/decisions/0005-tickets.md).
 public enum VideoName {
     /// Without the prefix by which players name a container: `mp4:`, `flv:` or `smil:`.
@@ -13,20 +15,28 @@ public enum VideoName {
         name.utf8.contains(UInt8(ascii: ":")) ? normalized(name[...]) : name
     }
 
-    /// The stream that `name` is only a form of: `S` for the rendition `S_360p` and for `S.smil`, which lists the
+    /// The stream that `name` is only a form of: `S` for the renditions `S_360p` and `S_audio_de`, and for `S.smil`, which lists the
     /// renditions of `S`. nil when it is a form of nothing.
     public static func source(of name: String) -> String? {
         if name.utf8.count > 5, name.hasSuffix(".smil") {
             return String(name.dropLast(5))
         }
-        guard name.utf8.last == UInt8(ascii: "p") else { return nil }
-        let bytes = Array(name.utf8)
-        guard let underscore = bytes.lastIndex(of: UInt8(ascii: "_")), underscore > 0 else { return nil }
-        let digits = bytes[(underscore + 1)..<(bytes.count - 1)]
-        guard (1...5).contains(digits.count),
-            digits.allSatisfy((UInt8(ascii: "0")...UInt8(ascii: "9")).contains)
-        else { return nil }
-        return String(decoding: bytes[..<underscore], as: UTF8.self)
+        let bytes = name.utf8
+        guard let underscore = bytes.lastIndex(of: UInt8(ascii: "_")), underscore > bytes.startIndex else {
+            return nil
+        }
+        let source = bytes[..<underscore]
+        let rendition = bytes[bytes.index(after: underscore)...]
+        if rendition.last == UInt8(ascii: "p") {
+            let digits = rendition.dropLast()
+            if (1...5).contains(digits.count), digits.allSatisfy((UInt8(ascii: "0")...UInt8(ascii: "9")).contains) {
+                return String(source)
+            }
+        }
+        guard LanguageTag.isSpelled(rendition), source.count > 6, source.suffix(6).elementsEqual("_audio".utf8) else {
+            return nil
+        }
+        return String(source.dropLast(6))
     }
 
     /// Whether somebody who may watch `granted` may watch `name`: the same, or a form of it.

@@ -31,7 +31,7 @@ import Testing
             last = mpd
             seen += 1
             for type in ["video", "audio"] {
-                let kind: TrackID.Kind = type == "video" ? .video : .audio
+                let kind: TrackID = type == "video" ? .video : .audio
                 let listed = mpd.segments(type)
                 #expect(listed.count == snapshot.listed.count)
                 for (entry, segment) in zip(listed, snapshot.listed) {

@@ -68,6 +68,38 @@ import Testing
         #expect(segments[0].map(\.discontinuitySequence) == segments[1].map(\.discontinuitySequence))
     }
 
+    @Test("Audio alone is cut where the renditions with video are, even where it comes first")
+    func audioFollows() throws {
+        let plan = ProgramPlan(numbers: SequenceNumbers(first: 0))
+        #expect(plan.join() && !plan.join())
+        plan.reserved(first: 0)
+        var (video, voice) = (Segmenter(plan: plan), Segmenter(plan: plan))
+        try video.setTracks(try SyntheticStream.tracks())
+        try voice.setTracks(TrackSet(audio: try SyntheticStream.tracks().audio))
+        var segments: [[Segment]] = [[], []]
+        // Keyframes come every 3 s; alone, audio would be cut every 2 s. It is 300 ms ahead.
+        for start in stride(from: Int64(0), to: 15_000, by: 20) {
+            let ahead = SyntheticStream.sound(start + 300..<start + 320)
+            if start > 0 { segments[1] += voice.append(ahead) }
+            segments[0] += video.append(
+                SyntheticStream.both(start..<start + 20, gop: 3_000).map {
+                    var unit = $0
+                    unit.isKeyframe = !unit.codec.isVideo || start % 3_000 == 0
+                    return unit
+                })
+        }
+        #expect(segments[0].map(\.summary) == ["0:3000", "1:3000", "2:3000", "3:3000"])
+        #expect(segments[1].map(\.sequence) == [0, 1, 2, 3])
+        // What came before the cut was known belongs to the segment before.
+        #expect(segments[1].map(\.firstTime.milliseconds) == [320, 3_320, 6_320, 9_320])
+        #expect(segments[1].map(\.targetDuration) == [3, 3, 3, 3])
+        // Video ends: audio goes on by itself.
+        _ = video.end()
+        plan.leave()
+        let rest = voice.append(SyntheticStream.sound(15_320..<22_000))
+        #expect(rest.map(\.summary) == ["4:3000", "5:2000", "6:2000", "7:2000"])
+    }
+
     @Test("A rendition that joins late begins with the number of the segment that is running")
     func late() throws {
         var (one, other) = (try join(), try join())

@@ -390,15 +390,16 @@ struct PlaylistHistory: Sendable {
     ) {
         let now = exchange.received
         for segment in playlist.segments {
-            if let uri = segment.uri { media.list(uri, at: now) }
-            for part in segment.parts { media.list(part.uri, at: now) }
+            // What is said to be missing is not there.
+            if let uri = segment.uri, !segment.isGap { media.list(uri, at: now) }
+            for part in segment.parts where !part.isGap { media.list(part.uri, at: now) }
             if let map = segment.map { media.list(map, at: now) }
             if let before = segments[segment.sequence] {
                 guard before.isOpen, !segment.isOpen || segment.parts.count > before.parts.count else { continue }
             }
             segments[segment.sequence] = segment
         }
-        for hint in playlist.hintedParts { media.hint(hint) }
+        for hint in playlist.hintedParts { media.hint(hint, of: name) }
         guard let edge = playlist.edge, let lastPart = playlist.lastPart else { return }
         checkWhole(playlist, at: edge)
         longest = max(longest, playlist.duration(from: 0))
@@ -474,16 +475,20 @@ extension PlaylistHistory {
     ) {
         for segment in playlist.segments {
             guard let map = segment.map, let facts = media.facts(ofMap: map, violations: &found) else { continue }
+            let begins = segment.isDiscontinuity || segment.sequence == playlist.segments.first?.sequence
             for (index, part) in segment.parts.enumerated() {
                 judge(
                     part.uri, duration: part.duration, index == 0 && playlist.hasIndependentSegments,
-                    said: part.isIndependent, after: previous(of: index, in: segment, playlist), facts, media)
+                    said: part.isIndependent, after: previous(of: index, in: segment, playlist),
+                    begins: begins && index == 0, facts, media)
             }
             guard let uri = segment.uri else { continue }
             judge(
-                uri, duration: segment.duration, playlist.hasIndependentSegments, said: nil, after: nil, facts, media)
-            let parts = segment.parts.compactMap { media.bodies[$0.uri]?.body }
-            if let body = media.bodies[uri]?.body, !parts.isEmpty, parts.count == segment.parts.count,
+                uri, duration: segment.duration, playlist.hasIndependentSegments, said: nil, after: nil, begins: begins,
+                facts, media)
+            let listed = segment.parts.filter { !$0.isGap }
+            let parts = listed.compactMap { media.bodies[$0.uri]?.body }
+            if let body = media.bodies[uri]?.body, !parts.isEmpty, parts.count == listed.count,
                 judged.insert("\(uri) and its parts").inserted
             {
                 var all = ByteBuffer()
@@ -507,9 +512,10 @@ extension PlaylistHistory {
     /// - Parameters:
     ///   - mustBegin: whether it has to begin with a picture that can be decoded alone.
     ///   - said: `INDEPENDENT`; nil of segments.
+    ///   - begins: the stream, or another timeline, begins with it.
     private mutating func judge(
-        _ uri: String, duration: Int64, _ mustBegin: Bool, said: Bool?, after: String?, _ map: MapFacts,
-        _ media: MediaHistory
+        _ uri: String, duration: Int64, _ mustBegin: Bool, said: Bool?, after: String?, begins: Bool,
+        _ map: MapFacts, _ media: MediaHistory
     ) {
         guard let body = media.bodies[uri]?.body, judged.insert(uri).inserted else { return }
         let facts: FragmentFacts
@@ -535,7 +541,9 @@ extension PlaylistHistory {
         let lengths = facts.runs.map { id, run in
             Double(run.end - run.start) / Double(map.tracks[id]?.timescale ?? 1) * 1e6
         }
-        if !lengths.contains(where: { abs($0 - Double(duration)) <= 50_000 }) {
+        // Audio alone may begin later than the video that it belongs to.
+        let isLate = begins && !hasVideo
+        if !lengths.contains(where: { abs($0 - Double(duration)) <= 50_000 || isLate && $0 < Double(duration) }) {
             found(.mediaDuration, "\(uri): \(lengths.map { Int($0) }) µs, and \(duration) are said")
         }
         ends[uri] = facts.runs.mapValues(\.end)

@@ -7,6 +7,8 @@ public struct StrictChecker: Sendable {
     public private(set) var violations: [StrictViolation] = []
     private var playlists: [String: PlaylistHistory] = [:]
     private var media = MediaHistory()
+    /// What has been found to be different between playlists.
+    private var misaligned: Set<String> = []
     private let tolerance: TimeAmount
 
     /// - Parameter tolerance: how late something may come before it is called late; what the machine and the network need.
@@ -30,14 +32,42 @@ public struct StrictChecker: Sendable {
         case .playlist(let name, let directives):
             var history = playlists[name] ?? PlaylistHistory(name: name, tolerance: tolerance)
             if let playlist = history.take(exchange, directives, media: &media, violations: &found) {
-                media.judgeHints(isEnded: playlist.isEnded, violations: &found)
+                media.judgeHints(of: name, isEnded: playlist.isEnded, violations: &found)
                 checkReports(playlist, exchange, violations: &found)
+                checkAlignment(playlist, name, violations: &found)
             }
             playlists[name] = history
         case .media(let uri):
             media.take(uri, exchange, tolerance: tolerance, violations: &found)
         }
         violations += found
+    }
+
+    /// What two playlists say of segments of one number is compared.
+    private mutating func checkAlignment(
+        _ playlist: ClientPlaylist, _ name: String, violations: inout [StrictViolation]
+    ) {
+        for (otherName, history) in playlists where otherName != name {
+            guard let other = history.newest else { continue }
+            func found(_ text: String) {
+                guard misaligned.insert("\(name) \(otherName) \(text)").inserted else { return }
+                violations.append(StrictViolation(rule: .alignment, text: "\(name) and \(otherName): \(text)"))
+            }
+            if playlist.targetDuration != other.targetDuration {
+                found("target durations \(playlist.targetDuration) and \(other.targetDuration)")
+            }
+            for segment in playlist.segments where !segment.isOpen {
+                guard let beside = other.segments.first(where: { $0.sequence == segment.sequence }), !beside.isOpen
+                else { continue }
+                // Audio ends with a frame of its own.
+                if abs(segment.duration - beside.duration) > 100_000 {
+                    found("segment \(segment.sequence) lasts \(segment.duration) and \(beside.duration) µs")
+                }
+                if segment.discontinuity != beside.discontinuity {
+                    found("segment \(segment.sequence) has discontinuity numbers of its own")
+                }
+            }
+        }
     }
 
     /// What reports say is compared with what the other playlist said before the request, and says when it is asked for next.
@@ -79,8 +109,8 @@ struct MediaHistory: Sendable {
     private(set) var maps: [String: MapFacts] = [:]
     /// What is listed, since when, and until when it is to be had when it is listed no more.
     private var listed: [String: (since: NIODeadline, until: NIODeadline?)] = [:]
-    /// What has been announced.
-    private var hinted: Set<String> = []
+    /// What has been announced, and the playlist that did.
+    private var hinted: [String: String] = [:]
     /// What was announced and did not come.
     private var refusedHints: [(uri: String, status: Int)] = []
 
@@ -94,7 +124,7 @@ struct MediaHistory: Sendable {
                     violations.append(
                         StrictViolation(rule: .availability, text: "\(uri) is listed and is HTTP \(exchange.status)"))
                 }
-            } else if hinted.contains(uri) {
+            } else if hinted[uri] != nil {
                 // The stream may have ended before it came, which the playlist says later than this answer does.
                 refusedHints.append((uri, exchange.status))
             }
@@ -123,16 +153,16 @@ struct MediaHistory: Sendable {
         listed[uri]?.until = until
     }
 
-    /// Judges what was announced and did not come, with the playlist that came after it.
-    mutating func judgeHints(isEnded: Bool, violations: inout [StrictViolation]) {
-        for (uri, status) in refusedHints where !isEnded || listed[uri] != nil {
+    /// Judges what was announced and did not come, with the same playlist that came after it.
+    mutating func judgeHints(of playlist: String, isEnded: Bool, violations: inout [StrictViolation]) {
+        for (uri, status) in refusedHints where hinted[uri] == playlist && (!isEnded || listed[uri] != nil) {
             violations.append(StrictViolation(rule: .availability, text: "\(uri) is announced and is HTTP \(status)"))
         }
-        refusedHints = []
+        refusedHints.removeAll { hinted[$0.uri] == playlist }
     }
 
-    mutating func hint(_ uri: String) {
-        hinted.insert(uri)
+    mutating func hint(_ uri: String, of playlist: String) {
+        hinted[uri] = playlist
     }
 
     /// The tracks of a map that has come.

@@ -9,16 +9,18 @@ import NIOCore
 /// server has to refuse, and what it has to hold for a whole segment.
 public struct StrictClient: Sendable {
     private let folder: String
-    private let name: String
+    private let names: [String]
     private let query: String
 
-    /// - Parameter playlist: a media playlist's address, with a query if it needs one.
-    public init(playlist: String) {
+    /// - Parameters:
+    ///   - playlist: a media playlist's address, with a query if it needs one.
+    ///   - others: the names of further playlists of the same master playlist, in the same folder.
+    public init(playlist: String, others: [String] = []) {
         let parts = playlist.split(separator: "?", maxSplits: 1)
         let path = parts.first.map { String($0) } ?? ""
         let slash = path.lastIndex(of: "/") ?? path.startIndex
         folder = String(path[...slash])
-        name = String(path[slash...].dropFirst())
+        names = [String(path[slash...].dropFirst())] + others
         query = parts.count > 1 ? String(parts[1]) : ""
     }
 
@@ -37,33 +39,35 @@ public struct StrictClient: Sendable {
         try await withThrowingTaskGroup(of: StrictExchange.self) { group in
             var exchanges: [StrictExchange] = []
             var fetched: Set<String> = []
-            var newest: ClientPlaylist?
+            var newestOf: [String: ClientPlaylist] = [:]
             var hinted = 0
             var deltas = 0
             func fetch(_ uri: String) {
                 guard fetched.insert(uri).inserted else { return }
                 group.addTask { try await get(.media(uri)) }
             }
-            func ask(_ directives: StrictExchange.Directives) {
+            func request(_ name: String, _ directives: StrictExchange.Directives) {
                 group.addTask { try await get(.playlist(name, directives)) }
             }
-            ask(.init())
+            for name in names { request(name, .init()) }
             while let exchange = try await group.next() {
                 exchanges.append(exchange)
-                guard case .playlist(_, let directives) = exchange.subject, exchange.status == 200,
+                guard case .playlist(let name, let directives) = exchange.subject, exchange.status == 200,
                     case .media(let playlist)? = try? ClientDocument(exchange.body)
                 else { continue }
                 if playlist.skipped > 0 { deltas += 1 }
+                let newest = newestOf[name]
+                func ask(_ directives: StrictExchange.Directives) { request(name, directives) }
                 // Deltas are for the checker; what is asked for next follows from whole playlists.
                 guard !directives.skips, directives.sequence == nil || directives.part != nil,
                     playlist.edge.map({ edge in newest?.edge.map { $0 < edge } ?? true }) ?? false || playlist.isEnded
                 else { continue }
                 let isFirst = newest == nil
-                newest = playlist
+                newestOf[name] = playlist
                 for segment in playlist.segments {
                     if let map = segment.map { fetch(map) }
-                    for part in segment.parts { fetch(part.uri) }
-                    if let uri = segment.uri { fetch(uri) }
+                    for part in segment.parts where !part.isGap { fetch(part.uri) }
+                    if let uri = segment.uri, !segment.isGap { fetch(uri) }
                 }
                 guard !playlist.isEnded, let edge = playlist.edge else { continue }
                 for hint in playlist.hintedParts where !fetched.contains(hint) {

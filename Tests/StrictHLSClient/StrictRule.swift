@@ -58,6 +58,8 @@ public enum StrictRule: String, Sendable, Hashable, CaseIterable {
     case skip
     /// With what the client has it makes the whole playlist, §6.2.5.1.
     case delta
+    /// Playlists of one master playlist have the same numbers for the same time, and one target duration, §6.2.4.
+    case alignment
     /// A report says where another rendition is, §4.4.5.4.
     case renditionReport
     /// A part comes when it is there, and is there when its time has come, §6.2.2.

@@ -117,50 +117,69 @@ public struct MPDFile: Sendable {
         let sets = period.all("AdaptationSet")
         expect(!sets.isEmpty, "\(id) has tracks")
         expect(Set(sets.compactMap { $0.attributes["id"] }).count == sets.count, "\(id): tracks have ids")
-        var numbers: Set<[String]> = []
+        var numbers: [String]?
         for set in sets {
             let type = set.attributes["contentType"] ?? ""
             let place = "\(id) \(type)"
             expect(set.attributes["mimeType"] == "\(type)/mp4", "\(place): mimeType")
             let representations = set.all("Representation")
-            expect(representations.count == 1, "\(place) has one representation")
+            expect(!representations.isEmpty, "\(place) has a representation")
             for representation in representations {
                 expect(representation.integer("bandwidth") ?? 0 > 0, "\(place): bandwidth")
                 expect(!(representation.attributes["codecs"] ?? "").isEmpty, "\(place): codecs")
                 expect(!(representation.attributes["id"] ?? "").isEmpty, "\(place): id")
             }
-            guard let template = set.first("SegmentTemplate"), let timeline = template.first("SegmentTimeline"),
-                let timescale = template.integer("timescale"), timescale > 0,
-                let offset = template.integer("presentationTimeOffset"), let first = template.integer("startNumber"),
-                let media = template.attributes["media"], media.contains("$Number$"),
-                let initialization = template.attributes["initialization"]
-            else {
-                problems.append("\(place): the template lacks something")
+            let templates = set.all("SegmentTemplate") + representations.flatMap { $0.all("SegmentTemplate") }
+            expect(
+                templates.count == (set.first("SegmentTemplate") == nil ? representations.count : 1),
+                "\(place): the set has a template, or each representation")
+            for template in templates { check(template, in: period, id: id, type: type, place: place, &numbers) }
+        }
+    }
+
+    /// - Parameter numbers: the segments' numbers, of the track with the most.
+    private mutating func check(
+        _ template: Element, in period: Element, id: String, type: String, place: String, _ numbers: inout [String]?
+    ) {
+        guard let timeline = template.first("SegmentTimeline"),
+            let timescale = template.integer("timescale"), timescale > 0,
+            let offset = template.integer("presentationTimeOffset"), let first = template.integer("startNumber"),
+            let media = template.attributes["media"], media.contains("$Number$"),
+            let initialization = template.attributes["initialization"]
+        else {
+            problems.append("\(place): the template lacks something")
+            return
+        }
+        var segments: [Segment] = []
+        var end: Int64?
+        for entry in timeline.all("S") {
+            guard let duration = entry.integer("d"), duration > 0, let time = entry.integer("t") ?? end else {
+                problems.append("\(place): S without d or t")
                 continue
             }
-            var segments: [Segment] = []
-            var end: Int64?
-            for entry in timeline.all("S") {
-                guard let duration = entry.integer("d"), duration > 0, let time = entry.integer("t") ?? end else {
-                    problems.append("\(place): S without d or t")
-                    continue
-                }
-                expect(time >= end ?? 0, "\(place): segments overlap at \(time)")
-                for index in 0...(entry.integer("r") ?? 0) {
-                    let start = time + index * duration
-                    segments.append(
-                        Segment(
-                            name: media.replacingOccurrences(of: "$Number$", with: "\(first + Int64(segments.count))"),
-                            initialization: initialization, start: start, duration: duration, timescale: timescale,
-                            date: period.seconds("start").map { $0 + Double(start - offset) / Double(timescale) } ?? 0))
-                    end = start + duration
-                }
+            expect(time >= end ?? 0, "\(place): segments overlap at \(time)")
+            for index in 0...(entry.integer("r") ?? 0) {
+                let start = time + index * duration
+                segments.append(
+                    Segment(
+                        name: media.replacingOccurrences(of: "$Number$", with: "\(first + Int64(segments.count))"),
+                        initialization: initialization, start: start, duration: duration, timescale: timescale,
+                        date: period.seconds("start").map { $0 + Double(start - offset) / Double(timescale) } ?? 0))
+                end = start + duration
             }
-            expect(!segments.isEmpty, "\(place): there are segments")
-            numbers.insert(segments.map { $0.name.filter(\.isNumber) })
-            tracks[id, default: [:]][type] = segments
         }
-        expect(numbers.count == 1, "\(id): tracks have the same segments: \(numbers)")
+        expect(!segments.isEmpty, "\(place): there are segments")
+        // Those of one that is a moment behind, or ahead, are some of them.
+        let own = segments.map { $0.name.split(separator: "_").last.map { $0.filter(\.isNumber) } ?? "" }
+        let other = numbers ?? own
+        if own.count < other.count {
+            expect(own.allSatisfy(other.contains), "\(place): segments \(own) and \(other)")
+        } else {
+            expect(other.allSatisfy(own.contains), "\(place): segments \(own) and \(other)")
+            numbers = own
+        }
+        // Of several, the first one's.
+        if tracks[id]?[type] == nil { tracks[id, default: [:]][type] = segments }
     }
 
     private mutating func expect(_ isTrue: Bool, _ rule: String) {

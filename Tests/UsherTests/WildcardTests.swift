@@ -63,6 +63,10 @@ import Testing
         arguments: [
             ("S_360p", "S"), ("a_b_1080p", "a_b"), ("S.smil", "S"), ("S_360", nil), ("_360p", nil), ("S_p", nil),
             ("S_36x0p", nil), ("S", nil), ("S_1234567p", nil), (".smil", nil),
+            ("S_audio_de", "S"), ("a_b_audio_zh-Hant-TW", "a_b"), ("S_audio", nil), ("_audio_de", nil),
+            ("S_audio_d", nil),
+            ("S_audio_d3", nil), ("S_audio_de-", nil), ("S_audio_german", nil), ("S_de", nil),
+            ("S_audio_360p", "S_audio"),
         ] as [(String, String?)])
     func renditionsAreForms(name: String, source: String?) {
         #expect(VideoName.source(of: name) == source)

@@ -54,7 +54,7 @@ final class HLSPackager: StreamPackager, @unchecked Sendable {
 
     func tracksChanged(_ tracks: TrackSet) {
         do throws(SegmenterError) {
-            try segmenter.setTracks(tracks.defaults)
+            try segmenter.setTracks(tracks)
         } catch {
             logger.warning("not packaged for HLS", metadata: ["stream": "\(output.address)", "error": "\(error)"])
         }
@@ -62,8 +62,11 @@ final class HLSPackager: StreamPackager, @unchecked Sendable {
 
     func receive(_ sample: StreamSample, wallClock: Int64) {
         if case .timedMetadata(let told) = sample.content { segmenter.append(told, at: sample.time) }
-        // A segment holds one track of a kind: the default ones.
-        guard case .accessUnit(let unit) = sample.content, unit.track.isDefault else { return }
+        if let labels = sample.audioLabels { output.labels = labels }
+        // A segment holds one video track, the default one.
+        guard case .accessUnit(let unit) = sample.content, unit.track.isDefault || unit.track.kind == .audio else {
+            return
+        }
         now = wallClock
         if !output.plan.hasNumbers { reserveNumbers() }
         let nextPart = segmenter.nextPart

@@ -76,7 +76,8 @@ public final class OutputTable: StageObserver {
     func variants(of program: StreamAddress) -> [PublishedPlaylist.Variant] {
         renditions(of: program).compactMap { output in
             output.current.map {
-                PublishedPlaylist.Variant(folder: output.address.folder(in: program), snapshot: $0.snapshot)
+                PublishedPlaylist.Variant(
+                    folder: output.address.folder(in: program), snapshot: $0.snapshot, labels: output.labels)
             }
         }.sorted { one, other in
             guard let folder = one.folder, let otherFolder = other.folder else { return one.folder == nil }

@@ -1,5 +1,6 @@
 import Basics
 import HLS
+import Live
 import NIOCore
 import NIOHPACK
 import Synchronization
@@ -24,6 +25,8 @@ final class PublishedPlaylist: Sendable {
         /// The folder of its media playlist, relative to that of the program; nil: the same.
         let folder: String?
         let snapshot: PlaylistSnapshot
+        /// Of its audio tracks, by their numbers.
+        var labels: [UInt8: AudioLabel] = [:]
     }
 
     /// The master playlist that points to one form of the media playlists.
@@ -31,7 +34,7 @@ final class PublishedPlaylist: Sendable {
         /// For those who need no ticket.
         let body: PlaylistBody
         /// What stands before each media playlist's address, and the address below the session's folder.
-        let pieces: [(text: String, path: String)]
+        let pieces: [(text: String, uri: String)]
     }
 
     init(_ snapshot: PlaylistSnapshot) {
@@ -41,8 +44,10 @@ final class PublishedPlaylist: Sendable {
     /// The media playlist.
     /// - Parameters:
     ///   - own: the stream as a rendition of its program; nil: nothing is said of others.
-    ///   - others: the program's other renditions; not asked for when the text is there.
-    func media(_ form: PlaylistForm, own: Variant? = nil, others: () -> [Variant] = { [] }) -> PlaylistBody {
+    ///   - others: the other playlists of the same master playlist; not asked for when the text is there.
+    func media(
+        _ form: PlaylistForm, own: Variant? = nil, others: () -> [Lineup.Entry] = { [] }
+    ) -> PlaylistBody {
         let key = Key(form: form, isOfProgram: own != nil)
         if let body = bodies.withLock({ $0[key] }) { return body }
         // Outside the lock: two that come at once both write it, which does less harm than one that waits.
@@ -50,7 +55,7 @@ final class PublishedPlaylist: Sendable {
             own == nil
             ? []
             : others().map { other in
-                ((own?.folder == nil ? "" : "../") + other.path(form), other.snapshot)
+                ((own?.folder == nil ? "" : "../") + other.path, other.variant.snapshot)
             }
         let body = PlaylistBody(snapshot.mediaPlaylist(form, reports: reports), contentType: form.contentType)
         return bodies.withLock { bodies in
@@ -60,29 +65,37 @@ final class PublishedPlaylist: Sendable {
         }
     }
 
-    /// The master playlist of the stream, or of the program whose first rendition it is.
-    /// - Parameter variants: what is listed; not asked for when the text is there.
-    func master(_ form: PlaylistForm, ofProgram isOfProgram: Bool, _ variants: () -> [Variant]) -> Master {
+    /// The MPD of the stream, or of the program whose first rendition it is.
+    /// - Parameter members: what is listed; not asked for when the text is there.
+    func presentation(ofProgram isOfProgram: Bool, _ members: () -> [Variant]) -> PlaylistBody {
+        let key = Key(form: .dash, isOfProgram: isOfProgram)
+        if let body = bodies.withLock({ $0[key] }) { return body }
+        let text = PlaylistSnapshot.presentation(
+            members().map { member in
+                PresentationMember(
+                    folder: member.folder, snapshot: member.snapshot, isAudioAlone: member.isVoice,
+                    languages: member.languages)
+            })
+        let body = PlaylistBody(text, contentType: PlaylistForm.dash.contentType)
+        return bodies.withLock { bodies in
+            let first = bodies[key] ?? body
+            bodies[key] = first
+            return first
+        }
+    }
+
+    /// The master playlist of the stream, or of the program whose first rendition it is; nil: there is nothing to list.
+    /// - Parameter lineup: what is listed; not asked for when the text is there.
+    func master(_ form: PlaylistForm, ofProgram isOfProgram: Bool, _ lineup: () -> Lineup) -> Master? {
         let key = Key(form: form, isOfProgram: isOfProgram)
         if let master = masters.withLock({ $0[key] }) { return master }
-        let variants = variants()
-        let renditions = variants.map { $0.snapshot.rendition(uri: $0.path(form)) }
-        let playlist = MasterPlaylist(
-            renditions: renditions, hasIndependentSegments: variants.allSatisfy(\.snapshot.hasIndependentSegments))
-        let master = Master(
-            body: PlaylistBody(playlist.rendered()), pieces: Array(zip(playlist.pieces, renditions.map(\.uri))))
+        guard let playlist = lineup().master else { return nil }
+        let master = Master(body: PlaylistBody(playlist.rendered()), pieces: playlist.pieces)
         return masters.withLock { masters in
             let first = masters[key] ?? master
             masters[key] = first
             return first
         }
-    }
-}
-
-extension PublishedPlaylist.Variant {
-    /// The address of its media playlist, relative to the program's folder or a session's.
-    fileprivate func path(_ form: PlaylistForm) -> String {
-        folder.map { "\($0)/\(form.fileName)" } ?? form.fileName
     }
 }
 
@@ -94,9 +107,9 @@ extension PublishedPlaylist.Master {
         bytes.reserveCapacity(pieces.count * 512)
         for piece in pieces {
             bytes.writeString(piece.text)
-            bytes.writeString(PlaylistText.uri(uri(piece.path)))
-            bytes.writeInteger(UInt8(ascii: "\n"))
+            bytes.writeString(PlaylistText.uri(uri(piece.uri)))
         }
+        bytes.writeInteger(UInt8(ascii: "\n"))
         return bytes
     }
 }
@@ -106,6 +119,7 @@ extension PlaylistForm {
     var fileName: String {
         switch self {
         case .fragmentedMP4, .delta: "chunklist.m3u8"
+        case .track(let track), .trackDelta(let track): "chunklist_\(track.fileName).m3u8"
         case .transportStream: "chunklist_ts.m3u8"
         case .dash: "manifest.mpd"
         }

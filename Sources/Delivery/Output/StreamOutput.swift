@@ -29,6 +29,7 @@ public final class StreamOutput: Sendable {
     private struct State {
         var published: PublishedPlaylist?
         var isEnded = false
+        var labels: [UInt8: AudioLabel] = [:]
     }
 
     /// - Parameter storage: what segments made for old players are kept in.
@@ -47,6 +48,12 @@ public final class StreamOutput: Sendable {
     /// The latest playlist; nil before the first segment.
     var current: PublishedPlaylist? {
         state.withLock { $0.published }
+    }
+
+    /// What the encoder says of its audio tracks.
+    var labels: [UInt8: AudioLabel] {
+        get { state.withLock { $0.labels } }
+        set { state.withLock { $0.labels = newValue } }
     }
 
     public var isEnded: Bool {

@@ -11,7 +11,7 @@ import NIOCore
 final class OpenSegmentBody: StreamedBody, @unchecked Sendable {
     let isChunked = true
     private let output: StreamOutput
-    private let kind: TrackID.Kind
+    private let track: TrackID
     private let sequence: Int64
     private let time: TimeAmount
     private let limit: Int
@@ -36,11 +36,11 @@ final class OpenSegmentBody: StreamedBody, @unchecked Sendable {
     ///   - time: how long one part may be waited for.
     ///   - limit: how many requests may wait for the stream at once.
     init(
-        _ output: StreamOutput, _ kind: TrackID.Kind, _ sequence: Int64, time: TimeAmount, limit: Int,
+        _ output: StreamOutput, _ track: TrackID, _ sequence: Int64, time: TimeAmount, limit: Int,
         isPermitted: @escaping @Sendable () -> Bool, sent: @escaping @Sendable (Int) -> Void
     ) {
         self.output = output
-        self.kind = kind
+        self.track = track
         self.sequence = sequence
         self.time = time
         self.limit = limit
@@ -80,7 +80,7 @@ final class OpenSegmentBody: StreamedBody, @unchecked Sendable {
                 return
             }
             written += 1
-            guard let bytes = part.fragment(kind) else { continue }
+            guard let bytes = part.fragment(track) else { continue }
             sink.write(bytes)
             sent(bytes.readableBytes)
         }

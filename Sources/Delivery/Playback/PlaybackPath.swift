@@ -1,6 +1,7 @@
 import Basics
 import HLS
 import Live
+import Media
 import Usher
 
 /// What a player asks for: `/<app>/<inst>/<stream>[/sess_<id>][/r_<rendition>]/<file>`, `/<app>/<inst>/<stream>.flv`, or
@@ -9,7 +10,7 @@ package struct PlaybackPath: Sendable, Hashable {
     package enum Resource: Sendable, Hashable {
         /// `playlist.m3u8`
         case masterPlaylist
-        /// `chunklist.m3u8`, `chunklist_ts.m3u8`, `manifest.mpd`
+        /// `chunklist.m3u8`, `chunklist_ts.m3u8`, `chunklist_audio.m3u8` and others of one track, `manifest.mpd`
         case mediaPlaylist(PlaylistForm)
         /// `media_<n>.m4s`, `media_<n>.ts`, `part_<n>_<n>.m4s`, `init_<n>.mp4`, or what `manifest.mpd` names
         case file(MediaFileName)
@@ -30,7 +31,7 @@ package struct PlaybackPath: Sendable, Hashable {
     package var name: String
     /// The id in `sess_<id>`, well-formed or not.
     var session: String?
-    /// `360p` in `r_360p`: what is asked for is of the rendition `<stream>_360p`.
+    /// `360p` in `r_360p`: what is asked for is of the rendition `<stream>_360p`; `audio_de` in `r_audio_de` alike.
     var rendition: String?
     package var resource: Resource
     /// Where such a stream may be, most likely first: prefixes are the player's business, aliases are resolved, and
@@ -137,7 +138,18 @@ package struct PlaybackPath: Sendable, Hashable {
         // The second is what pages that were written for Wowza ask for.
         case "manifest.mpd", "manifest_mpm4sav_mvtime.mpd": .mediaPlaylist(.dash)
         case "time": .time
-        default: MediaFileName(name).map { .file($0) }
+        case "chunklist_video.m3u8": .mediaPlaylist(.track(.video))
+        case "chunklist_audio.m3u8": .mediaPlaylist(.track(.audio))
+        default: trackPlaylist(name) ?? MediaFileName(name).map { .file($0) }
         }
+    }
+
+    /// `chunklist_audio_<track>.m3u8`
+    private static func trackPlaylist(_ name: String) -> Resource? {
+        guard name.hasPrefix("chunklist_audio_"), name.hasSuffix(".m3u8") else { return nil }
+        guard let number = UInt8(name.dropFirst(16).dropLast(5)), number > 0 else { return nil }
+        let form = PlaylistForm.track(TrackID(.audio, number: number))
+        // The number is spelled in one way only.
+        return form.fileName == name ? .mediaPlaylist(form) : nil
     }
 }

@@ -111,6 +111,8 @@ struct PlaylistWish: Sendable {
     private(set) var directives = PlaylistDirectives()
     /// `format=ts`, `format=fmp4`; nil: as the stream is given by default.
     private(set) var container: SegmentContainer?
+    /// `only=audio`, or Wowza's `wowzaaudioonly`: audio alone, of a master playlist.
+    private(set) var isAudioAlone = false
     /// A sentence about a parameter that cannot be obeyed.
     private(set) var problem: String?
 
@@ -128,12 +130,11 @@ struct PlaylistWish: Sendable {
                 let parameter = query[start..<end]
                 start = end + 1
                 // Most are the ticket's.
-                guard parameter.first == UInt8(ascii: "_") || parameter.first == UInt8(ascii: "f"),
-                    let equals = parameter.firstIndex(of: UInt8(ascii: "="))
-                else { continue }
+                guard let first = parameter.first, "_fow".utf8.contains(first) else { continue }
+                let equals = parameter.firstIndex(of: UInt8(ascii: "=")) ?? parameter.endIndex
                 take(
                     String(decoding: parameter[..<equals], as: UTF8.self),
-                    String(decoding: parameter[(equals + 1)...], as: UTF8.self), takesDirectives)
+                    String(decoding: parameter[equals...].dropFirst(), as: UTF8.self), takesDirectives)
             }
         }
         if !directives.isComplete { problem = "_HLS_part needs _HLS_msn" }
@@ -146,6 +147,11 @@ struct PlaylistWish: Sendable {
             case "fmp4": container = .fragmentedMP4
             default: problem = "format is ts or fmp4"
             }
+        } else if name == "only" {
+            isAudioAlone = value == "audio"
+            if !isAudioAlone { problem = "only is audio" }
+        } else if name == "wowzaaudioonly" {
+            isAudioAlone = true
         } else if takesDirectives, let wrong = directives.take(name, value) {
             problem = wrong == "_HLS_skip" ? "_HLS_skip is YES or v2" : "\(wrong) is a number"
         }

@@ -10,18 +10,18 @@ extension PlaybackService {
     func openSegment(
         _ name: MediaFileName, of output: StreamOutput, for request: PlaybackRequest
     ) -> PlaybackReply? {
-        guard case .trackSegment(let kind, let sequence) = name, let snapshot = output.current?.snapshot,
+        guard case .trackSegment(let track, let sequence) = name, let snapshot = output.current?.snapshot,
             snapshot.open?.sequence == sequence
         else { return nil }
         var reply = PlaybackReply(.ok, nil)
-        reply.add("Content-Type", kind == .video ? "video/mp4" : "audio/mp4")
+        reply.add("Content-Type", track.contentType)
         let session = request.path.session
         let cache: CachePolicy = session == nil ? .publicFile : .sessionFile
         reply.add("Cache-Control", cache.headerValue)
         guard !request.isHead else { return reply }
         let (viewer, admission) = (admission.viewer(request, output.address), admission.viewers)
         reply.stream = OpenSegmentBody(
-            output, kind, sequence, time: holdTime(of: .partOf(sequence, after: 0), output),
+            output, track, sequence, time: holdTime(of: .partOf(sequence, after: 0), output),
             limit: configuration.maximumHeld,
             isPermitted: { session.map { admission.permits(viewer, session: $0) } ?? true },
             sent: { [meter = output.meter, stripe = DeliveryMeter.stripe(of: output.eventLoop)] bytes in

@@ -14,7 +14,7 @@ import Usher
 /// a reason), 404 (nothing there, or the stream is off the air), 416, 503 (no segment yet, or the store does not answer). Never 401, at which browsers would
 /// ask for a password.
 public final class PlaybackService: Sendable {
-    private let outputs: OutputTable
+    let outputs: OutputTable
     let stage: Stage
     let admission: RequestAdmission
     let configuration: DeliveryConfiguration
@@ -163,35 +163,8 @@ public final class PlaybackService: Sendable {
         let addresses = request.path.addresses
         if let output = addresses.lazy.compactMap({ [outputs] in outputs.output(at: $0) }).first { return output }
         // A program may have renditions and no stream of its own name.
-        guard [.masterPlaylist, .thumbnail].contains(request.path.resource) else { return nil }
+        guard [.masterPlaylist, .mediaPlaylist(.dash), .thumbnail].contains(request.path.resource) else { return nil }
         return addresses.lazy.compactMap { [outputs] in outputs.renditions(of: $0).first }.first
-    }
-
-    /// The stream that a viewer is let in to: what he asks for, or the program that is all he gets of it.
-    private func subject(of request: PlaybackRequest, _ output: StreamOutput) -> StreamAddress {
-        let address = output.address
-        return request.path.addresses.contains(address) ? address : address.program
-    }
-
-    private func master(of playlist: PublishedPlaylist, _ output: StreamOutput, for request: PlaybackRequest)
-        -> PublishedPlaylist.Master
-    {
-        let program = output.address.program
-        // A rendition is a stream of its own, too, with a master playlist that lists nothing else.
-        let isOfProgram = subject(of: request, output) == program
-        return playlist.master(form(of: request, output), ofProgram: isOfProgram) {
-            isOfProgram ? outputs.variants(of: program) : [.init(folder: nil, snapshot: playlist.snapshot)]
-        }
-    }
-
-    /// The stream as a rendition, if it is asked for as one of several; nil: as itself.
-    private func variant(_ request: PlaybackRequest, _ output: StreamOutput, _ playlist: PublishedPlaylist)
-        -> PublishedPlaylist.Variant?
-    {
-        guard output.plan.isShared else { return nil }
-        let program = output.address.program
-        guard request.path.rendition != nil || program == output.address else { return nil }
-        return PublishedPlaylist.Variant(folder: output.address.folder(in: program), snapshot: playlist.snapshot)
     }
 
     private func answer(_ request: PlaybackRequest, of output: StreamOutput) async -> PlaybackReply {
@@ -208,8 +181,7 @@ public final class PlaybackService: Sendable {
     }
 
     private func answerAtOnce(_ request: PlaybackRequest, of output: StreamOutput, hasWaited: Bool) -> AtOnce {
-        let address = output.address
-        if admission.isInSession(request, address) {
+        if admission.isInSession(request, subject(of: request, output)) {
             switch request.path.resource {
             case .file(let name): return file(name, of: output, for: request, hasWaited: hasWaited)
             case .mediaPlaylist(let form):
@@ -233,7 +205,7 @@ public final class PlaybackService: Sendable {
         case .masterPlaylist:
             note(request, of: output.address)
             guard let playlist = output.current else { return wait(.firstPlaylist, output, hasWaited) }
-            let master = master(of: playlist, output, for: request)
+            guard let master = master(of: playlist, output, for: request) else { return .reply(noAudio) }
             let reply = PlaybackReply.playlist(
                 master.body, to: request, cache: publicPolicy(playlist, request), crossOrigin: crossOrigin)
             return .reply(reply.of(output))
@@ -423,15 +395,6 @@ public final class PlaybackService: Sendable {
 
     // MARK: Playlists
 
-    /// The form of the playlist that a request asks for.
-    private func form(of request: PlaybackRequest, _ output: StreamOutput) -> PlaylistForm {
-        let wish = request.wish
-        if case .mediaPlaylist(let form) = request.path.resource {
-            return form == .fragmentedMP4 && wish.directives.skips ? .delta : form
-        }
-        return (wish.container ?? output.container) == .transportStream ? .transportStream : .fragmentedMP4
-    }
-
     /// A media playlist for a viewer who may have it, once it holds what he asks for.
     private func media(
         _ form: PlaylistForm, of output: StreamOutput, for request: PlaybackRequest, isOpen: Bool,
@@ -443,19 +406,11 @@ public final class PlaybackService: Sendable {
         case .waits: return wait(.playlist(request.wish.directives), output, hasWaited)
         case .ready: break
         }
+        if let track = form.track, !playlist.snapshot.has(track) { return .reply(noAudio) }
         if form == .transportStream, !output.transportStream.hasAll(of: playlist.snapshot) { return .slow }
         let cache = isOpen ? publicPolicy(playlist, request) : .sessionPlaylist
         let body = media(playlist, of: output, for: request)
         return .reply(PlaybackReply.playlist(body, to: request, cache: cache, crossOrigin: crossOrigin).of(output))
-    }
-
-    private func media(_ playlist: PublishedPlaylist, of output: StreamOutput, for request: PlaybackRequest)
-        -> PlaylistBody
-    {
-        let own = variant(request, output, playlist)
-        return playlist.media(form(of: request, output), own: own) {
-            outputs.variants(of: output.address.program).filter { $0.folder != own?.folder }
-        }
     }
 
     /// The request names something that it cannot get by waiting.
@@ -470,7 +425,7 @@ public final class PlaybackService: Sendable {
         let protection = try await admission.protection(of: output)
         guard let session = try await admission.session(for: request, address) else { return refused }
         guard let playlist = await firstPlaylist(of: output) else { return notReady(output) }
-        let master = master(of: playlist, output, for: request)
+        guard let master = master(of: playlist, output, for: request) else { return noAudio }
         let bytes = master.pointing { admission.relativeURI(of: $0, session: session, for: request, protection) }
         return try await admission.settingCookie(PlaybackReply.ownPlaylist(bytes), for: request, address, protection)
     }
@@ -481,13 +436,13 @@ public final class PlaybackService: Sendable {
     private func media(
         _ form: PlaylistForm, of output: StreamOutput, for request: PlaybackRequest
     ) async throws -> PlaybackReply {
-        let address = output.address
+        let address = subject(of: request, output)
         let protection = try await admission.protection(of: output)
         guard let session = request.path.session, SessionID.isWellFormed(session) else {
             guard let id = try await admission.offer(request, address) else { return refused }
             let reply =
                 form == .dash && !request.isOfEdge
-                ? try await manifest(of: output, for: request, offered: id, protection)
+                ? try await manifest(of: output, for: request, address, offered: id, protection)
                 : redirect(to: id, of: output, for: request, protection)
             return try await admission.settingCookie(reply, for: request, address, protection)
         }
@@ -525,12 +480,13 @@ public final class PlaybackService: Sendable {
     /// every reload: a redirect would do for players that resolve addresses against where it led, and ffmpeg does not.
     /// - Parameter offered: the session to play in.
     private func manifest(
-        of output: StreamOutput, for request: PlaybackRequest, offered: String, _ protection: Protection
+        of output: StreamOutput, for request: PlaybackRequest, _ address: StreamAddress, offered: String,
+        _ protection: Protection
     ) async throws -> PlaybackReply {
         guard let playlist = await firstPlaylist(of: output) else { return notReady(output) }
         var session = offered
         if !request.isHead {
-            guard let playing = try await admission.admit(request, output.address, session: offered) else {
+            guard let playing = try await admission.admit(request, address, session: offered) else {
                 return refused
             }
             session = playing

@@ -1,5 +1,6 @@
 import HLS
 import Live
+import Media
 import Testing
 
 @testable import Delivery
@@ -15,6 +16,14 @@ import Testing
             ("/a/live/s/sess_abc/manifest_mpm4sav_mvtime.mpd", "s", "abc", .mediaPlaylist(.dash)),
             ("/a/live/s/video_12.m4s", "s", nil, .file(.trackSegment(.video, 12))),
             ("/a/live/s/init_audio_3.mp4", "s", nil, .file(.trackInitialization(.audio, 3))),
+            ("/a/live/s/chunklist_video.m3u8", "s", nil, .mediaPlaylist(.track(.video))),
+            ("/a/live/s/sess_x/chunklist_audio.m3u8", "s", "x", .mediaPlaylist(.track(.audio))),
+            ("/a/live/s/chunklist_audio_2.m3u8", "s", nil, .mediaPlaylist(.track(TrackID(.audio, number: 2)))),
+            (
+                "/a/live/s/part_audio_2_7_123.m4s", "s", nil,
+                .file(.trackPart(TrackID(.audio, number: 2), life: 7, number: 123))
+            ),
+            ("/a/live/s/r_audio_de/chunklist.m3u8", "s", nil, .mediaPlaylist(.fragmentedMP4)),
             ("/a/live/s/time", "s", nil, .time),
             ("/a/live/s/media_12.ts", "s", nil, .file(.segment(12, .transportStream))),
             ("/a/live/s/media_12.m4s", "s", nil, .file(.segment(12, .fragmentedMP4))),
