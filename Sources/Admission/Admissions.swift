@@ -25,14 +25,14 @@ public final class Admissions: ViewerAdmission {
     }
 
     let store: any Store
-    private let configuration: AdmissionConfiguration
+    let configuration: AdmissionConfiguration
     /// Opens what is sealed in stream settings.
     private let secret: ServerSecret?
     let countries: CountryDatabase?
     private let logger: Logger
     private let log: LogLimiter
     let now: @Sendable () -> Moment
-    private let sessions: ViewingSessions
+    let sessions: ViewingSessions
     private let offers: SessionOffers
     private let openViewers = OpenViewers()
     private let state: Mutex<State>

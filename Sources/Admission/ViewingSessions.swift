@@ -218,8 +218,8 @@ final class ViewingSessions: Sendable {
     ///
     /// - Returns: the revision up to which ticket changes had been taken in when the session came to be known.
     func add(
-        _ id: String, ticket: Ticket, facts: ViewerFacts, now: Moment, grounds: ViewingRule.Grounds = .ticket,
-        onEnd: OnEnd? = nil
+        _ id: String, ticket: Ticket, facts: ViewerFacts, now: Moment, started: Date? = nil,
+        grounds: ViewingRule.Grounds = .ticket, onEnd: OnEnd? = nil
     ) -> Int64? {
         let address = IPAddress(facts.address) ?? IPAddress(v4: 0)
         var network = TicketDecision.sessionNetwork(for: address, ticket: ticket)
@@ -229,8 +229,8 @@ final class ViewingSessions: Sendable {
         }
         let session = Session(
             admitted: Admitted(
-                accountID: ticket.accountID, facts: facts, network: network, started: now.date, grounds: grounds,
-                onEnd: onEnd),
+                accountID: ticket.accountID, facts: facts, network: network, started: started ?? now.date,
+                grounds: grounds, onEnd: onEnd),
             expires: ticket.expires, lastSeen: now.steady,
             written: grounds == .ticket ? now.steady : .distantFuture)
         let locked = locked(id)
@@ -301,6 +301,23 @@ final class ViewingSessions: Sendable {
                             sessionID: $0.key, facts: $0.value.admitted.facts,
                             started: $0.value.admitted.started, bytes: $0.value.bytes)
                     }
+            }
+        }
+    }
+
+    /// The running HLS sessions, each with its ticket as last heard of.
+    func saved(now: Moment) -> [SavedSessions.Session] {
+        let tickets = directory.withLock { $0.tickets.mapValues(\.ticket) }
+        return shards.flatMap { locked in
+            locked.shard.withLock { shard in
+                shard.sessions.compactMap { id, session in
+                    guard session.admitted.onEnd == nil, session.isRunning(now, timeout: timeout),
+                        let ticket = tickets[session.admitted.viewer.key]
+                    else { return nil }
+                    return SavedSessions.Session(
+                        id: id, ticket: ticket, facts: session.admitted.facts, grounds: session.admitted.grounds,
+                        started: session.admitted.started)
+                }
             }
         }
     }

@@ -1,5 +1,5 @@
 /// The number of an account: what the API calls `cdn`. Positive.
-public struct AccountID: RawRepresentable, Sendable, Hashable, Comparable, ExpressibleByIntegerLiteral,
+public struct AccountID: RawRepresentable, Sendable, Hashable, Codable, Comparable, ExpressibleByIntegerLiteral,
     CustomStringConvertible
 {
     public let rawValue: Int

@@ -1,5 +1,5 @@
 /// Where a stream lives: application, instance and stream name, as in `rtmp://host/<app>/<instance>/<stream>`.
-public struct StreamAddress: Hashable, Sendable, Comparable, CustomStringConvertible {
+public struct StreamAddress: Hashable, Sendable, Codable, Comparable, CustomStringConvertible {
     public var app: String
     public var instance: String
     public var stream: String

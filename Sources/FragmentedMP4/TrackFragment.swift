@@ -91,7 +91,7 @@ struct TrackFragment {
 }
 
 /// When the samples of one track in a file begin and end, in ticks of the track, as the file itself says.
-public struct TrackSpan: Sendable, Hashable {
+public struct TrackSpan: Sendable, Hashable, Codable {
     /// Ticks a second.
     public let timescale: Int64
     /// When the first sample is decoded.

@@ -192,4 +192,15 @@ struct StoredUnit: Sendable {
         isVideo = unit.codec.isVideo
         isKeyframe = unit.isKeyframe
     }
+
+    init(
+        decodeTime: MediaTime, compositionOffset: MediaTime, offset: Int, size: Int, isVideo: Bool, isKeyframe: Bool
+    ) {
+        self.decodeTime = decodeTime
+        self.compositionOffset = compositionOffset
+        self.offset = offset
+        self.size = size
+        self.isVideo = isVideo
+        self.isKeyframe = isKeyframe
+    }
 }

@@ -43,7 +43,7 @@ public struct Part: Sendable {
 }
 
 /// The name of a file that a media playlist names. It is never used again for other bytes.
-public enum MediaFileName: Sendable, Hashable, CustomStringConvertible {
+public enum MediaFileName: Sendable, Hashable, Codable, CustomStringConvertible {
     /// `media_<sequence>.m4s` or `.ts`.
     case segment(Int64, SegmentContainer)
     /// `init_<sequence>.mp4`, with the sequence number of the first segment that uses it.

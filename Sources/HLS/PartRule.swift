@@ -11,8 +11,10 @@ struct PartRule: Sendable {
     private(set) var target: MediaTime?
     private var frames = FrameLength()
 
-    init(goal: MediaTime) {
+    /// - Parameter target: of a publication that goes on.
+    init(goal: MediaTime, target: MediaTime? = nil) {
         self.goal = goal
+        self.target = target
     }
 
     /// How long a frame of the track that parts are cut by lasts; zero before two have come.

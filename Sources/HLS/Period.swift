@@ -5,7 +5,7 @@ import Media
 /// A stretch of segments that have one timeline and the same tracks: a `Period` of an MPD (ISO/IEC 23009-1 §5.3.2).
 ///
 /// It never changes once its first segment is finished, so that players who read the MPD again find it as it was.
-public struct Period: Sendable, Hashable {
+public struct Period: Sendable, Hashable, Codable {
     /// The sequence number of its first segment.
     public let firstSequence: Int64
     /// `Period@start`: when its first moment happened, in Unix milliseconds, since MPDs here count from 1970.
@@ -27,11 +27,16 @@ public struct Period: Sendable, Hashable {
 struct PeriodRule: Sendable {
     private var period: Period?
     /// When it ends as far as is known, in Unix milliseconds.
-    private var end: Int64 = 0
+    private(set) var end: Int64
     /// Of its latest segment.
     private var sequence: Int64?
     private var video: TrackSpan?
     private var audio: TrackSpan?
+
+    /// - Parameter end: of the latest period, when there was one before.
+    init(after end: Int64 = 0) {
+        self.end = end
+    }
 
     /// Takes note of a finished segment.
     ///

@@ -8,7 +8,7 @@ import Synchronization
 /// Renditions may be packaged on different event loops; any thread may ask.
 public final class ProgramPlan: Sendable {
     /// The numbers that a segment begins with.
-    struct Start: Sendable, Equatable {
+    struct Start: Sendable, Equatable, Codable {
         var position: SequenceNumbers.Position
         /// An `EXT-X-DISCONTINUITY` stands before it.
         var isDiscontinuity: Bool
@@ -42,6 +42,35 @@ public final class ProgramPlan: Sendable {
 
     public init(numbers: SequenceNumbers) {
         state = Mutex(State(numbers: numbers))
+    }
+
+    // MARK: From one process to the next
+
+    /// What the next process goes on with.
+    public struct Saved: Sendable, Codable {
+        fileprivate let next: SequenceNumbers.Position
+        fileprivate let limit: Int64
+        fileprivate let targetDuration: Int
+    }
+
+    /// nil when no rendition has finished a segment in this life.
+    public var saved: Saved? {
+        state.withLock { state in
+            guard let next = state.numbers.next, let target = state.targetDuration else { return nil }
+            return Saved(next: next, limit: state.numbers.limit, targetDuration: target)
+        }
+    }
+
+    /// The plan of a program that goes on. Its renditions that go on are said with `rejoin`.
+    public init(continuing saved: Saved, block: Int64) {
+        var state = State(numbers: SequenceNumbers(block: block, next: saved.next, limit: saved.limit))
+        state.targetDuration = min(max(1, saved.targetDuration), 86_400)
+        self.state = Mutex(state)
+    }
+
+    /// A rendition goes on that was published before.
+    public func rejoin() {
+        state.withLock { $0.members += 1 }
     }
 
     // MARK: Members

@@ -188,7 +188,7 @@ public final class Segment: Sendable {
 }
 
 /// The file format of a segment.
-public enum SegmentContainer: Sendable, Hashable {
+public enum SegmentContainer: Sendable, Hashable, Codable {
     /// Fragmented MP4 with an initialization file (`EXT-X-MAP`).
     case fragmentedMP4
     /// MPEG-TS, for players that read nothing else.
@@ -212,7 +212,7 @@ public enum SegmentContainer: Sendable, Hashable {
 }
 
 /// The initialization section that fragmented MP4 segments need (`EXT-X-MAP`).
-public struct InitializationFile: Sendable, Hashable {
+public struct InitializationFile: Sendable, Hashable, Codable {
     /// Another configuration has another name, so caches may keep it for ever.
     public let name: MediaFileName
     public let bytes: ByteBuffer

@@ -35,6 +35,18 @@ public struct SegmentWindow: Sendable {
         self.configuration = configuration
     }
 
+    /// The window of a publication that goes on. Those that may be asked for stay for as long as if they were listed until now.
+    init(configuration: SegmenterConfiguration, listed: [Segment], retained: [Segment]) {
+        self.configuration = configuration
+        self.listed = listed
+        self.retained = retained
+        targetDuration = listed.last?.targetDuration ?? 0
+        listedDuration = listed.reduce(.zero) { $0 + $1.duration }
+        longestPlaylists = listed.map { [listedDuration] _ in listedDuration }
+        expiries = retained.map { [listedDuration] in $0.duration + listedDuration }
+        bytes = (listed + retained).reduce(0) { $0 + $1.bytes.readableBytes }
+    }
+
     /// All bytes held; of finished segments that is their storage too.
     public var totalBytes: Int { bytes }
 

@@ -106,6 +106,36 @@ public struct Segmenter: Sendable {
         self.storage = storage
     }
 
+    /// Goes on with a publication that another process has begun: with its numbers and target durations, and a discontinuity.
+    init(
+        continuing saved: SavedSegmenter, configuration: SegmenterConfiguration, plan: ProgramPlan,
+        storage: CountedStorage
+    ) {
+        self.init(configuration: configuration, plan: plan, storage: storage)
+        partRule = PartRule(goal: configuration.partDuration, target: saved.partTarget)
+        periodRule = PeriodRule(after: saved.periodEnd)
+        life = saved.life
+        lastSequence = saved.lastSequence
+        discontinuities = saved.discontinuities
+        nextPart = max(0, saved.nextPart)
+        eventNumber = saved.eventNumber
+        unused = saved.unused
+        isFresh = false
+        discontinuityPending = true
+        if let target = plan.targetDuration { cutRule.fix(targetDuration: target) }
+    }
+
+    /// How another process goes on, after `discontinuity`; nil before the first segment is finished, and after the end.
+    public var saved: SavedSegmenter? {
+        guard !isEnded, !isFresh, open == nil, let partTarget, let life, let lastSequence, let discontinuities else {
+            return nil
+        }
+        return SavedSegmenter(
+            segmentDuration: configuration.segmentDuration, partDuration: configuration.partDuration,
+            partTarget: partTarget, life: life, lastSequence: lastSequence, discontinuities: discontinuities,
+            nextPart: nextPart, eventNumber: eventNumber, unused: unused, periodEnd: periodRule.end)
+    }
+
     /// What the part being written takes, in bytes.
     public var openCapacity: Int { scratch.storageCapacity + toldBytes }
 

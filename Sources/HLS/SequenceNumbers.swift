@@ -9,7 +9,7 @@ import Basics
 /// which number comes next; its owner asks the store.
 public struct SequenceNumbers: Sendable {
     /// The numbers of a segment.
-    public struct Position: Sendable, Hashable {
+    public struct Position: Sendable, Hashable, Codable {
         /// The media sequence number.
         public var media: Int64
         /// The discontinuities before the segment, the one right before it left out.
@@ -45,6 +45,18 @@ public struct SequenceNumbers: Sendable {
         self.block = max(1, block)
         // A publication that never had numbers of its own hands on those before it.
         self.previous = previous.flatMap { numbers in numbers.next.map { ($0, numbers.limit) } ?? numbers.previous }
+    }
+
+    /// Those of a publication that goes on.
+    /// - Parameters:
+    ///   - next: what its next segment gets.
+    ///   - limit: the first number that is not reserved.
+    init(block: Int64, next: Position, limit: Int64) {
+        self.block = max(1, block)
+        previous = nil
+        // It is checked, since what is read may be anything.
+        self.next = Position(media: next.media, discontinuity: next.discontinuity)
+        self.limit = min(max(0, limit), 1 << 62)
     }
 
     /// Whether to ask the store for a block now: when there are no numbers, and from half of the latest block on; once

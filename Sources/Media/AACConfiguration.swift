@@ -1,7 +1,7 @@
 import NIOCore
 
 /// MPEG-4 audio's AudioSpecificConfig (ISO/IEC 14496-3 §1.6.2.1).
-public struct AACConfiguration: Sendable, Hashable {
+public struct AACConfiguration: Sendable, Hashable, Codable {
     /// MPEG-4 audio object type of the core coder (2 = AAC-LC), whether or not an extension is used with it.
     public var objectType: Int
     /// The core coder's sample rate, at which ``samplesPerFrame`` counts. With spectral band replication a decoder gives twice

@@ -1,7 +1,7 @@
 import NIOCore
 
 /// AC-3 (Dolby Digital), which has no configuration of its own: every sync frame's head tells all (ETSI TS 102 366 §4.3).
-public struct AC3Configuration: Sendable, Hashable {
+public struct AC3Configuration: Sendable, Hashable, Codable {
     public let sampleRate: Int
     /// With the one for low frequencies: 1 to 6.
     public let channels: Int
@@ -38,9 +38,9 @@ public struct AC3Configuration: Sendable, Hashable {
 
 /// Enhanced AC-3 (Dolby Digital Plus), whose access units tell their configuration themselves: the sync frames of one or more
 /// independent substreams, each with those that depend on it (ETSI TS 102 366 annex E).
-public struct EAC3Configuration: Sendable, Hashable {
+public struct EAC3Configuration: Sendable, Hashable, Codable {
     /// An independent substream, and what depends on it.
-    struct Substream: Sendable, Hashable {
+    struct Substream: Sendable, Hashable, Codable {
         var sampleRateCode: UInt8
         var identification: UInt8
         var serviceMode: UInt8

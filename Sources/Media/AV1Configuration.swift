@@ -2,7 +2,7 @@ import Basics
 import NIOCore
 
 /// AV1's AV1CodecConfigurationRecord (AV1 in ISO base media, §2.3).
-public struct AV1Configuration: Sendable, Hashable {
+public struct AV1Configuration: Sendable, Hashable, Codable {
     /// seq_profile: 0 Main, 1 High, 2 Professional.
     public var profile: UInt8
     /// seq_level_idx of the first operating point: 8 is level 4.0.

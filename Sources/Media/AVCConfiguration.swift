@@ -2,7 +2,7 @@ import Basics
 import NIOCore
 
 /// H.264's AVCDecoderConfigurationRecord (ISO/IEC 14496-15 §5.3.3.1).
-public struct AVCConfiguration: Sendable, Hashable {
+public struct AVCConfiguration: Sendable, Hashable, Codable {
     /// AVCProfileIndication: 66 baseline, 77 main, 100 high.
     public var profile: UInt8
     /// The constraint flags, `profile_compatibility`.

@@ -1,7 +1,7 @@
 import NIOCore
 
 /// What is known of closed captions inside video.
-public enum Captions: Sendable, Hashable {
+public enum Captions: Sendable, Hashable, Codable {
     /// Not enough was seen to say.
     case unknown
     /// A while of video had none.

@@ -2,7 +2,7 @@ import NIOCore
 
 /// What a decoder must know before the first access unit of a track. RTMP carries it as a sequence header, MP4 as a sample
 /// description.
-public enum CodecConfiguration: Sendable, Hashable {
+public enum CodecConfiguration: Sendable, Hashable, Codable {
     case avc(AVCConfiguration)
     case hevc(HEVCConfiguration)
     case av1(AV1Configuration)
@@ -157,7 +157,7 @@ public enum CodecConfiguration: Sendable, Hashable {
 }
 
 /// The size of a displayed frame in pixels, after cropping.
-public struct Resolution: Sendable, Hashable {
+public struct Resolution: Sendable, Hashable, Codable {
     public var width: Int
     public var height: Int
 

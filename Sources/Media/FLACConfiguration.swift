@@ -1,7 +1,7 @@
 import NIOCore
 
 /// FLAC's STREAMINFO (RFC 9639 §8.2).
-public struct FLACConfiguration: Sendable, Hashable {
+public struct FLACConfiguration: Sendable, Hashable, Codable {
     /// The record as received: STREAMINFO alone, with its block's header, or behind the marker `fLaC`.
     public let record: ByteBuffer
     /// The 34 bytes of STREAMINFO.

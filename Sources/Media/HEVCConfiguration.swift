@@ -1,7 +1,7 @@
 import NIOCore
 
 /// H.265's HEVCDecoderConfigurationRecord (ISO/IEC 14496-15 §8.3.3.1).
-public struct HEVCConfiguration: Sendable, Hashable {
+public struct HEVCConfiguration: Sendable, Hashable, Codable {
     /// general_profile_space, tier, profile, compatibility, constraints and level.
     public var profile: HEVCProfile
     /// Bytes in each NAL unit's length prefix: 1, 2 or 4.

@@ -2,7 +2,7 @@ import NIOCore
 
 /// H.265's general profile, tier and level: 12 bytes, the same in parameter sets and in the configuration record
 /// (ITU-T H.265 §7.3.3).
-public struct HEVCProfile: Sendable, Hashable {
+public struct HEVCProfile: Sendable, Hashable, Codable {
     /// 0 to 3.
     public let space: UInt8
     public let isHighTier: Bool

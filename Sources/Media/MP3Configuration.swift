@@ -1,7 +1,7 @@
 import NIOCore
 
 /// MPEG audio layer III, which has no configuration of its own: every frame's header tells all.
-public struct MP3Configuration: Sendable, Hashable {
+public struct MP3Configuration: Sendable, Hashable, Codable {
     public var sampleRate: Int
     /// 1 or 2.
     public var channels: Int

@@ -6,7 +6,7 @@ import Basics
 /// unwrapped on the way in and wrapped on the way out. The unit is the nanosecond, because enhanced RTMP's
 /// `TimestampOffsetNano` needs it and because a tick of 90 kHz survives the round trip. The range is ±292 years. Arithmetic
 /// saturates and never traps.
-public struct MediaTime: Hashable, Comparable, Sendable {
+public struct MediaTime: Hashable, Comparable, Sendable, Codable {
     public var nanoseconds: Int64
 
     public static let zero = MediaTime(nanoseconds: 0)

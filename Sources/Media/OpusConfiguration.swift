@@ -1,7 +1,7 @@
 import NIOCore
 
 /// Opus's identification header, OpusHead (RFC 7845 §5.1).
-public struct OpusConfiguration: Sendable, Hashable {
+public struct OpusConfiguration: Sendable, Hashable, Codable {
     /// Opus is decoded at 48 kHz, whatever the sample rate of its source.
     public static let sampleRate = 48_000
 

@@ -1,7 +1,7 @@
 /// Names one track of a stream.
-public struct TrackID: Sendable, Hashable, Comparable, CustomStringConvertible {
+public struct TrackID: Sendable, Hashable, Codable, Comparable, CustomStringConvertible {
     /// What a track carries.
-    public enum Kind: UInt8, Sendable, Hashable {
+    public enum Kind: UInt8, Sendable, Hashable, Codable {
         case video
         case audio
         /// Metadata, cue points, captions: what is neither video nor audio and has a time.

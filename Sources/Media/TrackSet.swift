@@ -1,7 +1,7 @@
 /// The tracks of a stream whose codec configuration is known, in the order of their ids: video before audio.
-public struct TrackSet: Sendable, Hashable {
+public struct TrackSet: Sendable, Hashable, Codable {
     /// A track, and what a decoder must know of it.
-    public struct Track: Sendable, Hashable {
+    public struct Track: Sendable, Hashable, Codable {
         public var id: TrackID
         public var configuration: CodecConfiguration
 

@@ -2,7 +2,7 @@ import Basics
 import NIOCore
 
 /// VP9's VPCodecConfigurationRecord (VP Codec ISO Media File Format Binding §2.2).
-public struct VP9Configuration: Sendable, Hashable {
+public struct VP9Configuration: Sendable, Hashable, Codable {
     /// 0 to 3.
     public var profile: UInt8
     /// Ten times the level; 0 when the encoder did not know it.

@@ -1,7 +1,7 @@
 import NIOCore
 
 /// How the numbers of video become light (ITU-T H.273), and what its mastering says of it. What is not said is nil.
-public struct VideoColor: Sendable, Hashable {
+public struct VideoColor: Sendable, Hashable, Codable {
     /// ColourPrimaries: 1 BT.709, 9 BT.2020.
     public var primaries: UInt8?
     /// TransferCharacteristics: 1 BT.709, 16 PQ, 18 HLG.
@@ -14,7 +14,7 @@ public struct VideoColor: Sendable, Hashable {
     public var masteringDisplay: MasteringDisplay?
 
     /// How bright the content is (CTA-861.3), in candelas per square metre.
-    public struct ContentLight: Sendable, Hashable {
+    public struct ContentLight: Sendable, Hashable, Codable {
         /// MaxCLL, of any pixel.
         public var maximum: UInt16
         /// MaxFALL, of a frame's average.
@@ -27,9 +27,9 @@ public struct VideoColor: Sendable, Hashable {
     }
 
     /// The display that the content was mastered on (SMPTE ST 2086), in the units that MP4 and SEI messages have.
-    public struct MasteringDisplay: Sendable, Hashable {
+    public struct MasteringDisplay: Sendable, Hashable, Codable {
         /// A place in CIE 1931, in steps of 0.00002.
-        public struct Chromaticity: Sendable, Hashable {
+        public struct Chromaticity: Sendable, Hashable, Codable {
             public var x: UInt16
             public var y: UInt16
 

@@ -25,11 +25,18 @@ final class Origin: Sendable {
     /// In the order they are started; a shutdown goes backwards: HTTP first, so that no player sees the end of playlists
     /// that a restart continues, then RTMP, then what they work with.
     let services: [any Service]
+    /// Ends when another program is to take this one's place.
+    let replacement: ReplacementService
 
-    /// - Parameter patience: how long a trial write for `/readyz` may take.
+    /// - Parameters:
+    ///   - sockets: what listeners need not open.
+    ///   - replacement: how another program takes this one's place.
+    ///   - patience: how long a trial write for `/readyz` may take.
     init(
-        configuration: PlayhouseConfiguration, logger: Logger, patience: Duration = .seconds(2)
+        configuration: PlayhouseConfiguration, logger: Logger, sockets: InheritedSockets = InheritedSockets(),
+        replacement: Replacement = Replacement(command: [], isAwaited: false), patience: Duration = .seconds(2)
     ) async throws {
+        var sockets = sockets
         let folder = configuration.storage.path
         let store: SQLiteStore
         let secret: ServerSecret
@@ -48,7 +55,8 @@ final class Origin: Sendable {
         } catch {
             throw StartFailure(description: "storage.path \(folder): \(error)")
         }
-        if !SQLiteStore.claimServer(folder: folder) {
+        let isAlone = SQLiteStore.claimServer(folder: folder)
+        if !isAlone {
             logger.warning(
                 "another server uses this store: streams, pushes and viewers of the two do not know of each other",
                 metadata: ["folder": "\(folder)"])
@@ -108,10 +116,15 @@ final class Origin: Sendable {
                 ])
         }
         let gate = ConnectionGate(configuration, files: files, log: log)
+        let saved =
+            isAlone && configuration.server.resumeWithin > .zero
+            ? SavedStateFile(folder: folder, secret: secret, logger: logger) : nil
+        await saved?.restore(configuration, outputs: outputs, admissions: admissions, group: group, meters: meters)
         let listen = configuration.rtmp.listen
+        let rtmpSocket = sockets.place(for: "rtmp", at: listen)
         let server = try await StartFailure.listening("rtmp.listen", listen) {
             try await RTMPServer.bind(
-                host: listen.host, port: listen.port, group: group, gate: gate, environment: rtmp)
+                on: rtmpSocket, group: group, gate: gate, environment: rtmp)
         }
         rtmpPort = server.port
         logger.info("listening for RTMP", metadata: ["address": "\(listen.host):\(server.port)"])
@@ -124,9 +137,9 @@ final class Origin: Sendable {
             let tls = TLSEnvironment(
                 certificates: own, timeout: configuration.rtmp.handshakeTimeout.timeAmount, holdsBack: false,
                 memory: memory, log: log)
+            let socket = sockets.place(for: "rtmps", at: listen)
             let server = try await StartFailure.listening("rtmps.listen", listen) {
-                try await RTMPServer.bind(
-                    host: listen.host, port: listen.port, group: group, gate: gate, tls: tls, environment: rtmp)
+                try await RTMPServer.bind(on: socket, group: group, gate: gate, tls: tls, environment: rtmp)
             }
             logger.info("listening for RTMPS", metadata: ["address": "\(listen.host):\(server.port)"])
             servers.append(server)
@@ -166,13 +179,14 @@ final class Origin: Sendable {
         var quiet = logger
         quiet.logLevel = Swift.max(logger.logLevel, .warning)
         let web = HTTPMemory(budget: memory, maximumBodies: configuration.limits.bodies)
-        let bind = { @Sendable [quiet] (address: HostPort, tls: TLSEnvironment?) in
+        let bind = { @Sendable [quiet] (socket: ListeningSocket, tls: TLSEnvironment?) in
             try await HTTPListener.bind(
-                host: address.host, port: address.port, group: group, gate: gate, tls: tls,
+                on: socket, group: group, gate: gate, tls: tls,
                 limits: configuration.httpLimits, memory: web, playback: playback, responder: responder, log: log,
                 logger: quiet)
         }
-        var listeners = [try await StartFailure.listening("http.listen", http) { try await bind(http, nil) }]
+        let httpSocket = sockets.place(for: "http", at: http)
+        var listeners = [try await StartFailure.listening("http.listen", http) { try await bind(httpSocket, nil) }]
         logger.info("listening for HTTP", metadata: ["address": "\(http.host):\(listeners[0].port)"])
         if let https = configuration.https.listen {
             let own = try configuration.certificates(
@@ -181,10 +195,27 @@ final class Origin: Sendable {
             let tls = TLSEnvironment(
                 certificates: own, timeout: configuration.http.headerTimeout.timeAmount, holdsBack: true,
                 memory: memory, log: log)
-            let listener = try await StartFailure.listening("https.listen", https) { try await bind(https, tls) }
+            let socket = sockets.place(for: "https", at: https)
+            let listener = try await StartFailure.listening("https.listen", https) { try await bind(socket, tls) }
             logger.info("listening for HTTPS", metadata: ["address": "\(https.host):\(listener.port)"])
             listeners.append(listener)
         }
+        sockets.closeRest(logger: logger)
+        let patience = Patience(
+            replacement: replacement, drain: configuration.server.drainTimeout,
+            upgrade: configuration.server.upgradeTimeout)
+        self.replacement = ReplacementService(
+            replacement: replacement, pushes: pushes,
+            sockets: { [servers, listeners] in
+                var sockets: [(name: String, descriptor: CInt)] = []
+                for (server, name) in zip(servers, ["rtmp", "rtmps"]) {
+                    if let socket = await server.duplicateSocket() { sockets.append((name, socket)) }
+                }
+                for (listener, name) in zip(listeners, ["http", "https"]) {
+                    if let socket = await listener.duplicateSocket() { sockets.append((name, socket)) }
+                }
+                return sockets
+            }, logger: logger)
         services = [
             MemoryService(),
             Housekeeping(
@@ -200,11 +231,11 @@ final class Origin: Sendable {
             DeletedAccounts(
                 deletions: { try await store.deletedAccounts(after: $0) }, stage: stage, admissions: admissions,
                 pushes: pushes, outputs: outputs, logger: logger),
+            SavedStateService { await saved?.write(outputs: outputs, admissions: admissions) },
             RTMPService(
-                servers: servers, stage: stage, pushes: pushes, drainTimeout: configuration.server.drainTimeout,
-                logger: logger),
-            HTTPService(
-                listeners: listeners, readiness: readiness, drainTimeout: configuration.server.drainTimeout),
+                servers: servers, stage: stage, pushes: pushes, outputs: saved == nil ? nil : outputs,
+                patience: patience, logger: logger),
+            HTTPService(listeners: listeners, readiness: readiness, outputs: outputs, patience: patience),
         ]
     }
 

@@ -13,16 +13,25 @@ public struct OriginServer: Sendable {
         self.configuration = configuration
     }
 
-    /// Runs until SIGTERM or SIGINT, then drains (`server.drain_timeout`); a second signal ends it at once.
+    /// Of what a server leaves for the one that comes next. One of another version does not go on with it.
+    public static let stateVersion = SavedState.version
+
+    /// Runs until SIGTERM or SIGINT, then drains (`server.drain_timeout`); a second signal ends it at once. After SIGUSR2 it drains
+    /// as well, and the program that stands then where this one was started from goes on in its place.
     public func run() async throws {
         ProcessLimits.apply()
+        let sockets = InheritedSockets()
         let writer = LogWriter()
         let logger = makeLogger(writer)
         // What the log holds comes before what the command says of its end.
         defer { writer.flush(within: 2) }
-        let origin = try await Origin(configuration: configuration, logger: logger)
+        let replacement = Replacement(command: CommandLine.arguments, isAwaited: sockets.areAwaited)
+        let origin = try await Origin(
+            configuration: configuration, logger: logger, sockets: sockets, replacement: replacement)
         var group = ServiceGroupConfiguration(
             services: origin.services, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
+        group.services.append(
+            .init(service: origin.replacement, successTerminationBehavior: .gracefullyShutdownGroup))
         // Past the drain's own time-out something hangs; then the process ends all the same.
         group.maximumGracefulShutdownDuration = configuration.server.drainTimeout + .seconds(10)
         do {
@@ -32,6 +41,7 @@ public struct OriginServer: Sendable {
             throw error
         }
         await origin.close()
+        replacement.replace(logger: logger)
         logger.info("stopped")
     }
 

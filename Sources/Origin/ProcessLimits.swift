@@ -19,7 +19,10 @@ enum ProcessLimits {
         sigemptyset(&signals)
         sigaddset(&signals, SIGTERM)
         sigaddset(&signals, SIGINT)
+        sigaddset(&signals, SIGUSR2)
         pthread_sigmask(SIG_UNBLOCK, &signals, nil)
+        // It would end a process that does not listen for it yet.
+        signal(SIGUSR2, SIG_IGN)
     }
 
     /// How many files the process may have open (`ulimit -n`).

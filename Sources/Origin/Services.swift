@@ -17,8 +17,9 @@ struct RTMPService: Service {
     let servers: [RTMPServer]
     let stage: Stage
     let pushes: PushSupervisor
-    /// `server.drain_timeout`.
-    let drainTimeout: Duration
+    /// Publications that the next process goes on with; nil: those that are published anew are others.
+    let outputs: OutputTable?
+    let patience: Patience
     let logger: Logger
 
     func run() async throws {
@@ -31,12 +32,15 @@ struct RTMPService: Service {
     private func drain() async {
         for server in servers { await server.stopAccepting() }
         await pushes.drain()
+        await outputs?.continueElsewhere()
         for server in servers { await server.announceShutdown() }
-        await stage.drain()
+        // Those who can have been told where to go on; what others send until they are closed is not lost.
+        if !patience.socketsStay { await stage.drain() }
         let count = await withTaskGroup(of: Int.self) { group in
-            for server in servers { group.addTask { await server.endConnections(within: drainTimeout) } }
+            for server in servers { group.addTask { await server.endConnections(within: patience.ofRTMP) } }
             return await group.reduce(0, +)
         }
+        await stage.drain()
         logger.info("RTMP drained", metadata: ["connections": "\(count)"])
     }
 }
@@ -46,16 +50,39 @@ struct HTTPService: Service {
     /// Plain, and inside TLS.
     let listeners: [HTTPListener]
     let readiness: Readiness
-    /// `server.drain_timeout`.
-    let drainTimeout: Duration
+    let outputs: OutputTable
+    let patience: Patience
 
     func run() async throws {
         try? await gracefulShutdown()
         readiness.shutDown()
-        await withTaskGroup { group in
-            for listener in listeners { group.addTask { await listener.drain(within: drainTimeout) } }
+        let time = patience.ofHTTP
+        // Who waits for a stream without a publisher gets what there is, and waits at the next process.
+        let last = Task {
+            try await Task.sleep(for: time * 3 / 4)
+            outputs.letHeldRequestsGo()
         }
+        await withTaskGroup { group in
+            for listener in listeners { group.addTask { await listener.drain(within: time) } }
+        }
+        last.cancel()
     }
+}
+
+/// How long a shutdown waits for peers.
+struct Patience: Sendable {
+    let replacement: Replacement
+    /// `server.drain_timeout`.
+    let drain: Duration
+    /// `server.upgrade_timeout`.
+    let upgrade: Duration
+
+    /// Whoever comes during the shutdown waits for the next process.
+    var socketsStay: Bool { replacement.socketsStay }
+    var ofHTTP: Duration { socketsStay ? min(upgrade, drain) : drain }
+    /// Encoders that were asked to connect anew do so at once, or keep sending until the new connection works, which it does not
+    /// before they are closed here.
+    var ofRTMP: Duration { socketsStay ? min(.milliseconds(250), drain) : drain }
 }
 
 /// Reads certificates again when their files were replaced.

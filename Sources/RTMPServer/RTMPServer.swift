@@ -23,15 +23,17 @@ public final class RTMPServer: Sendable {
     var connectionCount: Int { connections.count }
 
     /// - Parameters:
+    ///   - socket: where.
     ///   - gate: the connection limits; nil: none.
     ///   - tls: nil: connections are plain.
     public static func bind(
-        host: String, port: Int, group: any EventLoopGroup, gate: ConnectionGate?, tls: TLSEnvironment? = nil,
+        on socket: ListeningSocket, group: any EventLoopGroup, gate: ConnectionGate?, tls: TLSEnvironment? = nil,
         environment: RTMPEnvironment
     ) async throws -> RTMPServer {
         let connections = RTMPConnections()
         let channel = try await ServerBootstrap(group: group)
-            .serverChannelOption(.backlog, value: 1_024)
+            // Whoever comes while one program takes the place of another waits there; the system's own limit is lower as a rule.
+            .serverChannelOption(.backlog, value: 4_096)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
@@ -52,9 +54,13 @@ public final class RTMPServer: Sendable {
             .childChannelOption(
                 .recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 1_024, initial: 4_096, maximum: 65_536)
             )
-            .bind(host: host, port: port)
-            .get()
+            .listen(on: socket)
         return RTMPServer(channel: channel, connections: connections)
+    }
+
+    /// Another descriptor of the listening socket: with it connections are taken, to wait, when this listener accepts no more.
+    public func duplicateSocket() async -> NIOBSDSocket.Handle? {
+        await channel.duplicateSocket()
     }
 
     /// Accepts no more.

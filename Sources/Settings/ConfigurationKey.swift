@@ -101,6 +101,19 @@ extension ConfigurationKey {
         ConfigurationKey(
             "server.drain_timeout", \.server.drainTimeout, .duration(.zero ... .seconds(600)),
             "After SIGTERM: how long viewers, pushes and encoders may take to end before they are cut off."),
+        ConfigurationKey(
+            "server.upgrade_timeout", \.server.upgradeTimeout,
+            .duration(.milliseconds(100) ... .seconds(30), unit: .milliseconds),
+            """
+            The same when the listening sockets stay open, after SIGUSR2 or with sockets of systemd: whoever comes meanwhile \
+            waits as long, so it is short. An answer that is not sent by then is cut off, and players ask once more.
+            """),
+        ConfigurationKey(
+            "server.resume_within", \.server.resumeWithin, .duration(.zero ... .seconds(600)),
+            """
+            How soon after an orderly end a start goes on with the playlists and viewing sessions of before. 0: never, and \
+            nothing is kept for it.
+            """),
     ]
 
     private static let http = [

@@ -40,6 +40,10 @@ extension PlayhouseConfiguration {
         public var eventLoops = 0
         /// How long SIGTERM waits for viewers, pushes and publishers to end.
         public var drainTimeout = Duration.seconds(10)
+        /// The same while others wait at the listening sockets for the program that comes next.
+        public var upgradeTimeout = Duration.seconds(2)
+        /// How soon after an orderly end a start goes on with what was. 0: never.
+        public var resumeWithin = Duration.seconds(60)
 
         public init() {}
     }

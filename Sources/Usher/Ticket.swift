@@ -5,7 +5,7 @@ import Foundation
 ///
 /// The rule fields (`ip`, `app`, `video`) keep the text the customer gave, which replies echo unchanged; matching works
 /// on the parsed `AddressRule` and `WildcardList`.
-public struct Ticket: Sendable, Hashable {
+public struct Ticket: Sendable, Hashable, Codable {
     /// Row id in the store; 0 until stored.
     public var id: Int64
     /// The account (CDN id) that owns it.

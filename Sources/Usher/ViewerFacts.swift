@@ -1,11 +1,11 @@
 /// What is known of somebody who asks to watch, whatever the protocol: the input of every decision.
-public struct ViewerFacts: Sendable, Hashable {
+public struct ViewerFacts: Sendable, Hashable, Codable {
     /// How the viewer is sent the stream.
-    public enum Delivery: String, Sendable, Hashable {
+    public enum Delivery: String, Sendable, Hashable, Codable {
         case hls, dash, flv, rtmp
     }
 
-    public enum Place: Sendable, Hashable {
+    public enum Place: Sendable, Hashable, Codable {
         /// There are no lists, or nobody has looked.
         case unasked
         case admitted

@@ -23,7 +23,7 @@ public struct ViewingRule: Sendable, Hashable {
     }
 
     /// By what a viewer was admitted: what a session stands on when the stream's rule changes.
-    public enum Grounds: Sendable, Hashable {
+    public enum Grounds: Sendable, Hashable, Codable {
         /// A stored ticket.
         case ticket
         /// A token, signed with the secret of that name.

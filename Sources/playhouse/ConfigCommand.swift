@@ -33,7 +33,7 @@ struct ConfigCheck: ParsableCommand {
     func run() throws {
         guard json else {
             let configuration = try settings.load()
-            let problems = certificateProblems(configuration)
+            let problems = configuration.certificateProblems(in: settings.path)
             guard problems.isEmpty else {
                 Terminal.complain(ConfigurationProblems(problems).description)
                 throw ExitCode.configuration
@@ -47,7 +47,7 @@ struct ConfigCheck: ParsableCommand {
         do throws(ConfigurationProblems) {
             let configuration = try PlayhouseConfiguration.load(
                 file: settings.path, environment: ProcessInfo.processInfo.environment)
-            problems = certificateProblems(configuration)
+            problems = configuration.certificateProblems(in: settings.path)
             warnings = self.warnings(configuration)
         } catch {
             problems = error.problems
@@ -65,16 +65,6 @@ struct ConfigCheck: ParsableCommand {
                     "warnings": .array(warnings.map(JSONValue.string)),
                 ])))
         if !problems.isEmpty { throw ExitCode.configuration }
-    }
-
-    /// What the server would not start with, or nobody would trust.
-    private func certificateProblems(_ configuration: PlayhouseConfiguration) -> [ConfigurationProblem] {
-        let origin = settings.path.map { ConfigurationProblem.Origin.file($0, line: nil) } ?? .standard
-        return configuration.certificateFiles.flatMap { group, files in
-            ServerCertificates.check(group: group, files: files).problems.map {
-                ConfigurationProblem(.certificate, at: origin, key: $0.setting, $0.sentence)
-            }
-        }
     }
 
     /// What the server would start with, and somebody may not mean.
@@ -100,6 +90,19 @@ struct ConfigCheck: ParsableCommand {
             } catch {
                 let consequence = CountryDatabase.consequence(ofMissingOneOf: paths.count)
                 return "usher.country_database: \(error); until it can be read, \(consequence)"
+            }
+        }
+    }
+}
+
+extension PlayhouseConfiguration {
+    /// What the server would not start with, or nobody would trust.
+    /// - Parameter path: of the configuration's file.
+    func certificateProblems(in path: String?) -> [ConfigurationProblem] {
+        let origin = path.map { ConfigurationProblem.Origin.file($0, line: nil) } ?? .standard
+        return certificateFiles.flatMap { group, files in
+            ServerCertificates.check(group: group, files: files).problems.map {
+                ConfigurationProblem(.certificate, at: origin, key: $0.setting, $0.sentence)
             }
         }
     }

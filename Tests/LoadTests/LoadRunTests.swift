@@ -155,6 +155,18 @@ import Testing
         #expect(group.errors == ["the connection was closed (segment)": 4] && group.finished == 2)
     }
 
+    @Test("A request that meets the end of a connection which has answered before is sent once more, and is no error")
+    func askedAgain() async throws {
+        let media = Self.list + "#EXTINF:0.1,\none.ts\n#EXTINF:0.1,\ntwo.ts\n#EXT-X-ENDLIST\n"
+        let closed = Mutex<Set<String>>([])
+        let group = try await run(1, seconds: 60) { path in
+            if path.hasSuffix(".m3u8") { return .ok(media) }
+            return closed.withLock { $0.insert(path).inserted } ? .close : .ok("x")
+        }
+        // The second segment is asked for over the connection that gave the first.
+        #expect(group.errors == [:] && group.finished == 1 && group.answers == 3)
+    }
+
     @Test("A playlist that cannot be read is tried again, and given up")
     func unreadablePlaylist() async throws {
         let group = try await run(2, seconds: 60) { _ in .ok("<html>") }

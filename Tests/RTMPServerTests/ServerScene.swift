@@ -66,7 +66,7 @@ struct ServerScene: Sendable {
             challenges: ChallengeAuthentication(authorizer: authorizer, secret: secret, apps: []),
             events: OriginEventLog(store: store, logger: logger), logger: logger, log: LogLimiter(logger: logger))
         let server = try await RTMPServer.bind(
-            host: "127.0.0.1", port: 0, group: MultiThreadedEventLoopGroup.singleton, gate: nil,
+            on: .address(host: "127.0.0.1", port: 0), group: MultiThreadedEventLoopGroup.singleton, gate: nil,
             environment: environment)
         let scene = ServerScene(
             store: store, stage: stage, admissions: admissions, memory: memory, environment: environment,

@@ -1,4 +1,5 @@
 import AsyncHTTPClient
+import Foundation
 import Load
 import NIOCore
 
@@ -110,12 +111,22 @@ public struct StrictClient: Sendable {
             if directives.skips { queries.append("_HLS_skip=YES") }
         }
         let sent = NIODeadline.now()
-        let response = try await HTTPClient.shared.execute(
-            HTTPClientRequest(url: folder + file + (queries.isEmpty ? "" : "?\(queries.joined(separator: "&"))")),
-            timeout: .seconds(60))
+        let request = HTTPClientRequest(
+            url: folder + file + (queries.isEmpty ? "" : "?\(queries.joined(separator: "&"))"))
+        let response: HTTPClientResponse
+        do {
+            response = try await HTTPClient.shared.execute(request, timeout: .seconds(60))
+        } catch  where Self.isClosed(error) {
+            // A server may end a connection between two answers; what meets that is asked for once more (RFC 9112 §9.3.1).
+            response = try await HTTPClient.shared.execute(request, timeout: .seconds(60))
+        }
         let body = try await response.body.collect(upTo: 64 << 20)
         return StrictExchange(
             subject, sent: sent, received: .now(), status: Int(response.status.code),
             contentType: response.headers.first(name: "content-type") ?? "", body: body)
+    }
+
+    private static func isClosed(_ error: any Error) -> Bool {
+        error as? HTTPClientError == .remoteConnectionClosed || (error as? IOError)?.errnoCode == ECONNRESET
     }
 }

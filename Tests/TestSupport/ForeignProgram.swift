@@ -42,9 +42,10 @@ public final class ForeignProgram: Sendable {
     /// - Parameters:
     ///   - environment: added to this process's own; the only one if `isBare`.
     ///   - input: what the program reads from its standard input.
+    ///   - descriptors: the program has them as 3, 4 and so on.
     public init(
         _ arguments: [String], environment: [String: String] = [:], isBare: Bool = false, directory: String? = nil,
-        input: Data? = nil
+        input: Data? = nil, descriptors: [Int32] = []
     ) throws {
         name = arguments.first ?? ""
         folder = try Folder()
@@ -60,6 +61,10 @@ public final class ForeignProgram: Sendable {
         posix_spawn_file_actions_addopen(&actions, 0, input == nil ? "/dev/null" : folder.file("input"), O_RDONLY, 0)
         posix_spawn_file_actions_addopen(&actions, 1, folder.file("output"), O_WRONLY | O_APPEND, 0)
         posix_spawn_file_actions_addopen(&actions, 2, folder.file("errors"), O_WRONLY | O_APPEND, 0)
+        // Those that are given are far above, so that none is in the way of another.
+        for (index, descriptor) in descriptors.enumerated() {
+            posix_spawn_file_actions_adddup2(&actions, descriptor, Int32(3 + index))
+        }
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
         defer { posix_spawnattr_destroy(&attributes) }

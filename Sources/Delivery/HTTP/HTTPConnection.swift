@@ -162,6 +162,7 @@ struct HTTPConnection {
     }
 
     static let lingerTime = TimeAmount.seconds(2)
+    private static let quiescenceGrace = TimeAmount.milliseconds(250)
     /// How long a peer that has ended its side waits before it is asked whether it is still there. Most answers come earlier.
     static let probeDelay = TimeAmount.milliseconds(200)
 
@@ -179,6 +180,10 @@ struct HTTPConnection {
     /// When the request in progress came, until the peer has been asked during it whether it is still there.
     private var unprobed: NIODeadline?
     private var progress = SendProgress()
+    /// A request has come, at least its head.
+    private var hasBeenAsked = false
+    /// Since when the process shuts down.
+    private var quiescing: NIODeadline?
 
     init(limits: HTTPLimits, now: NIODeadline) {
         self.limits = limits
@@ -236,6 +241,7 @@ struct HTTPConnection {
     mutating func requestHeadCame(_ head: Head, now: NIODeadline) -> Verdict {
         assert(isReadyForRequest, "a request came while another is in progress")
         response = .awaited
+        hasBeenAsked = true
         isVersion11 = head.isVersion11
         reading = head.hasBody ? .body(since: now, bytes: 0) : .complete
         // HTTP/1.0 knows no interim responses.
@@ -298,15 +304,26 @@ struct HTTPConnection {
         if !isEnding { ending = .finishing }
     }
 
-    /// The process shuts down.
-    /// - Returns: whether the connection ends now; otherwise it does after the response in progress.
-    mutating func quiesce() -> Bool {
+    /// The process shuts down; said again from time to time.
+    /// - Returns: whether the connection ends now; otherwise it does after the response in progress, or when it is said again after
+    ///   a while in which the client's first request has not come: who has just connected has sent it already, as a rule, and would
+    ///   take a connection that is closed for a server that fails.
+    mutating func quiesce(now: NIODeadline) -> Bool {
         guard !isBusy else {
             if case .open = ending { ending = .afterResponse }
             return false
         }
+        let since = quiescing ?? now
+        quiescing = since
+        guard !expectsRequest || now - since >= HTTPConnection.quiescenceGrace else { return false }
         finish()
         return true
+    }
+
+    /// A request is on its way, as far as can be known.
+    private var expectsRequest: Bool {
+        if case .head = reading { return true }
+        return !hasBeenAsked && !isEnding
     }
 
     // MARK: Time

@@ -191,7 +191,7 @@ final class HTTPConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         if event is ChannelShouldQuiesceEvent {
-            guard machine.quiesce() else {
+            guard machine.quiesce(now: .now()) else {
                 // What would not end by itself ends here.
                 if let (body, sink) = streamed, !body.isChunked { sink.end() }
                 return

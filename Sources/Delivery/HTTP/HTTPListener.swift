@@ -36,12 +36,13 @@ public final class HTTPListener: Sendable {
     }
 
     /// - Parameters:
+    ///   - socket: where.
     ///   - gate: the connection limits; nil: none.
     ///   - tls: nil: connections are plain.
     ///   - playback: answers what is for players on the connection's event loop, without a way through the router.
     ///   - logger: for what goes wrong inside Hummingbird.
     public static func bind(
-        host: String, port: Int, group: any EventLoopGroup, gate: ConnectionGate?, tls: TLSEnvironment? = nil,
+        on socket: ListeningSocket, group: any EventLoopGroup, gate: ConnectionGate?, tls: TLSEnvironment? = nil,
         limits: HTTPLimits, memory: HTTPMemory, playback: PlaybackService?,
         responder: some HTTPResponder<ConnectionRequestContext>, log: LogLimiter, logger: Logger
     ) async throws -> HTTPListener {
@@ -70,7 +71,8 @@ public final class HTTPListener: Sendable {
             addCodec: { child.serve($0, logger: logger) })
         let connections = HTTPConnections()
         let channel = try await ServerBootstrap(group: group)
-            .serverChannelOption(.backlog, value: 1_024)
+            // Whoever comes while one program takes the place of another waits there; the system's own limit is lower as a rule.
+            .serverChannelOption(.backlog, value: 4_096)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
@@ -89,9 +91,13 @@ public final class HTTPListener: Sendable {
             .childChannelOption(
                 .recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 512, initial: 2_048, maximum: 16_384)
             )
-            .bind(host: host, port: port)
-            .get()
+            .listen(on: socket)
         return HTTPListener(channel: channel, connections: connections)
+    }
+
+    /// Another descriptor of the listening socket: with it connections are taken, to wait, when this listener accepts no more.
+    public func duplicateSocket() async -> NIOBSDSocket.Handle? {
+        await channel.duplicateSocket()
     }
 
     /// Accepts no more, lets requests in progress be answered, and closes whoever is left after `timeout`.
@@ -102,8 +108,15 @@ public final class HTTPListener: Sendable {
         let clock = ContinuousClock()
         let deadline = clock.now + timeout
         let all = connections.all
-        for connection in all { connection.pipeline.fireUserInboundEventTriggered(ChannelShouldQuiesceEvent()) }
+        var next = clock.now
         while connections.count > 0, clock.now < deadline {
+            if clock.now >= next {
+                // Those included that were accepted while the listener closed, and those that were given a little time.
+                for connection in connections.all {
+                    connection.pipeline.fireUserInboundEventTriggered(ChannelShouldQuiesceEvent())
+                }
+                next = clock.now + .milliseconds(100)
+            }
             do { try await Task.sleep(for: .milliseconds(20)) } catch { break }
         }
         for connection in connections.all { connection.close(promise: nil) }

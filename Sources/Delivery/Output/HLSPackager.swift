@@ -8,7 +8,9 @@ import NIOCore
 /// Packages one stream for HLS, on its hub's event loop.
 ///
 /// `@unchecked Sendable`: all mutable state is touched on the hub's event loop alone, where the hub calls and where
-/// answers of the store are brought back to.
+/// answers of the store are brought back to. One that goes on with what another process has begun has no hub until the publisher
+/// is back; until then nobody calls it, or its output's event loop alone, to end it (`OutputTable` sees to it that it is one of the
+/// two).
 final class HLSPackager: StreamPackager, @unchecked Sendable {
     private let output: StreamOutput
     private let configuration: SegmenterConfiguration
@@ -19,6 +21,8 @@ final class HLSPackager: StreamPackager, @unchecked Sendable {
     private let reserve: @Sendable () async throws -> Int64
     /// The output has a new playlist or has ended: its table sees to what follows.
     private let onChange: @Sendable (StreamOutput) -> Void
+    /// Whether another process will go on with what ends now.
+    private let isContinued: @Sendable () -> Bool
 
     private var segmenter: Segmenter
     private var window: SegmentWindow
@@ -28,24 +32,25 @@ final class HLSPackager: StreamPackager, @unchecked Sendable {
     private var now: Int64 = 0
 
     /// - Parameters:
-    ///   - plan: without numbers when the store could not give any; it is asked again while the stream runs.
-    ///   - floor: the number of the last segment of the stream's publication before this one.
-    ///   - storage: what parts and segments are kept in.
+    ///   - segmenter: of the output's plan, which has no numbers when the store could not give any; it is asked again while the
+    ///     stream runs.
+    ///   - window: of segments that there are already.
     init(
-        output: StreamOutput, configuration: SegmenterConfiguration, above floor: Int64?,
-        storage: CountedStorage, memory: MemoryBudget, accountID: AccountID, logger: Logger,
-        reserve: @escaping @Sendable () async throws -> Int64, onChange: @escaping @Sendable (StreamOutput) -> Void
+        output: StreamOutput, segmenter: Segmenter, window: SegmentWindow? = nil, memory: MemoryBudget, logger: Logger,
+        reserve: @escaping @Sendable () async throws -> Int64, isContinued: @escaping @Sendable () -> Bool,
+        onChange: @escaping @Sendable (StreamOutput) -> Void
     ) {
         self.output = output
-        self.configuration = configuration
         self.memory = memory
-        self.accountID = accountID
+        accountID = output.accountID
         self.logger = logger
         self.reserve = reserve
+        self.isContinued = isContinued
         self.onChange = onChange
-        segmenter = Segmenter(
-            configuration: configuration, plan: output.plan, above: floor, storage: storage)
-        window = SegmentWindow(configuration: configuration)
+        configuration = segmenter.configuration
+        self.segmenter = segmenter
+        self.window = window ?? SegmentWindow(configuration: configuration)
+        if window != nil { publish() }
     }
 
     deinit {
@@ -89,6 +94,12 @@ final class HLSPackager: StreamPackager, @unchecked Sendable {
     }
 
     func streamEnded() {
+        if isContinued() {
+            discontinuity()
+            publish()
+            output.leave(segmenter.saved)
+            return
+        }
         if let last = segmenter.end() { window.append(last) }
         window.end()
         publish()

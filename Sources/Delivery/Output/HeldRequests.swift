@@ -119,6 +119,11 @@ final class HeldRequests: Sendable {
         wake { $0.need.isMet(by: playlist) }
     }
 
+    /// Wakes all: nothing more will come from this process.
+    func letAllGo() {
+        wake { _ in true }
+    }
+
     /// Wakes all: nothing more will come.
     func end() {
         state.withLock { $0.isEnded = true }

@@ -27,6 +27,17 @@ public final class OutputTable: StageObserver {
         /// The streams of each program.
         var programs: [StreamAddress: Set<StreamAddress>] = [:]
         var plans: [StreamAddress: ProgramPlan] = [:]
+        /// Publications of a former process whose publishers may come back.
+        var waiting: [StreamAddress: Waiting] = [:]
+        /// Another process will go on with what ends.
+        var isContinued = false
+        /// Requests that wait are not to wait for this process.
+        var lastAnswers = false
+    }
+
+    fileprivate struct Waiting {
+        let output: StreamOutput
+        let packager: HLSPackager
     }
 
     /// Publications of one stream kept at once: an encoder that flaps must not pile them up.
@@ -107,31 +118,52 @@ public final class OutputTable: StageObserver {
             return
         }
         let segmenter = await segmenterConfiguration(for: address)
+        if let packager = takeWaiting(address, for: hub.accountID) { return hub.attach(packager) }
         let program = address.program
-        let reserve = { @Sendable [store, count = configuration.sequenceBlock] in
-            try await store.reserveSequence(name: "hls/\(program)", count: count)
-        }
         let previous = output(at: address)
         let plan = plan(of: program)
         if plan.join() {
             do {
-                plan.reserved(first: try await reserve())
+                plan.reserved(first: try await reserve(program))
             } catch {
                 logger.error(
                     "no media sequence numbers reserved, tried again soon",
                     metadata: ["stream": "\(address)", "error": "\(error)"])
             }
         }
-        let storage = CountedStorage { [memory, account = hub.accountID] in memory.change(by: $0, account: account) }
-        let isForOldPlayers = configuration.transportStreams.contains { $0.matches("\(address.app)/\(address.stream)") }
-        let output = StreamOutput(
-            hub, container: isForOldPlayers ? .transportStream : .fragmentedMP4, plan: plan, storage: storage)
+        let output = makeOutput(
+            address, account: hub.accountID, meter: hub.meter, eventLoop: hub.eventLoop, plan: plan)
         insert(output)
         hub.attach(
-            HLSPackager(
-                output: output, configuration: segmenter, above: previous?.lastSequence, storage: storage,
-                memory: memory, accountID: hub.accountID, logger: logger, reserve: reserve
-            ) { [weak self] in self?.changed($0) })
+            makePackager(
+                of: output,
+                Segmenter(
+                    configuration: segmenter, plan: plan, above: previous?.lastSequence, storage: output.storage)))
+    }
+
+    private func reserve(_ program: StreamAddress) async throws -> Int64 {
+        try await store.reserveSequence(name: "hls/\(program)", count: configuration.sequenceBlock)
+    }
+
+    private func makeOutput(
+        _ address: StreamAddress, account: AccountID, meter: DeliveryMeter, eventLoop: any EventLoop, plan: ProgramPlan
+    ) -> StreamOutput {
+        let isForOldPlayers = configuration.transportStreams.contains { $0.matches("\(address.app)/\(address.stream)") }
+        return StreamOutput(
+            address, account: account, meter: meter, eventLoop: eventLoop,
+            container: isForOldPlayers ? .transportStream : .fragmentedMP4, plan: plan,
+            storage: CountedStorage { [memory] in memory.change(by: $0, account: account) })
+    }
+
+    private func makePackager(
+        of output: StreamOutput, _ segmenter: Segmenter, window: SegmentWindow? = nil
+    ) -> HLSPackager {
+        let program = output.address.program
+        return HLSPackager(
+            output: output, segmenter: segmenter, window: window, memory: memory, logger: logger,
+            reserve: { [self] in try await reserve(program) },
+            isContinued: { [weak self] in self?.state.withLock { $0.isContinued } ?? false },
+            onChange: { [weak self] in self?.changed($0) })
     }
 
     public func published(_ hub: StreamHub, by publisher: Publisher, isReturn: Bool) async {}
@@ -148,6 +180,145 @@ public final class OutputTable: StageObserver {
                 metadata: ["stream": "\(address)", "error": "\(error)"])
         }
         return configuration.segmenter
+    }
+
+    // MARK: From one process to the next
+
+    /// From here on another process goes on with what ends; see `save`.
+    public func continueElsewhere() async {
+        let waiting = state.withLock { state in
+            state.isContinued = true
+            defer { state.waiting = [:] }
+            return Array(state.waiting.values)
+        }
+        for waiting in waiting {
+            // Without an event loop there is nothing left to go on with.
+            try? await waiting.output.eventLoop.submit { waiting.packager.streamEnded() }.get()
+        }
+    }
+
+    /// Answers requests that wait with what there is.
+    public func letHeldRequestsGo() {
+        let outputs = state.withLock { state in
+            state.lastAnswers = true
+            return state.streams.values.compactMap(\.last)
+        }
+        for output in outputs { output.held.letAllGo() }
+    }
+
+    /// Nobody waits any more for what comes next.
+    var givesLastAnswers: Bool {
+        state.withLock { $0.lastAnswers }
+    }
+
+    /// What the next process goes on with, once all streams have ended after `continueElsewhere`.
+    /// - Parameter blobs: where the bytes of segments are added.
+    public func save(blobs: inout [ByteBuffer]) -> SavedStreams {
+        let outputs = state.withLock { Array($0.streams.values) }
+        var saved = SavedStreams()
+        for output in outputs.joined() {
+            // Without a segment there is nothing that anybody has seen.
+            guard let snapshot = output.current?.snapshot, output.isEnded || output.saved != nil else { continue }
+            let program = output.address.program
+            if !output.isEnded {
+                guard let plan = saved.plans[program.description] ?? output.plan.saved else { continue }
+                saved.plans[program.description] = plan
+            }
+            saved.streams.append(
+                SavedStreams.Stream(
+                    address: output.address, accountID: output.accountID,
+                    packaging: SavedPackaging(snapshot, segmenter: output.saved, blobs: &blobs)))
+        }
+        return saved
+    }
+
+    /// Goes on where another process stopped: what it had is there to be fetched, and its streams wait for their publishers.
+    ///
+    /// - Parameters:
+    ///   - blobs: what `save` has added.
+    ///   - window: how long a publisher may stay away from a stream that has no setting of its own for it.
+    /// - Returns: how many streams go on.
+    /// - Throws: when what was saved contradicts itself; then nothing of it is kept.
+    public func restore(
+        _ saved: SavedStreams, blobs: ByteBuffer, on group: any EventLoopGroup, meters: DeliveryMeters, window: Duration
+    ) async throws -> Int {
+        var blobs = blobs
+        var restored: [(output: StreamOutput, packager: HLSPackager?, window: SegmentWindow, wait: Duration)] = []
+        var plans: [StreamAddress: ProgramPlan] = [:]
+        for stream in saved.streams.prefix(configuration.maximumOutputs * Self.maximumOutputsPerStream) {
+            let program = stream.address.program
+            let plan =
+                plans[program] ?? saved.plans[program.description].map {
+                    ProgramPlan(continuing: $0, block: configuration.sequenceBlock)
+                } ?? ProgramPlan(numbers: SequenceNumbers(block: configuration.sequenceBlock))
+            let settings = await segmenterConfiguration(for: stream.address)
+            let output = makeOutput(
+                stream.address, account: stream.accountID,
+                meter: meters.meter(of: .init(accountID: stream.accountID, address: stream.address)),
+                eventLoop: group.next(), plan: plan)
+            let segments = try stream.packaging.window(
+                configuration: settings, blobs: &blobs, storage: output.storage)
+            let segmenter = stream.packaging.segmenter(configuration: settings, plan: plan, storage: output.storage)
+            guard segmenter != nil || stream.packaging.isEnded else {
+                logger.info(
+                    "packaged in another way than before, so its playlists begin anew",
+                    metadata: ["stream": "\(stream.address)"])
+                continue
+            }
+            plans[program] = plan
+            plan.rejoin()
+            restored.append(
+                (
+                    output, segmenter.map { makePackager(of: output, $0, window: segments) }, segments,
+                    await reconnectWindow(of: stream.address) ?? window
+                ))
+        }
+        state.withLock { state in state.plans.merge(plans) { own, _ in own } }
+        for (output, packager, segments, wait) in restored {
+            insert(output)
+            if let packager {
+                await waitForPublisher(packager, of: output, for: wait)
+            } else {
+                var segments = segments
+                segments.end()
+                if let snapshot = segments.snapshot() { output.publish(snapshot) }
+                output.end()
+                changed(output)
+            }
+        }
+        return restored.count { $0.packager != nil }
+    }
+
+    private func reconnectWindow(of address: StreamAddress) async -> Duration? {
+        // Without an answer the configured time holds.
+        let settings = try? await store.streamSettings(app: address.app, stream: address.stream)
+        return settings?.inForce(\.reconnectWindow).map { .seconds($0) }
+    }
+
+    private func waitForPublisher(_ packager: HLSPackager, of output: StreamOutput, for wait: Duration) async {
+        state.withLock { $0.waiting[output.address] = Waiting(output: output, packager: packager) }
+        output.eventLoop.scheduleTask(in: TimeAmount(wait)) { [weak self, address = output.address] in
+            guard let waiting = self?.takeWaiting(address, only: packager) else { return }
+            waiting.packager.streamEnded()
+        }
+    }
+
+    /// The stream's publication of a former process, if its publisher is back. Another account's ends.
+    private func takeWaiting(_ address: StreamAddress, for account: AccountID) -> HLSPackager? {
+        guard let waiting = takeWaiting(address) else { return nil }
+        if waiting.output.accountID == account { return waiting.packager }
+        waiting.output.eventLoop.execute { waiting.packager.streamEnded() }
+        return nil
+    }
+
+    private func takeWaiting(_ address: StreamAddress, only packager: HLSPackager? = nil) -> Waiting? {
+        state.withLock { state in
+            guard let waiting = state.waiting[address], packager == nil || waiting.packager === packager else {
+                return nil
+            }
+            state.waiting[address] = nil
+            return waiting
+        }
     }
 
     private func insert(_ output: StreamOutput) {
@@ -232,6 +403,7 @@ public final class OutputTable: StageObserver {
 extension OutputTable.State {
     fileprivate mutating func remove(_ output: StreamOutput) {
         ended.remove(output)
+        if waiting[output.address]?.output === output { waiting[output.address] = nil }
         guard var outputs = streams[output.address] else { return }
         outputs.removeAll { $0 === output }
         streams[output.address] = outputs.isEmpty ? nil : outputs
@@ -295,4 +467,22 @@ private struct EndedOutputs {
         }
         return nil
     }
+}
+
+/// All streams of a process that ends, but for the bytes of their segments.
+public struct SavedStreams: Sendable, Codable {
+    fileprivate struct Stream: Sendable, Codable {
+        let address: StreamAddress
+        let accountID: AccountID
+        let packaging: SavedPackaging
+    }
+
+    /// Of programs, by their addresses.
+    fileprivate var plans: [String: ProgramPlan.Saved] = [:]
+    /// The publications of one stream in their order.
+    fileprivate var streams: [Stream] = []
+
+    public init() {}
+
+    public var isEmpty: Bool { streams.isEmpty }
 }

@@ -12,7 +12,7 @@ public final class StreamOutput: Sendable {
     /// Whose stream it is.
     let accountID: AccountID
     let meter: DeliveryMeter
-    /// The hub's; timers run on it.
+    /// Timers run on it.
     let eventLoop: any EventLoop
     /// Requests that wait for what comes next.
     let held: HeldRequests
@@ -30,15 +30,21 @@ public final class StreamOutput: Sendable {
         var published: PublishedPlaylist?
         var isEnded = false
         var labels: [UInt8: AudioLabel] = [:]
+        var saved: SavedSegmenter?
     }
 
-    /// - Parameter storage: what segments made for old players are kept in.
-    init(_ hub: StreamHub, container: SegmentContainer, plan: ProgramPlan, storage: CountedStorage) {
-        address = hub.address
-        accountID = hub.accountID
-        meter = hub.meter
-        eventLoop = hub.eventLoop
-        held = HeldRequests(eventLoop: hub.eventLoop)
+    /// - Parameters:
+    ///   - eventLoop: the hub's; while there is none yet, any.
+    ///   - storage: what segments made for old players are kept in.
+    init(
+        _ address: StreamAddress, account: AccountID, meter: DeliveryMeter, eventLoop: any EventLoop,
+        container: SegmentContainer, plan: ProgramPlan, storage: CountedStorage
+    ) {
+        self.address = address
+        accountID = account
+        self.meter = meter
+        self.eventLoop = eventLoop
+        held = HeldRequests(eventLoop: eventLoop)
         transportStream = TransportStreamFiles(storage: storage)
         self.storage = storage
         self.container = container
@@ -76,6 +82,16 @@ public final class StreamOutput: Sendable {
         // Segments that nobody holds any more are freed here and not inside the lock.
         withExtendedLifetime(replaced) {}
         held.published(playlist)
+    }
+
+    /// How the next process goes on; nil: this one does, or the publication has ended.
+    var saved: SavedSegmenter? {
+        state.withLock { $0.saved }
+    }
+
+    /// The next process goes on.
+    func leave(_ saved: SavedSegmenter?) {
+        state.withLock { $0.saved = saved }
     }
 
     /// Nothing more will be published.

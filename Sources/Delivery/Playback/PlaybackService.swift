@@ -403,6 +403,7 @@ public final class PlaybackService: Sendable {
         guard let playlist = output.current else { return wait(.firstPlaylist, output, hasWaited) }
         switch playlist.snapshot.readiness(for: request.wish.directives) {
         case .tooFarAhead: return .reply(misdirected("what _HLS_msn and _HLS_part name is too far ahead"))
+        case .waits where hasWaited && outputs.givesLastAnswers: break
         case .waits: return wait(.playlist(request.wish.directives), output, hasWaited)
         case .ready: break
         }

@@ -25,6 +25,11 @@ struct HTTPExchange {
     var body: ByteBuffer?
     /// What went wrong instead of an answer.
     var problem: String?
+    /// The server ended a connection that it had answered over before, and nothing of this answer had come: it may never have seen
+    /// the request, which is to be sent over another one (RFC 9112 §9.3.1).
+    var mayBeAskedAgain = false
+    /// It has been.
+    var isAskedAgain = false
 }
 
 /// One connection of an HLS or DASH viewer: requests go out, answers come back in their order.
@@ -46,6 +51,8 @@ final class HTTPLink: ChannelInboundHandler, @unchecked Sendable {
     private var waiting = ByteBuffer()
     private var context: ChannelHandlerContext?
     private(set) var isClosed = false
+    /// An answer has come.
+    private var hasAnswered = false
 
     init(viewer: HTTPViewer) {
         self.viewer = viewer
@@ -67,7 +74,8 @@ final class HTTPLink: ChannelInboundHandler, @unchecked Sendable {
     }
 
     /// Ends the connection; what was asked for fails with this problem.
-    func fail(_ problem: String) {
+    /// - Parameter isOrderly: the server ended it between two answers.
+    func fail(_ problem: String, isOrderly: Bool = false) {
         guard !isClosed else { return }
         isClosed = true
         context?.close(promise: nil)
@@ -76,8 +84,13 @@ final class HTTPLink: ChannelInboundHandler, @unchecked Sendable {
         asked = []
         for var exchange in open {
             exchange.problem = problem
+            exchange.mayBeAskedAgain = isOrderly && hasAnswered && !exchange.isAskedAgain
             viewer.run.completed(exchange, of: viewer)
         }
+    }
+
+    private var isBetweenAnswers: Bool {
+        left == nil && asked.first.map { $0.status == 0 } ?? true
     }
 
     func channelActive(context: ChannelHandlerContext) {
@@ -120,8 +133,9 @@ final class HTTPLink: ChannelInboundHandler, @unchecked Sendable {
                     }
                 case .end:
                     let exchange = asked.removeFirst()
+                    hasAnswered = true
                     viewer.run.completed(exchange, of: viewer)
-                    if !isKeptAlive { return fail("the connection was closed") }
+                    if !isKeptAlive { return fail("the connection was closed", isOrderly: true) }
                 }
             }
         } catch {
@@ -135,11 +149,12 @@ final class HTTPLink: ChannelInboundHandler, @unchecked Sendable {
             let exchange = asked.removeFirst()
             viewer.run.completed(exchange, of: viewer)
         }
-        fail("the connection was closed")
+        fail("the connection was closed", isOrderly: isBetweenAnswers)
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        fail(SystemError.text(of: error))
+        // A request that meets a connection which is being closed is answered with a reset.
+        fail(SystemError.text(of: error), isOrderly: isBetweenAnswers)
         context.close(promise: nil)
     }
 }

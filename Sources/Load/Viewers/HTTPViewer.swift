@@ -121,7 +121,9 @@ final class HTTPViewer: LoadMember, @unchecked Sendable {
         return link
     }
 
-    private func ask(_ subject: HTTPExchange.Subject, at path: String, over link: HTTPLink, now: NIODeadline) {
+    private func ask(
+        _ subject: HTTPExchange.Subject, at path: String, over link: HTTPLink, now: NIODeadline, again: Bool = false
+    ) {
         var request = ByteBuffer()
         request.reserveCapacity(96 + path.utf8.count)
         request.writeString("GET ")
@@ -129,7 +131,22 @@ final class HTTPViewer: LoadMember, @unchecked Sendable {
         request.writeString(" HTTP/1.1\r\nHost: ")
         request.writeString(address.authority)
         request.writeString("\r\nUser-Agent: playhouse-load\r\n\r\n")
-        link.ask(HTTPExchange(subject: subject, sent: now, progress: now), request)
+        link.ask(HTTPExchange(subject: subject, sent: now, progress: now, isAskedAgain: again), request)
+    }
+
+    /// Sends a request once more, over another connection.
+    private func askAgain(_ exchange: HTTPExchange, now: NIODeadline) {
+        let path: String?
+        var isMedia = false
+        switch exchange.subject {
+        case .master: path = address.path
+        case .playlist(let reload): path = address.adding(query: reload.query).path
+        case .media(let item):
+            path = address.path(of: item.uri)
+            isMedia = player.isLowLatency
+        }
+        guard let path else { return end("the playlist leads to another server") }
+        ask(exchange.subject, at: path, over: link(forMedia: isMedia), now: now, again: true)
     }
 
     // MARK: Answers
@@ -145,6 +162,7 @@ final class HTTPViewer: LoadMember, @unchecked Sendable {
     /// Goes on with an answer, or with what there was instead.
     func finish(_ exchange: HTTPExchange, now: NIODeadline) {
         guard !state.isOver else { return }
+        if exchange.mayBeAskedAgain { return askAgain(exchange, now: now) }
         if isRedirected(exchange, now: now) { return pump(now) }
         if let problem = exchange.problem {
             if !problem.isEmpty { meter.count(error: "\(problem) (\(exchange.subject.name))") }

@@ -24,17 +24,27 @@ final class RTMPMember: ChannelInboundHandler, LoadMember, @unchecked Sendable {
     /// What is added to the recording's times: it grows with every round.
     private var base: UInt32 = 0
     private var sendingSince: NIODeadline
+    private let url: RTMPURL
+    /// A publisher that the server has asked to connect anew, and that is not publishing again.
+    private var isAway = false
 
     /// - Parameter recording: what a publisher sends; nil for a viewer.
     init(url: RTMPURL, recording: Recording?, run: LoadRun, meter: LoadMeter) {
         self.run = run
         self.meter = meter
         self.recording = recording
+        self.url = url
         begun = run.clock()
         silence = Silence(now: begun)
         sendingSince = begun
-        session = ClientSession(
-            configuration: ClientConfiguration(purpose: recording == nil ? .play : .publish, url: url), now: begun)
+        session = Self.session(url, isPublisher: recording != nil, now: begun)
+    }
+
+    private static func session(_ url: RTMPURL, isPublisher: Bool, now: NIODeadline) -> ClientSession {
+        var configuration = ClientConfiguration(purpose: isPublisher ? .publish : .play, url: url)
+        // Says that it connects anew when it is asked to.
+        configuration.profile.isEnhanced = isPublisher
+        return ClientSession(configuration: configuration, now: now)
     }
 
     var isLowLatency: Bool { false }
@@ -46,6 +56,8 @@ final class RTMPMember: ChannelInboundHandler, LoadMember, @unchecked Sendable {
         switch state {
         case .starting:
             if let error = session.expired(now: now) { end(error.message) }
+        case .running where isAway:
+            if let error = session.expired(now: now) { end(error.message) }
         case .running where recording != nil:
             sendWhatIsDue(now)
         case .running:
@@ -56,6 +68,11 @@ final class RTMPMember: ChannelInboundHandler, LoadMember, @unchecked Sendable {
     }
 
     func leave() {
+        if recording != nil, state == .running, !isAway, let context {
+            // So that the stream ends now, and nobody waits for us.
+            session.stop()
+            flush(context)
+        }
         context?.close(promise: nil)
     }
 
@@ -75,6 +92,8 @@ final class RTMPMember: ChannelInboundHandler, LoadMember, @unchecked Sendable {
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        // A connection that was left has nothing to say any more.
+        guard context === self.context else { return }
         let bytes = unwrapInboundIn(data)
         if recording == nil {
             meter.bytes += bytes.readableBytes
@@ -84,19 +103,21 @@ final class RTMPMember: ChannelInboundHandler, LoadMember, @unchecked Sendable {
         }
         do {
             try session.receive(bytes, now: run.clock())
-            while let event = try session.nextEvent() { handle(event) }
+            while context === self.context, let event = try session.nextEvent() { handle(event) }
         } catch {
             end(error.message)
         }
-        flush(context)
+        if context === self.context { flush(context) }
     }
 
     func channelInactive(context: ChannelHandlerContext) {
+        guard context === self.context else { return }
         self.context = nil
         end("the connection was closed")
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        guard context === self.context else { return context.close(promise: nil) }
         end(SystemError.text(of: error))
         context.close(promise: nil)
     }
@@ -108,11 +129,48 @@ final class RTMPMember: ChannelInboundHandler, LoadMember, @unchecked Sendable {
             sendingSince = run.clock()
             meter.start.add(sendingSince - begun)
             if recording != nil { sendWhatIsDue(sendingSince) }
+        case .publishing where isAway:
+            isAway = false
+            resume(run.clock())
+        case .reconnectRequested(let tcURL) where recording != nil:
+            reconnect(to: tcURL)
         case .refused(let status), .closed(let status):
             end(status.description.isEmpty ? status.code : status.description)
         default:
             break
         }
+    }
+
+    /// The server goes, or wants us elsewhere: to the same stream there, if we know the server.
+    private func reconnect(to tcURL: String?) {
+        var url = url
+        if let tcURL {
+            guard let other = try? RTMPURL("\(tcURL)/\(url.stream)") else {
+                return end("asked to connect to \(tcURL.cut())")
+            }
+            url = other
+        }
+        let old = context
+        context = nil
+        old?.close(promise: nil)
+        isAway = true
+        session = Self.session(url, isPublisher: true, now: run.clock())
+        run.connect(to: url.host, url.port, tls: url.isTLS, handler: self) { self.end($0) }
+    }
+
+    /// Goes on with the newest keyframe that is due, and what has come since: viewers are to have something at once.
+    private func resume(_ now: NIODeadline) {
+        guard let recording else { return }
+        let elapsed = UInt32(clamping: (now - sendingSince).nanoseconds / 1_000_000)
+        while base &+ recording.duration <= elapsed { base &+= recording.duration }
+        let start =
+            recording.starts.last { base &+ recording.messages[$0].timestamp <= elapsed } ?? recording.starts.first ?? 0
+        let timestamp = base &+ recording.messages[start].timestamp
+        for index in recording.headers {
+            session.send(recording.messages[index].type, timestamp: timestamp, body: recording.messages[index].body)
+        }
+        next = start
+        sendWhatIsDue(now)
     }
 
     private func flush(_ context: ChannelHandlerContext) {

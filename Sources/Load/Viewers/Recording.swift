@@ -11,6 +11,10 @@ public struct Recording: Sendable {
     }
 
     let messages: [Message]
+    /// Places of what decoders have to know first.
+    let headers: [Int]
+    /// Places where a viewer may begin: keyframes, or with sound alone every message.
+    let starts: [Int]
     /// After this much time, in milliseconds, it begins again.
     let duration: UInt32
 
@@ -37,5 +41,23 @@ public struct Recording: Sendable {
         }
         self.messages = messages
         duration = last &+ 40
+        headers = messages.indices.filter { messages[$0].isHeader }
+        let hasVideo = messages.contains { $0.type == .video && !$0.isHeader }
+        starts = messages.indices.filter {
+            !messages[$0].isHeader && (hasVideo ? messages[$0].isKeyframe : messages[$0].type == .audio)
+        }
     }
+}
+
+extension Recording.Message {
+    private var first: UInt8 { body.getInteger(at: body.readerIndex) ?? 0 }
+    private var second: UInt8 { body.getInteger(at: body.readerIndex + 1) ?? 0xFF }
+
+    /// The configuration of a decoder, as FLV and enhanced RTMP have it.
+    fileprivate var isHeader: Bool {
+        if type == .video { return first & 0x80 != 0 ? first & 0x0F == 0 : first & 0x0F == 7 && second == 0 }
+        return first >> 4 == 9 ? first & 0x0F == 0 : first >> 4 == 10 && second == 0
+    }
+
+    fileprivate var isKeyframe: Bool { type == .video && first >> 4 & 7 == 1 }
 }

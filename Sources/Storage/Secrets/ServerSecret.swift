@@ -7,6 +7,7 @@ import Foundation
 public struct ServerSecret: Sendable {
     private let sealingKey: SymmetricKey
     private let signingKey: SymmetricKey
+    private let stateKey: SymmetricKey
     /// For messages.
     private var path = "this server's secret"
 
@@ -23,6 +24,7 @@ public struct ServerSecret: Sendable {
         }
         sealingKey = derive("seal")
         signingKey = derive("hmac")
+        stateKey = derive("saved state")
     }
 
     /// Whether there is a secret in `folder`.
@@ -82,5 +84,28 @@ public struct ServerSecret: Sendable {
     /// HMAC-SHA256 of `text`: 32 bytes.
     public func hmac(_ text: String) -> [UInt8] {
         Array(HMAC<SHA256>.authenticationCode(for: Data(text.utf8), using: signingKey))
+    }
+
+    /// Begins the code that says of what a process leaves for the next that it is this server's own, and whole.
+    public func stateCode() -> StateCode {
+        StateCode(hmac: HMAC(key: stateKey))
+    }
+
+    /// HMAC-SHA256 of bytes that come one after the other.
+    public struct StateCode: ~Copyable {
+        public static let length = 32
+        private var hmac: HMAC<SHA256>
+
+        fileprivate init(hmac: HMAC<SHA256>) {
+            self.hmac = hmac
+        }
+
+        public mutating func update(_ bytes: UnsafeRawBufferPointer) {
+            hmac.update(data: bytes)
+        }
+
+        public consuming func finish() -> [UInt8] {
+            Array(hmac.finalize())
+        }
     }
 }

@@ -45,7 +45,7 @@ import Testing
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         let router = Router(context: ConnectionRequestContext.self)
         let listener = try await HTTPListener.bind(
-            host: "127.0.0.1", port: 0, group: MultiThreadedEventLoopGroup.singleton, gate: nil,
+            on: .address(host: "127.0.0.1", port: 0), group: MultiThreadedEventLoopGroup.singleton, gate: nil,
             limits: HTTPLimits(), memory: HTTPMemory(budget: MemoryBudget(ceiling: 1 << 30), maximumBodies: 1 << 20),
             playback: player.service, responder: router.buildResponder(), log: LogLimiter(logger: logger),
             logger: logger)

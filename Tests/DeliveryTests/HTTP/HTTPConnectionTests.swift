@@ -180,7 +180,7 @@ import Testing
         var busy = connection()
         _ = busy.requestHeadCame(head(), now: at(0))
         busy.requestEndCame(now: at(0))
-        let wasIdle = busy.quiesce()
+        let wasIdle = busy.quiesce(now: at(0))
         #expect(!wasIdle)
         busy.responseBegan(closes: false)
         #expect(busy.closesAfterResponse)
@@ -192,7 +192,33 @@ import Testing
         #expect(busy.timeUp(isPressed: false, now: at(2)) == .nothing)
         #expect(busy.timeUp(isPressed: false, now: at(3)) == .close)
         var idle = connection()
-        let outcome5 = idle.quiesce()
+        _ = idle.requestHeadCame(head(), now: at(0))
+        idle.requestEndCame(now: at(0))
+        idle.responseBegan(closes: false)
+        _ = idle.responseEnded(now: at(0))
+        let outcome5 = idle.quiesce(now: at(1))
         #expect(outcome5)
+    }
+
+    @Test("Who has just connected has a moment for the first request, which is answered, and no more")
+    func quiesceFresh() {
+        var silent = connection()
+        let atOnce = silent.quiesce(now: at(1))
+        #expect(!atOnce && silent.isReadyForRequest)
+        let later = silent.quiesce(now: at(2))
+        #expect(later && !silent.isReadyForRequest)
+
+        var asking = connection()
+        _ = asking.quiesce(now: at(1))
+        _ = asking.requestHeadCame(head(), now: at(1))
+        asking.requestEndCame(now: at(1))
+        let whileBusy = asking.quiesce(now: at(2))
+        #expect(!whileBusy && asking.closesAfterResponse)
+        // Half a head is waited for as long.
+        var begun = connection()
+        begun.bytesCame(now: at(0))
+        let before = begun.quiesce(now: at(1))
+        let after = begun.quiesce(now: at(2))
+        #expect(!before && after)
     }
 }

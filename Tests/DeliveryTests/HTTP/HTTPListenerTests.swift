@@ -138,7 +138,8 @@ import Testing
         let budget = MemoryBudget(ceiling: 1 << 30)
         let memory = HTTPMemory(budget: budget, maximumBodies: maximumBodies)
         let listener = try await HTTPListener.bind(
-            host: "127.0.0.1", port: 0, group: MultiThreadedEventLoopGroup.singleton, gate: nil, limits: limits,
+            on: .address(host: "127.0.0.1", port: 0), group: MultiThreadedEventLoopGroup.singleton, gate: nil,
+            limits: limits,
             memory: memory, playback: playback, responder: router.buildResponder(), log: LogLimiter(logger: logger),
             logger: logger)
         do {

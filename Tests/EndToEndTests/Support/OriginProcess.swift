@@ -18,8 +18,11 @@ final class OriginProcess: Sendable {
     ///   - settings: further lines of the configuration, as `key: value`.
     ///   - folder: an earlier origin's, to start again on its database.
     ///   - files: how many it may have open.
+    ///   - path: of the program.
+    ///   - sockets: what it is to listen on, as systemd gives them.
     init(
-        _ settings: [String] = [], folder: Folder? = nil, ports: (http: Int, rtmp: Int)? = nil, files: Int? = nil
+        _ settings: [String] = [], folder: Folder? = nil, ports: (http: Int, rtmp: Int)? = nil, files: Int? = nil,
+        path: String = Places.playhouse, sockets: SystemdSockets? = nil
     ) async throws {
         let folder = try folder ?? Folder()
         self.folder = folder
@@ -31,7 +34,10 @@ final class OriginProcess: Sendable {
         ]
         configuration = try folder.write((lines + settings).joined(separator: "\n") + "\n", to: "playhouse.yaml")
         let limits = files.map { ["/bin/sh", "-c", "ulimit -n \($0) && exec \"$@\"", "sh"] } ?? []
-        program = try ForeignProgram(limits + [Places.playhouse, "serve", "--config", configuration])
+        let given = sockets.map { _ in ["/bin/sh", "-c", "LISTEN_PID=$$ exec \"$@\"", "sh"] } ?? []
+        program = try ForeignProgram(
+            limits + given + [path, "serve", "--config", configuration], environment: sockets?.environment ?? [:],
+            descriptors: sockets?.descriptors ?? [])
         let url = "http://127.0.0.1:\(httpPort)/healthz"
         try await eventually("the origin's start: \(program.errors)") {
             guard program.isRunning else { throw ProgramFailure(description: "the origin ended: \(program.errors)") }
