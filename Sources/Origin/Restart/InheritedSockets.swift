@@ -52,7 +52,11 @@ struct InheritedSockets {
     /// Where a listener listens: on the socket that has the listener's name (`http`, or `http.listen`), or else its address, if
     /// there is one.
     mutating func place(for name: String, at address: HostPort) -> ListeningSocket {
-        let named = sockets.firstIndex { $0.name == name || $0.name == "\(name).listen" }
+        let named = sockets.firstIndex {
+            guard $0.name == name || $0.name == "\(name).listen" else { return false }
+            // Who names sockets says where; the program before this one had another setting, perhaps.
+            return areAwaited || address.port == 0 || Self.isMeant($0, by: address)
+        }
         guard let index = named ?? sockets.firstIndex(where: { Self.isMeant($0, by: address) }) else {
             return .address(host: address.host, port: address.port)
         }
