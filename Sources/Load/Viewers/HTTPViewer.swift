@@ -96,9 +96,8 @@ final class HTTPViewer: LoadMember, @unchecked Sendable {
         }
         for index in players.indices {
             guard let item = players[index].nextItem(now: now) else { continue }
-            guard let path = address.path(of: item.uri) else { return end("the playlist leads to another server") }
-            let hasOwnLink = players.count > 1 || players[index].isLowLatency
-            ask(.media(item, player: index), at: path, over: link(forMedia: hasOwnLink ? index : nil), now: now)
+            askForMedia(item, of: index, now: now)
+            if state.isOver { return }
         }
         if players.allSatisfy(\.isFinished) {
             state = .finished
@@ -136,17 +135,23 @@ final class HTTPViewer: LoadMember, @unchecked Sendable {
 
     /// Sends a request once more, over another connection.
     private func askAgain(_ exchange: HTTPExchange, now: NIODeadline) {
-        let path: String?
-        var isMedia = false
         switch exchange.subject {
-        case .master: path = address.path
-        case .playlist(let reload): path = address.adding(query: reload.query).path
-        case .media(let item):
-            path = address.path(of: item.uri)
-            isMedia = player.isLowLatency
+        case .master:
+            ask(exchange.subject, at: address.path, over: link(forMedia: nil), now: now, again: true)
+        case .playlist(let reload):
+            let path = location ?? address.adding(query: reload.query).path
+            ask(exchange.subject, at: path, over: link(forMedia: nil), now: now, again: true)
+        case .media(let item, let player):
+            askForMedia(item, of: player, now: now, again: true)
         }
-        guard let path else { return end("the playlist leads to another server") }
-        ask(exchange.subject, at: path, over: link(forMedia: isMedia), now: now, again: true)
+    }
+
+    private func askForMedia(_ item: HLSPlayer.Item, of player: Int, now: NIODeadline, again: Bool = false) {
+        guard let path = address.path(of: item.uri) else { return end("the playlist leads to another server") }
+        let hasOwnLink = players.count > 1 || players[player].isLowLatency
+        ask(
+            .media(item, player: player), at: path, over: link(forMedia: hasOwnLink ? player : nil), now: now,
+            again: again)
     }
 
     // MARK: Answers
