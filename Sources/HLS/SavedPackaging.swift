@@ -27,6 +27,7 @@ public struct SavedPackaging: Sendable, Codable {
             segments.map { segment in
                 blobs.append(segment.bytes)
                 blobs.append(StoredUnit.written(segment.index))
+                for part in segment.fragments { blobs += part.alternatives.map(\.bytes) }
                 return SavedSegment(
                     segment, initialization: initializations.place(of: segment.initialization),
                     tracks: tracks.place(of: segment.tracks))
@@ -109,6 +110,14 @@ struct SavedSegment: Sendable, Codable {
         let entityTag: String
         let videoSpan: TrackSpan?
         let audioSpan: TrackSpan?
+        let alternatives: [SavedAlternative]
+    }
+
+    /// What a part has of another audio track, but for its bytes.
+    struct SavedAlternative: Sendable, Codable {
+        let track: TrackID
+        let length: Int
+        let span: TrackSpan
     }
 
     let position: SequenceNumbers.Position
@@ -150,7 +159,10 @@ struct SavedSegment: Sendable, Codable {
         parts = segment.fragments.map {
             SavedPart(
                 name: $0.name, duration: $0.duration, isIndependent: $0.isIndependent, length: $0.bytes.readableBytes,
-                videoLength: $0.videoLength, entityTag: $0.entityTag, videoSpan: $0.videoSpan, audioSpan: $0.audioSpan)
+                videoLength: $0.videoLength, entityTag: $0.entityTag, videoSpan: $0.videoSpan, audioSpan: $0.audioSpan,
+                alternatives: $0.alternatives.map {
+                    SavedAlternative(track: $0.track, length: $0.bytes.readableBytes, span: $0.span)
+                })
         }
         length = segment.bytes.readableBytes
         indexLength = StoredUnit.writtenLength * segment.index.count
@@ -169,11 +181,16 @@ struct SavedSegment: Sendable, Codable {
             guard part.length > 0, (0...part.length).contains(part.videoLength), part.duration > .zero,
                 let slice = rest.readSlice(length: part.length)
             else { return nil }
+            var alternatives: [AlternativeTracks.Fragment] = []
+            for saved in part.alternatives {
+                guard saved.length > 0, let slice = blobs.readSlice(length: saved.length) else { return nil }
+                alternatives.append(.init(track: saved.track, bytes: storage.keep(slice), span: saved.span))
+            }
             read.append(
                 Part(
                     name: part.name, duration: part.duration, isIndependent: part.isIndependent, bytes: slice,
                     videoLength: part.videoLength, entityTag: part.entityTag, videoSpan: part.videoSpan,
-                    audioSpan: part.audioSpan))
+                    audioSpan: part.audioSpan, alternatives: alternatives))
         }
         guard rest.readableBytes == 0, duration > .zero, (1...86_400).contains(targetDuration) else { return nil }
         return Segment(

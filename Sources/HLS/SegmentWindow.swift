@@ -44,7 +44,7 @@ public struct SegmentWindow: Sendable {
         listedDuration = listed.reduce(.zero) { $0 + $1.duration }
         longestPlaylists = listed.map { [listedDuration] _ in listedDuration }
         expiries = retained.map { [listedDuration] in $0.duration + listedDuration }
-        bytes = (listed + retained).reduce(0) { $0 + $1.bytes.readableBytes }
+        bytes = (listed + retained).reduce(0) { $0 + $1.totalLength }
     }
 
     /// All bytes held; of finished segments that is their storage too.
