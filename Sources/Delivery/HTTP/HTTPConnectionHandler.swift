@@ -35,7 +35,8 @@ final class HTTPConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler
     private var machine: HTTPConnection
     private var context: ChannelHandlerContext?
     private var input: HTTPInputHandler?
-    private var items = CircularBuffer<Item>()
+    /// Most connections never have one.
+    private var items = CircularBuffer<Item>(initialCapacity: 1)
     /// A player's request that is not read to its end.
     private var playbackHead: RequestHead?
     /// What comes goes through the codec.
