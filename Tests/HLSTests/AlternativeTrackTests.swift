@@ -8,16 +8,16 @@ import Testing
 
 /// Tracks that have playlists and files of their own.
 @Suite("Tracks with playlists of their own") struct AlternativeTrackTests {
-    private let second = TrackID(.audio, number: 1)
+    let second = TrackID(.audio, number: 1)
 
-    private func tracks() throws -> TrackSet {
+    func tracks() throws -> TrackSet {
         var tracks = try SyntheticStream.tracks()
         tracks[second] = tracks.audio
         return tracks
     }
 
     /// Both default tracks, and 5 ms behind each audio frame one of another track.
-    private func units(_ range: Range<Int64>) -> [AccessUnit] {
+    func units(_ range: Range<Int64>) -> [AccessUnit] {
         SyntheticStream.both(range).flatMap { unit -> [AccessUnit] in
             guard !unit.codec.isVideo else { return [unit] }
             var other = SyntheticStream.audio(unit.decodeTime.milliseconds + 5)

@@ -17,14 +17,18 @@ import Testing
         var blobs: ByteBuffer
     }
 
-    /// - Parameter end: of what was published, in milliseconds; it is not at a cut.
-    private func leave(after end: Int64 = 9_500, window: Int = 3) throws -> Left {
+    /// - Parameters:
+    ///   - end: of what was published, in milliseconds; it is not at a cut.
+    ///   - source: has another audio track besides the default ones.
+    private func leave(
+        after end: Int64 = 9_500, window: Int = 3, source: AlternativeTrackTests = AlternativeTrackTests()
+    ) throws -> Left {
         let plan = ProgramPlan(numbers: SequenceNumbers(first: 40))
         _ = plan.join()
         plan.reserved(first: 40)
         var stream = SegmentedStream(configuration: SegmenterConfiguration(window: window), plan: plan)
-        try stream.setTracks(try SyntheticStream.tracks())
-        for unit in SyntheticStream.both(0..<end) {
+        try stream.setTracks(try source.tracks())
+        for unit in source.units(0..<end) {
             _ = stream.append(unit, now: Self.start + unit.decodeTime.milliseconds)
         }
         let last = stream.discontinuity(now: Self.start + end)
@@ -53,13 +57,19 @@ import Testing
         let segmenter = try #require(
             left.saved.segmenter(configuration: configuration, plan: plan, storage: CountedStorage()))
         let snapshot = try #require(window.snapshot(open: segmenter.openSegment))
-        for form in PlaylistForm.allCases {
+        let other = AlternativeTrackTests().second
+        let forms: [PlaylistForm] = [
+            .fragmentedMP4, .delta, .transportStream, .dash, .track(.video), .track(.audio), .track(other),
+            .trackDelta(other),
+        ]
+        for form in forms {
             #expect(String(buffer: snapshot.mediaPlaylist(form)) == String(buffer: left.snapshot.mediaPlaylist(form)))
         }
         #expect(snapshot.rendition(uri: "x") == left.snapshot.rendition(uri: "x"))
-        var names: [MediaFileName] = [snapshot.listed[0].initialization.name]
+        var names: [MediaFileName] = [snapshot.listed[0].initialization.name, .trackInitialization(other, 40)]
         for segment in left.snapshot.retained + left.snapshot.listed {
             names += [.segment(segment.sequence, .fragmentedMP4), .trackSegment(.audio, segment.sequence)]
+            names += [.trackSegment(other, segment.sequence)]
             names += segment.parts.map(\.name)
         }
         #expect(names.count > 30 && !left.snapshot.retained.isEmpty)
