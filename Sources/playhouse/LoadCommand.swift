@@ -87,7 +87,6 @@ struct LoadCommand: AsyncParsableCommand {
         let interrupt = DispatchSource.makeSignalSource(signal: SIGINT)
         interrupt.setEventHandler { run.stop() }
         interrupt.resume()
-        signal(SIGINT, SIG_IGN)
         let report = try await run.run()
         interrupt.cancel()
         screen.finish(report)

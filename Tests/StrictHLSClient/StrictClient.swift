@@ -128,5 +128,7 @@ public struct StrictClient: Sendable {
 
     private static func isClosed(_ error: any Error) -> Bool {
         error as? HTTPClientError == .remoteConnectionClosed || (error as? IOError)?.errnoCode == ECONNRESET
+            // The end came before the request went out.
+            || error as? ChannelError == .ioOnClosedChannel
     }
 }
