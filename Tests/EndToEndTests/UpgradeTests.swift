@@ -5,7 +5,7 @@ import StrictHLSClient
 import TestSupport
 import Testing
 
-/// One program takes another's place while people watch. `PLAYHOUSE_UPGRADE_VIEWERS` says how many low-latency viewers (25); as many
+/// One program takes another's place while people watch. `UPGRADE_VIEWERS` says how many low-latency viewers (25); as many
 /// plain ones watch, and four fifths of that over RTMP.
 @Suite("Upgrades", .serialized) struct UpgradeTests {
     private static let settings = [
@@ -16,7 +16,7 @@ import Testing
     private static let refused = "what the process before has left is not used"
 
     private static var viewers: Int {
-        ProcessInfo.processInfo.environment["PLAYHOUSE_UPGRADE_VIEWERS"].flatMap { Int($0) } ?? 25
+        ProcessInfo.processInfo.environment["UPGRADE_VIEWERS"].flatMap { Int($0) } ?? 25
     }
 
     /// `playhouse load`, which obeys a request to connect anew, as a publisher of `show1`, and its viewers.
