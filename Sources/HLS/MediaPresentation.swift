@@ -200,7 +200,9 @@ public struct MediaPresentation {
             attributes.append(("frameRate", Self.rate(rate)))
         }
         let isAudio = track.id.kind == .audio
-        if isAudio, let rate = track.configuration.sampleRate { attributes.append(("audioSamplingRate", String(rate))) }
+        if isAudio, let rate = track.configuration.outputSampleRate {
+            attributes.append(("audioSamplingRate", String(rate)))
+        }
         let channels = isAudio ? track.configuration.channels : nil
         guard channels != nil || members.count > 1 else { return write("Representation", attributes, &text) }
         write("Representation", attributes, closes: false, &text)

@@ -166,16 +166,8 @@ extension TrackSpan {
 
 extension CodecConfiguration {
     /// Samples a second that come out of the decoder; nil of video.
-    public var sampleRate: Int? {
-        switch self {
-        case .aac(let value): value.outputSampleRate
-        case .mp3(let value): value.sampleRate
-        case .opus: OpusConfiguration.sampleRate
-        case .ac3(let value): value.sampleRate
-        case .eac3(let value): value.sampleRate
-        case .flac(let value): value.sampleRate
-        case .avc, .hevc, .av1, .vp9: nil
-        }
+    var outputSampleRate: Int? {
+        if case .aac(let value) = self { value.outputSampleRate } else { sampleRate }
     }
 
     /// The number of channels; nil of video.

@@ -71,26 +71,28 @@ import Testing
         withExtendedLifetime(again) {}
     }
 
+    /// All viewers of `open`, and those over HTTP and RTMP.
+    private func viewers(_ account: TestAccount) async throws -> [Int64?] {
+        let reply = try await account.succeed("vsn.viewercount", ["app": "demo-origin", "url": "open"])
+        let row = reply["data"]?.arrayValue?.first?.objectValue
+        return ["viewer_count_sum", "hls", "rtmp"].map { row?.integer($0) }
+    }
+
     @Test("HTTP-FLV counts to the byte as what goes over HTTP, and so do its viewers")
     func flvCountsAsHTTP() async throws {
         let origin = try await OriginProcess(OriginProcess.quick)
         let account = try await origin.account()
         let encoder = try await origin.publish("open", as: account)
-        func viewers() async throws -> [Int64?] {
-            let reply = try await account.succeed("vsn.viewercount", ["app": "demo-origin", "url": "open"])
-            let row = reply["data"]?.arrayValue?.first?.objectValue
-            return ["viewer_count_sum", "hls", "rtmp"].map { row?.integer($0) }
-        }
         let folder = try Folder()
         let player = try ForeignProgram(["curl", "-sS", "-N", "-o", folder.file("flv"), origin.flv("open")])
-        try await eventually("a viewer") { try await viewers() == [1, 1, 0] }
+        try await eventually("a viewer") { try await viewers(account) == [1, 1, 0] }
         let detailed = try await account.succeed("viewer.livedetailed", ["app": "demo-origin", "url": "open"])
         #expect(detailed["data"]?.arrayValue?.map { $0.objectValue?.string("vhost") } == ["hls"])
         try await encoder.stop()
         #expect(try await player.result().status == 0)
         let bytes = Int64(FileManager.default.contents(atPath: folder.file("flv"))?.count ?? 0)
         #expect(bytes > 5_000)
-        try await eventually("no viewer") { try await viewers() == [0, 0, 0] }
+        try await eventually("no viewer") { try await viewers(account) == [0, 0, 0] }
         #expect(try await Told("open", account) == Told(all: bytes, hls: bytes, app: bytes))
     }
 
@@ -99,28 +101,23 @@ import Testing
         let origin = try await OriginProcess(OriginProcess.quick)
         let account = try await origin.account()
         let encoder = try await origin.publish("open", as: account)
-        func viewers() async throws -> [Int64?] {
-            let reply = try await account.succeed("vsn.viewercount", ["app": "demo-origin", "url": "open"])
-            let row = reply["data"]?.arrayValue?.first?.objectValue
-            return ["viewer_count_sum", "hls", "rtmp"].map { row?.integer($0) }
-        }
-        #expect(try await viewers() == [0, 0, 0])
+        #expect(try await viewers(account) == [0, 0, 0])
         let player = try await RTMPPlayer(port: origin.rtmpPort, app: "demo-origin/live", stream: "open")
         let other = try await RTMPPlayer(port: origin.rtmpPort, app: "demo-origin/live", stream: "open")
         let playlist = try await Web.get(origin.chunklist("open"))
         #expect(playlist.status == 200)
         try await eventually("media") { player.mediaBytes > 20_000 && other.mediaBytes > 0 }
-        #expect(try await viewers() == [3, 1, 2])
+        #expect(try await viewers(account) == [3, 1, 2])
         let fields: JSONObject = ["app": "demo-origin", "url": "open"]
         try await eventually("a sample of three viewers") {
             let rows = try await account.succeed("vsn.viewerhistorybyname", fields)["data"]?.arrayValue ?? []
             return rows.contains { $0.objectValue?.integer("viewer_count_max") == 3 }
         }
         await other.close()
-        try await eventually("one viewer less") { try await viewers() == [2, 1, 1] }
+        try await eventually("one viewer less") { try await viewers(account) == [2, 1, 1] }
         // The rest that goes out at the stream's end is counted as well.
         try await encoder.stop()
-        try await eventually("the end") { try await viewers().last == 0 }
+        try await eventually("the end") { try await viewers(account).last == 0 }
         try await eventually("the last media") {
             let told = try await Told("open", account)
             #expect(told.hls == Int64(playlist.body.count))
